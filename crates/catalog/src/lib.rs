@@ -1,0 +1,1 @@
+//! Catalogue facts, EXPLAIN and HypoPG through pgweir's own connections to the upstream.

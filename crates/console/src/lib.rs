@@ -1,0 +1,1 @@
+//! The admin console: PgBouncer's SHOW tables and commands, and pgweir's own.

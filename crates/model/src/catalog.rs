@@ -1,0 +1,180 @@
+//! What pgweir knows of the upstream's catalogue, what it asks of its planner, and the answers.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+
+use crate::{FingerprintId, Sample};
+
+/// Facts of all databases that pgweir looked into.
+#[derive(Clone, Debug, Default)]
+pub struct CatalogFacts {
+    /// When they were read; none before the first time.
+    pub read_at: Option<Timestamp>,
+    /// `server_version_num`, such as 150004; 0 when unknown.
+    pub server_version: u32,
+    /// By database name.
+    pub databases: BTreeMap<String, DatabaseFacts>,
+    /// What could not be read.
+    pub unavailable: Vec<Unavailable>,
+}
+
+/// Something that could not be read, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unavailable {
+    /// What, such as `statistics of shop`.
+    pub what: String,
+    /// Why, and what would make it available.
+    pub why: String,
+}
+
+/// Facts of one database.
+#[derive(Clone, Debug, Default)]
+pub struct DatabaseFacts {
+    /// Whether HypoPG is installed here.
+    pub hypopg: bool,
+    /// Schemas searched for unqualified names, in order (`current_schemas(false)`).
+    pub search_path: Vec<String>,
+    /// Ordinary, partitioned and materialised tables outside the system schemas.
+    pub tables: Vec<TableFacts>,
+    /// What the planner said, by statement.
+    pub plans: HashMap<FingerprintId, PlanAnswer>,
+}
+
+/// A table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TableFacts {
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+    /// `reltuples`; below zero when never analysed.
+    pub rows: f64,
+    /// `pg_table_size`, TOAST included, bytes.
+    pub bytes: u64,
+    /// `seq_scan`.
+    pub sequential_scans: u64,
+    /// `seq_tup_read`.
+    pub sequential_rows: u64,
+    /// `idx_scan`.
+    pub index_scans: u64,
+    /// Rows inserted, updated and deleted since the statistics were reset.
+    pub writes: u64,
+    /// Columns in order.
+    pub columns: Vec<ColumnFacts>,
+    /// Indexes, invalid ones included.
+    pub indexes: Vec<IndexFacts>,
+}
+
+/// A column, with what pg_stats says of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ColumnFacts {
+    /// Name.
+    pub name: String,
+    /// `format_type`, such as `bigint`.
+    pub type_name: String,
+    /// Distinct values: as in pg_stats, negative means a share of the rows; none without statistics.
+    pub distinct: Option<f64>,
+    /// Share of NULLs.
+    pub null_share: Option<f64>,
+    /// Share of rows that hold the commonest value.
+    pub commonest_share: Option<f64>,
+    /// Correlation of physical and logical order, -1 to 1.
+    pub correlation: Option<f64>,
+    /// Average width, bytes.
+    pub width: Option<f64>,
+}
+
+/// An index.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct IndexFacts {
+    /// Name.
+    pub name: String,
+    /// Access method, such as `btree`.
+    pub method: String,
+    /// Key columns in order; an expression stands as its text in parentheses.
+    pub columns: Vec<String>,
+    /// INCLUDE columns.
+    pub include: Vec<String>,
+    /// Primary key.
+    pub primary: bool,
+    /// Unique.
+    pub unique: bool,
+    /// `indisvalid`: false while it is being built and after a failed build.
+    pub valid: bool,
+    /// The predicate of a partial index.
+    pub predicate: Option<String>,
+    /// Size, bytes.
+    pub bytes: u64,
+    /// `idx_scan`.
+    pub scans: u64,
+}
+
+/// An index that might help.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IndexCandidate {
+    /// Schema of the table.
+    pub schema: String,
+    /// The table.
+    pub table: String,
+    /// Key columns in order.
+    pub columns: Vec<String>,
+}
+
+/// A statement to plan, and indexes to try it with.
+#[derive(Clone, Debug)]
+pub struct PlanQuestion {
+    /// The database to ask.
+    pub database: String,
+    /// Which statement.
+    pub fingerprint: FingerprintId,
+    /// Its text and values.
+    pub sample: Sample,
+    /// Indexes to imagine, the most promising first.
+    pub candidates: Vec<IndexCandidate>,
+}
+
+/// A scan of a table in a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScanFacts {
+    /// `Node Type`, such as `Seq Scan`.
+    pub node: String,
+    /// Schema; empty where the plan does not say.
+    pub schema: String,
+    /// Table.
+    pub table: String,
+    /// Rows the planner expects out of the node.
+    pub rows: f64,
+    /// The node's total cost.
+    pub cost: f64,
+    /// Whether it filters what it read (`Filter`).
+    pub filtered: bool,
+}
+
+/// What an imagined index would do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WhatIf {
+    /// The index.
+    pub candidate: IndexCandidate,
+    /// The statement's total cost with it.
+    pub cost: f64,
+    /// Whether the plan uses it.
+    pub used: bool,
+    /// HypoPG's estimate of its size, bytes.
+    pub bytes: u64,
+}
+
+/// The planner's answer to a [`PlanQuestion`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PlanAnswer {
+    /// When it was asked.
+    pub asked_at: Option<Timestamp>,
+    /// Total cost as things are; none where EXPLAIN failed.
+    pub cost: Option<f64>,
+    /// The plan's scans.
+    pub scans: Vec<ScanFacts>,
+    /// What the candidates would do; empty without HypoPG.
+    pub what_if: Vec<WhatIf>,
+    /// Why EXPLAIN failed, as SQLSTATE and a redacted message.
+    pub problem: Option<String>,
+}

@@ -1,0 +1,106 @@
+//! Who sent a statement: database, user and application, interned so that an event carries four
+//! bytes instead of three strings.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+
+/// Database, user and application of a client connection.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Labels {
+    /// The database's name as the client gave it.
+    pub database: Arc<str>,
+    /// The user's name as the client gave it.
+    pub user: Arc<str>,
+    /// `application_name`; empty where the client gave none.
+    pub application: Arc<str>,
+}
+
+/// An interned [`Labels`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LabelId(u32);
+
+impl LabelId {
+    /// All combinations beyond the registry's limit.
+    pub const OTHERS: Self = Self(0);
+}
+
+/// Interns [`Labels`]. Bounded: combinations beyond the limit share [`LabelId::OTHERS`].
+///
+/// Locked only when a client connects or renames itself, never per query.
+#[derive(Debug)]
+pub struct LabelRegistry {
+    limit: usize,
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    ids: HashMap<Arc<Labels>, LabelId>,
+    by_id: Vec<Arc<Labels>>,
+}
+
+impl LabelRegistry {
+    /// A registry that holds at most `limit` combinations.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        let others = Arc::from("(others)");
+        let labels = Labels {
+            database: Arc::clone(&others),
+            user: Arc::clone(&others),
+            application: others,
+        };
+        let inner = Inner { ids: HashMap::new(), by_id: vec![Arc::new(labels)] };
+        Self { limit, inner: RwLock::new(inner) }
+    }
+
+    /// The id of `labels`.
+    pub fn intern(&self, labels: Labels) -> LabelId {
+        if let Some(id) = self.inner.read().unwrap_or_else(PoisonError::into_inner).ids.get(&labels)
+        {
+            return *id;
+        }
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = inner.ids.get(&labels) {
+            return *id;
+        }
+        if inner.by_id.len() > self.limit {
+            return LabelId::OTHERS;
+        }
+        let Ok(number) = u32::try_from(inner.by_id.len()) else { return LabelId::OTHERS };
+        let labels = Arc::new(labels);
+        inner.by_id.push(Arc::clone(&labels));
+        inner.ids.insert(labels, LabelId(number));
+        LabelId(number)
+    }
+
+    /// What `id` stands for.
+    #[must_use]
+    pub fn get(&self, id: LabelId) -> Arc<Labels> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let found = inner.by_id.get(id.0 as usize).or_else(|| inner.by_id.first());
+        found.cloned().unwrap_or_else(|| unreachable!("the others row is made with the registry"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(n: usize) -> Labels {
+        Labels { database: "shop".into(), user: "web".into(), application: n.to_string().into() }
+    }
+
+    #[test]
+    fn combinations_beyond_the_limit_share_the_others_row() {
+        let registry = LabelRegistry::new(2);
+        let (a, b, c) =
+            (registry.intern(labels(1)), registry.intern(labels(2)), registry.intern(labels(3)));
+        assert_ne!(a, b);
+        assert_eq!(c, LabelId::OTHERS);
+        assert_eq!(registry.intern(labels(1)), a);
+        assert_eq!(*registry.get(b), labels(2));
+        assert_eq!(&*registry.get(c).application, "(others)");
+    }
+}

@@ -1,0 +1,34 @@
+//! The nouns of pgweir that cross stages: ids, events, histograms, snapshots, findings, commands.
+//!
+//! Pure: no sockets, no files, no clocks. Whatever needs the time is given it.
+
+mod catalog;
+mod command;
+mod event;
+mod finding;
+mod histogram;
+mod ids;
+mod labels;
+mod sample;
+mod snapshot;
+mod status;
+
+pub use catalog::{
+    CatalogFacts, ColumnFacts, DatabaseFacts, IndexCandidate, IndexFacts, PlanAnswer, PlanQuestion,
+    ScanFacts, TableFacts, Unavailable, WhatIf,
+};
+pub use command::{Command, CommandError, ShutdownMode};
+pub use event::{ConnectionEvent, Event, Outcome, QueryEvent, TransactionEvent};
+pub use finding::{Confidence, Evidence, Finding, Fix, NotChecked, Published, Severity};
+pub use histogram::Histogram;
+pub use ids::{ClientId, FingerprintId, InvalidId, PoolKey, ServerId, ShapeId, SqlState};
+pub use labels::{LabelId, LabelRegistry, Labels};
+pub use sample::{ParameterFormat, Sample, SampleParameter};
+pub use snapshot::{
+    ConnectionStats, Coverage, Minute, PoolMinute, QueryStats, RowKey, ShapeInfo, Snapshot,
+    TransactionStats, WindowStats,
+};
+pub use status::{
+    ClientState, ClientStatus, DatabaseStatus, PoolMode, PoolStatus, ServerState, ServerStatus,
+    SettingStatus,
+};

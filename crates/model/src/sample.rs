@@ -1,0 +1,49 @@
+//! One execution of a statement, kept so that it can be planned again with the client's own values.
+
+use std::sync::Arc;
+
+/// The wire format of a bound value (PostgreSQL manual, 55.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParameterFormat {
+    /// Format code 0.
+    Text,
+    /// Format code 1.
+    Binary,
+}
+
+/// A value as the client bound it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SampleParameter {
+    /// How the bytes are to be read.
+    pub format: ParameterFormat,
+    /// The bytes; `None` is SQL's NULL.
+    pub value: Option<Arc<[u8]>>,
+}
+
+/// A statement as one client sent it, values and all.
+///
+/// Never logged, never stored, never shown: `Debug` hides the text and the values.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// The text as sent (of one statement, even where the client sent several in a string).
+    pub text: Arc<str>,
+    /// Type OIDs the client gave with Parse; 0 or missing means the server infers the type.
+    pub parameter_types: Arc<[u32]>,
+    /// The bound values, empty for the simple protocol.
+    pub parameters: Vec<SampleParameter>,
+}
+
+impl std::fmt::Debug for SampleParameter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SampleParameter").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Sample {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sample")
+            .field("text_bytes", &self.text.len())
+            .field("parameters", &self.parameters.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,323 @@
+//! An immutable picture of the statistics at a tick: minutes of rows, and what the rows mean.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::{FingerprintId, Histogram, LabelId, Labels, PoolKey, PoolStatus, Sample, ShapeId, SqlState};
+
+/// What a row of statistics is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowKey {
+    /// The statement.
+    pub fingerprint: FingerprintId,
+    /// Database, user, application.
+    pub labels: LabelId,
+}
+
+/// What was measured of one statement by one kind of client in one minute, or in a window.
+#[derive(Clone, Debug, Default)]
+pub struct QueryStats {
+    /// Statements done, failed ones included.
+    pub calls: u64,
+    /// Failed ones by code.
+    pub errors: BTreeMap<SqlState, u64>,
+    /// Cut off by a disconnect.
+    pub lost: u64,
+    /// Rows returned or affected.
+    pub rows: u64,
+    /// Bytes from clients.
+    pub bytes_received: u64,
+    /// Bytes to clients.
+    pub bytes_sent: u64,
+    /// Time waiting for a server connection.
+    pub wait: Histogram,
+    /// Time to the first byte of the answer, `wait` left out.
+    pub first_byte: Histogram,
+    /// Time from arrival to the end of the answer, `wait` included.
+    pub total: Histogram,
+    /// Runs of five or more of this statement in one transaction or burst with differing values.
+    pub repeats: u64,
+    /// Statements within those runs.
+    pub repeated_calls: u64,
+    /// The longest such run.
+    pub longest_repeat: u64,
+}
+
+impl QueryStats {
+    /// Failed calls.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.errors.values().sum()
+    }
+
+    /// Adds another minute, or another kind of client.
+    pub fn merge(&mut self, other: &Self) {
+        self.calls += other.calls;
+        for (code, count) in &other.errors {
+            *self.errors.entry(*code).or_default() += count;
+        }
+        self.lost += other.lost;
+        self.rows += other.rows;
+        self.bytes_received += other.bytes_received;
+        self.bytes_sent += other.bytes_sent;
+        self.wait.merge(&other.wait);
+        self.first_byte.merge(&other.first_byte);
+        self.total.merge(&other.total);
+        self.repeats += other.repeats;
+        self.repeated_calls += other.repeated_calls;
+        self.longest_repeat = self.longest_repeat.max(other.longest_repeat);
+    }
+}
+
+/// Transactions of one kind of client.
+#[derive(Clone, Debug, Default)]
+pub struct TransactionStats {
+    /// Transactions over, single statements included.
+    pub transactions: u64,
+    /// Of these, explicit blocks.
+    pub blocks: u64,
+    /// Durations of the blocks.
+    pub block_duration: Histogram,
+    /// Duration of all, summed.
+    pub duration: Duration,
+    /// Time waiting for a server connection, summed.
+    pub wait: Duration,
+    /// Time in which blocks were open and the server had nothing to do, summed.
+    pub idle: Duration,
+    /// The longest stretch of it.
+    pub longest_idle: Duration,
+    /// The statement before that stretch.
+    pub idle_after: ShapeId,
+    /// Statements.
+    pub statements: u64,
+    /// Parse messages from clients.
+    pub client_parses: u64,
+    /// Parse messages to the server.
+    pub server_parses: u64,
+    /// Bind messages.
+    pub binds: u64,
+    /// Bytes from clients.
+    pub bytes_received: u64,
+    /// Bytes to clients.
+    pub bytes_sent: u64,
+}
+
+impl TransactionStats {
+    /// Adds another minute.
+    pub fn merge(&mut self, other: &Self) {
+        self.transactions += other.transactions;
+        self.blocks += other.blocks;
+        self.block_duration.merge(&other.block_duration);
+        self.duration += other.duration;
+        self.wait += other.wait;
+        self.idle += other.idle;
+        if other.longest_idle > self.longest_idle {
+            self.longest_idle = other.longest_idle;
+            self.idle_after = other.idle_after;
+        }
+        self.statements += other.statements;
+        self.client_parses += other.client_parses;
+        self.server_parses += other.server_parses;
+        self.binds += other.binds;
+        self.bytes_received += other.bytes_received;
+        self.bytes_sent += other.bytes_sent;
+    }
+}
+
+/// What a pool went through.
+#[derive(Clone, Debug, Default)]
+pub struct PoolMinute {
+    /// Time that transactions waited for a server connection, each transaction once.
+    pub wait: Histogram,
+    /// Time that transactions held one.
+    pub held: Histogram,
+    /// Ticks at which the pool was looked at.
+    pub samples: u64,
+    /// Of these, with clients in the queue.
+    pub samples_waiting: u64,
+    /// The longest queue seen.
+    pub most_waiting: u32,
+    /// The most server connections in use.
+    pub most_active: u32,
+    /// Server connections allowed.
+    pub size: u32,
+    /// Attempts to open a server connection that failed, by code.
+    pub connect_failures: BTreeMap<SqlState, u64>,
+}
+
+impl PoolMinute {
+    /// Adds another minute.
+    pub fn merge(&mut self, other: &Self) {
+        self.wait.merge(&other.wait);
+        self.held.merge(&other.held);
+        self.samples += other.samples;
+        self.samples_waiting += other.samples_waiting;
+        self.most_waiting = self.most_waiting.max(other.most_waiting);
+        self.most_active = self.most_active.max(other.most_active);
+        self.size = self.size.max(other.size);
+        for (code, count) in &other.connect_failures {
+            *self.connect_failures.entry(*code).or_default() += count;
+        }
+    }
+}
+
+/// Client connections that came and went.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionStats {
+    /// Logged in.
+    pub opened: u64,
+    /// Gone.
+    pub closed: u64,
+    /// Refused, by code.
+    pub refused: BTreeMap<SqlState, u64>,
+    /// How long those that are gone were logged in.
+    pub lifetime: Histogram,
+}
+
+impl ConnectionStats {
+    /// Adds another minute.
+    pub fn merge(&mut self, other: &Self) {
+        self.opened += other.opened;
+        self.closed += other.closed;
+        for (code, count) in &other.refused {
+            *self.refused.entry(*code).or_default() += count;
+        }
+        self.lifetime.merge(&other.lifetime);
+    }
+}
+
+/// One minute of statistics.
+#[derive(Clone, Debug, Default)]
+pub struct Minute {
+    /// When it began: whole minutes since the Unix epoch.
+    pub minute: i64,
+    /// Statements.
+    pub queries: HashMap<RowKey, QueryStats>,
+    /// Transactions, by kind of client.
+    pub transactions: HashMap<LabelId, TransactionStats>,
+    /// Pools.
+    pub pools: HashMap<PoolKey, PoolMinute>,
+    /// Client connections.
+    pub connections: ConnectionStats,
+    /// Events that were dropped because the aggregator fell behind.
+    pub dropped: u64,
+}
+
+/// What is known of a fingerprint.
+#[derive(Clone, Debug, Default)]
+pub struct ShapeInfo {
+    /// Its strict ids, those seen so far.
+    pub strict_ids: Vec<ShapeId>,
+    /// The normalised text, for reading.
+    pub text: Arc<str>,
+    /// Statement class, such as `SELECT`.
+    pub class: &'static str,
+    /// Whether sqlparser could read it; none while it has not been tried.
+    pub parsed: Option<bool>,
+    /// First seen.
+    pub first_seen: Timestamp,
+    /// Last seen.
+    pub last_seen: Timestamp,
+    /// The slowest execution of late, values and all. Never shown as it is.
+    pub sample: Option<Arc<Sample>>,
+    /// The database that the sample was run in.
+    pub sample_database: Option<Arc<str>>,
+}
+
+/// How complete the picture is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Coverage {
+    /// Statements measured since the start.
+    pub statements: u64,
+    /// Of these, counted in the others row.
+    pub others: u64,
+    /// Events dropped since the start.
+    pub dropped: u64,
+    /// Fingerprints known.
+    pub fingerprints: u64,
+    /// The most that are kept.
+    pub fingerprint_limit: u64,
+    /// Fingerprints that sqlparser could read.
+    pub parsed: u64,
+}
+
+/// An immutable picture of the statistics at a tick.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub taken_at: Timestamp,
+    /// When measuring began.
+    pub started_at: Timestamp,
+    /// Minutes kept, the oldest first; the last is the current one, incomplete.
+    pub minutes: VecDeque<Arc<Minute>>,
+    /// What the fingerprints mean.
+    pub shapes: HashMap<FingerprintId, ShapeInfo>,
+    /// What the label ids mean.
+    pub labels: HashMap<LabelId, Arc<Labels>>,
+    /// Pools now.
+    pub pools: Vec<PoolStatus>,
+    /// Client connections now.
+    pub clients: u64,
+    /// How complete all this is.
+    pub coverage: Coverage,
+    /// Since the start, by database: what SHOW STATS counts.
+    pub database_totals: BTreeMap<Arc<str>, TransactionStats>,
+}
+
+/// Minutes merged into one.
+#[derive(Clone, Debug, Default)]
+pub struct WindowStats {
+    /// From when.
+    pub since: Timestamp,
+    /// To when.
+    pub until: Timestamp,
+    /// Statements.
+    pub queries: HashMap<RowKey, QueryStats>,
+    /// Transactions.
+    pub transactions: HashMap<LabelId, TransactionStats>,
+    /// Pools.
+    pub pools: HashMap<PoolKey, PoolMinute>,
+    /// Client connections.
+    pub connections: ConnectionStats,
+    /// Events dropped.
+    pub dropped: u64,
+}
+
+impl Snapshot {
+    /// Merges the minutes that overlap the last `since` before the snapshot was taken.
+    ///
+    /// Minutes are the grain: one that overlaps in part is taken whole, and `WindowStats::since`
+    /// says from when on data was taken.
+    #[must_use]
+    pub fn window(&self, since: Duration) -> WindowStats {
+        let span = jiff::SignedDuration::try_from(since).unwrap_or(jiff::SignedDuration::MAX);
+        let from = self.taken_at.checked_sub(span).unwrap_or(Timestamp::UNIX_EPOCH);
+        self.between(from, self.taken_at)
+    }
+
+    /// Merges the minutes that overlap `from..until`; see [`Self::window`].
+    #[must_use]
+    pub fn between(&self, from: Timestamp, until: Timestamp) -> WindowStats {
+        let first = from.as_second().div_euclid(60);
+        let last = until.as_second().div_euclid(60);
+        let start = Timestamp::from_second(first * 60).unwrap_or(from).max(self.started_at);
+        let mut window = WindowStats { since: start, until, ..WindowStats::default() };
+        for minute in self.minutes.iter().filter(|m| (first..=last).contains(&m.minute)) {
+            for (key, stats) in &minute.queries {
+                window.queries.entry(*key).or_default().merge(stats);
+            }
+            for (labels, stats) in &minute.transactions {
+                window.transactions.entry(*labels).or_default().merge(stats);
+            }
+            for (pool, stats) in &minute.pools {
+                window.pools.entry(pool.clone()).or_default().merge(stats);
+            }
+            window.connections.merge(&minute.connections);
+            window.dropped += minute.dropped;
+        }
+        window
+    }
+}

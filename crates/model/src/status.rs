@@ -1,0 +1,185 @@
+//! The live state of connections and pools, as SHOW prints it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{ClientId, PoolKey, ServerId, ShapeId};
+
+/// When a server connection goes back to its pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PoolMode {
+    /// When the client disconnects.
+    Session,
+    /// When the transaction ends.
+    #[default]
+    Transaction,
+}
+
+impl std::fmt::Display for PoolMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Session => "session",
+            Self::Transaction => "transaction",
+        })
+    }
+}
+
+/// A pool at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolStatus {
+    /// Which.
+    pub key: PoolKey,
+    /// Its mode.
+    pub mode: PoolMode,
+    /// Clients that hold a server connection, or are idle.
+    pub clients_active: u32,
+    /// Clients in the queue.
+    pub clients_waiting: u32,
+    /// Cancel requests under way.
+    pub cancels_active: u32,
+    /// Server connections held by clients.
+    pub servers_active: u32,
+    /// Server connections ready for use.
+    pub servers_idle: u32,
+    /// Server connections being checked or cleaned after use.
+    pub servers_tested: u32,
+    /// Server connections being opened.
+    pub servers_login: u32,
+    /// Server connections allowed.
+    pub size: u32,
+    /// How long the first in the queue has waited.
+    pub longest_wait: Duration,
+    /// Whether PAUSE holds it.
+    pub paused: bool,
+    /// Why the last attempt to open a server connection failed, if it did.
+    pub last_failure: Option<String>,
+}
+
+/// What a client is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientState {
+    /// Logging in.
+    Login,
+    /// Has no server connection and wants none.
+    Idle,
+    /// In the queue for a server connection.
+    Waiting,
+    /// Holds a server connection that works for it.
+    Active,
+    /// Holds a server connection in an open transaction block, and sends nothing.
+    IdleInTransaction,
+}
+
+/// A client connection at one moment.
+#[derive(Clone, Debug)]
+pub struct ClientStatus {
+    /// Its number.
+    pub id: ClientId,
+    /// Database and user.
+    pub pool: PoolKey,
+    /// `application_name`.
+    pub application: Arc<str>,
+    /// What it is doing.
+    pub state: ClientState,
+    /// Where it comes from.
+    pub address: SocketAddr,
+    /// Where it came to.
+    pub local_address: SocketAddr,
+    /// When it came.
+    pub connected: Timestamp,
+    /// When its last request came.
+    pub requested: Timestamp,
+    /// How long it has been waiting for a server connection; zero if it does not.
+    pub waiting: Duration,
+    /// The server connection that it holds.
+    pub server: Option<ServerId>,
+    /// Why it keeps its server connection between transactions.
+    pub pinned: Option<&'static str>,
+    /// Statements it has prepared.
+    pub prepared_statements: u32,
+    /// The statement it runs, or ran last.
+    pub statement: ShapeId,
+}
+
+/// What a server connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerState {
+    /// Being opened.
+    Login,
+    /// Ready for use.
+    Idle,
+    /// Held by a client.
+    Active,
+    /// Being checked or cleaned after use.
+    Tested,
+}
+
+/// A server connection at one moment.
+#[derive(Clone, Debug)]
+pub struct ServerStatus {
+    /// Its number.
+    pub id: ServerId,
+    /// Database and user.
+    pub pool: PoolKey,
+    /// What it is doing.
+    pub state: ServerState,
+    /// The server's address.
+    pub address: SocketAddr,
+    /// Our end.
+    pub local_address: SocketAddr,
+    /// When it was opened.
+    pub connected: Timestamp,
+    /// When it was last given to a client.
+    pub requested: Timestamp,
+    /// The client that holds it.
+    pub client: Option<ClientId>,
+    /// The server's process id.
+    pub remote_pid: i32,
+    /// Statements prepared on it.
+    pub prepared_statements: u32,
+    /// Whether it will be closed when it is given back.
+    pub close_needed: bool,
+}
+
+/// A database as configured, or as met.
+#[derive(Clone, Debug)]
+pub struct DatabaseStatus {
+    /// The name clients use.
+    pub name: String,
+    /// The upstream's host.
+    pub host: String,
+    /// The upstream's port.
+    pub port: u16,
+    /// The name on the upstream.
+    pub database: String,
+    /// Server connections a pool may have.
+    pub pool_size: u32,
+    /// Mode of its pools.
+    pub mode: PoolMode,
+    /// `server_lifetime`.
+    pub server_lifetime: Duration,
+    /// Server connections now.
+    pub servers: u32,
+    /// Client connections now.
+    pub clients: u32,
+    /// Whether PAUSE holds it.
+    pub paused: bool,
+}
+
+/// A setting, as SHOW CONFIG prints it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingStatus {
+    /// Its name.
+    pub key: String,
+    /// Its value, secrets hidden.
+    pub value: String,
+    /// Its default.
+    pub default: String,
+    /// Whether RELOAD can change it.
+    pub changeable: bool,
+}

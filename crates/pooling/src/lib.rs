@@ -1,0 +1,1 @@
+//! The pooler's decisions, pure: sessions, prepared statements, parameters, reply queue, scheduler.

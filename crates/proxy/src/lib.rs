@@ -1,0 +1,1 @@
+//! The data path on tokio: listeners, clients, server connections, pools, cancel.

@@ -1,0 +1,1 @@
+//! SQL text: lexical normaliser, statement classes, fingerprints, and facts by sqlparser.

@@ -1,0 +1,4 @@
+//! What can be wrong with bytes.
+/// stub
+#[derive(Debug)]
+pub enum WireError {}
