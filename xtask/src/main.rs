@@ -1,2 +1,57 @@
-//! cargo xtask.
-fn main() {}
+//! The project's own commands: `cargo xtask COMMAND`.
+
+// A program for people at a terminal: what it prints is its purpose.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod demo;
+mod docs;
+mod repository;
+mod setup;
+mod step;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  setup               install what this machine lacks: PostgreSQL 13 or newer with its client
+                      programs (apt on Debian and Ubuntu, brew on macOS), rustfmt, clippy
+  demo [ARGUMENT…]    setup, build, and run `pgweir demo ARGUMENT…`
+  test [ARGUMENT…]    setup, then everything that must hold before a commit; the arguments go to
+                      `cargo test --workspace`
+  tidy                what the compiler cannot check: which crate may use which, sizes, names, links
+  docs [--check]      write the generated pages of docs/, or only compare them
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    let done = match (command, rest) {
+        ("setup", []) => setup::run(),
+        ("demo", rest) => demo::run(rest),
+        ("test", rest) => test::run(rest),
+        ("tidy", []) => tidy::run(),
+        ("docs", []) => docs::run(docs::Mode::Write),
+        ("docs", [flag]) if flag == "--check" => docs::run(docs::Mode::Check),
+        ("help" | "--help" | "-h", _) => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        _ => {
+            eprint!("`{}` is not a command.\n\n{USAGE}", arguments.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {command}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

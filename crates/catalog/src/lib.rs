@@ -1,1 +1,23 @@
 //! Catalogue facts, EXPLAIN and HypoPG through pgweir's own connections to the upstream.
+//!
+//! [`Catalog`] is all that others see: it reads [`model::CatalogFacts`], answers a
+//! [`model::PlanQuestion`] and runs DDL. Everything but the DDL happens in read-only transactions
+//! that are rolled back, under short timeouts, as `pgweir-catalog` in `pg_stat_activity`.
+
+mod back_off;
+mod carry_over;
+mod catalog;
+mod connections;
+mod error;
+mod explain;
+mod facts;
+mod identifier;
+mod plan_tree;
+mod settings;
+mod transaction;
+mod what_if;
+
+pub use catalog::Catalog;
+pub use error::CatalogError;
+pub use identifier::quote_identifier;
+pub use settings::{CatalogSettings, Upstream};

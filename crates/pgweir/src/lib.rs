@@ -1,1 +1,6 @@
-//! The binary.
+//! The binary's parts: command line, settings, the running process, the demo.
+
+pub mod cli;
+pub mod demo;
+pub mod run;
+pub mod settings;

@@ -1,2 +1,25 @@
-//! pgweir.
-fn main() {}
+//! pgweir: a PostgreSQL connection pooler that says which queries hurt, why, and what to do.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use pgweir::cli::{Cli, Command};
+use pgweir::{demo, run};
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Report(arguments) => run::block_on(arguments.execute()),
+        Command::Demo(arguments) => run::block_on(demo::run(&arguments)),
+        Command::Settings(arguments) => {
+            arguments.execute(&mut std::io::stdout().lock()).map_err(Into::into)
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pgweir: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

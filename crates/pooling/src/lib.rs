@@ -1,1 +1,17 @@
-//! The pooler's decisions, pure: sessions, prepared statements, parameters, reply queue, scheduler.
+//! The pooler's decisions, without sockets, threads or clocks.
+//!
+//! - [`session`]: what a client's messages mean for the server connection, and the server's for the
+//!   client: translation, replies to swallow or to make up, measuring, pinning.
+//! - [`prepared`]: prepared statements by content.
+//! - [`parameters`]: run-time parameters that follow a client from server to server.
+//! - [`replies`]: which reply belongs to whom.
+//! - [`scheduler`]: who gets which server connection, and when to open or close one.
+
+mod error;
+pub mod parameters;
+pub mod prepared;
+pub mod replies;
+pub mod scheduler;
+pub mod session;
+
+pub use error::PoolingError;

@@ -1,1 +1,23 @@
 //! The data path on tokio: listeners, clients, server connections, pools, cancel.
+//!
+//! One task owns a client's socket and, while it holds one, the server's socket: no channel hop, no
+//! spawn and no lock held across an await, per query. What the bytes mean is decided in `pooling`.
+
+mod admin;
+mod buffer;
+mod client;
+mod error;
+mod events;
+mod pool;
+mod proxy;
+mod server;
+mod settings;
+mod status;
+mod stream;
+
+pub use admin::{AdminConsole, AdminRole, BoxFuture};
+pub use error::ProxyError;
+pub use events::EventBuffer;
+pub use proxy::{Measures, Proxy};
+pub use settings::{AuthType, FindPool, PoolTarget, ProxySettings};
+pub use stream::{Handover, ServerAddress};

@@ -1,0 +1,220 @@
+//! The catalogue, as the rest of pgweir asks it.
+
+use deadpool_postgres::Object;
+use jiff::Timestamp;
+use model::{CatalogFacts, DatabaseFacts, PlanAnswer, PlanQuestion, Unavailable};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::back_off::BackOff;
+use crate::carry_over::carry_plans;
+use crate::connections::{Connections, give_back};
+use crate::explain::explain;
+use crate::facts::{Reading, read_database};
+use crate::plan_tree::Plan;
+use crate::transaction::begin_read_only;
+use crate::what_if::HypoPg;
+use crate::{CatalogError, CatalogSettings, Upstream};
+
+/// Imagined indexes tried for one question.
+const MAX_CANDIDATES: usize = 5;
+
+/// What the upstream knows of its databases, and what its planner thinks.
+pub struct Catalog {
+    user: String,
+    settings: CatalogSettings,
+    connections: Connections,
+    /// Held while planning, so that one statement is planned at a time.
+    back_off: Mutex<BackOff>,
+}
+
+impl Catalog {
+    /// Connects to nothing yet.
+    #[must_use]
+    pub fn new(upstream: Upstream, settings: CatalogSettings) -> Self {
+        Self {
+            connections: Connections::new(&upstream, settings),
+            user: upstream.user,
+            settings,
+            back_off: Mutex::default(),
+        }
+    }
+
+    /// Reads the facts of `databases`; plans of `previous` whose tables have the same indexes as
+    /// before are carried over.
+    ///
+    /// What could not be read is told in `unavailable`. A database whose reading failed for a
+    /// reason that may pass keeps the facts of `previous`.
+    ///
+    /// Cancel-safe.
+    pub async fn read(&self, databases: &[String], previous: &CatalogFacts) -> CatalogFacts {
+        self.connections.tidy(databases);
+        let mut facts = CatalogFacts {
+            read_at: previous.read_at,
+            server_version: previous.server_version,
+            ..CatalogFacts::default()
+        };
+        let mut unreachable = None;
+        for database in databases {
+            let outcome = match &unreachable {
+                // All are on one server: do not wait for it once per database.
+                Some(reason) => Err(CatalogError::Unreachable {
+                    reason: String::clone(reason),
+                }),
+                None => self.read_one(database).await,
+            };
+            let known = previous.databases.get(database);
+            match outcome {
+                Ok(mut reading) => {
+                    if let Some(known) = known {
+                        carry_plans(known, &mut reading.facts);
+                    }
+                    facts.read_at = Some(Timestamp::now());
+                    facts.server_version = reading.server_version;
+                    facts.unavailable.append(&mut reading.unavailable);
+                    facts.databases.insert(database.clone(), reading.facts);
+                }
+                Err(error) => {
+                    let kept = known.filter(|_| error.is_passing());
+                    facts
+                        .unavailable
+                        .push(self.unavailable(database, &error, kept.is_some()));
+                    if let Some(kept) = kept {
+                        facts
+                            .databases
+                            .insert(database.clone(), DatabaseFacts::clone(kept));
+                    }
+                    if let CatalogError::Unreachable { reason } = error {
+                        unreachable = Some(reason);
+                    }
+                }
+            }
+        }
+        facts
+    }
+
+    /// Asks the planner, without executing anything; one question at a time.
+    ///
+    /// A statement that failed twice is not planned again: its problem is the answer at once.
+    ///
+    /// Cancel-safe.
+    pub async fn plan(&self, question: &PlanQuestion) -> PlanAnswer {
+        let mut back_off = self.back_off.lock().await;
+        let asked_at = Some(Timestamp::now());
+        let (database, fingerprint) = (question.database.as_str(), question.fingerprint);
+        if let Some(problem) = back_off.given_up(database, fingerprint) {
+            let problem = Some(problem.to_owned());
+            return PlanAnswer {
+                asked_at,
+                problem,
+                ..PlanAnswer::default()
+            };
+        }
+        match self.ask(question).await {
+            Ok(answer) => {
+                back_off.succeeded(database, fingerprint);
+                PlanAnswer { asked_at, ..answer }
+            }
+            Err(error) => {
+                let problem = error.redacted();
+                tracing::debug!(database, %fingerprint, problem, "a statement was not planned");
+                if error.blames_statement() {
+                    back_off.failed(database, fingerprint, &problem);
+                }
+                PlanAnswer {
+                    asked_at,
+                    problem: Some(problem),
+                    ..PlanAnswer::default()
+                }
+            }
+        }
+    }
+
+    /// Runs one statement of DDL, such as CREATE INDEX CONCURRENTLY, on a connection of its own,
+    /// outside a transaction and for as long as it takes.
+    ///
+    /// Dropping the future does not stop the statement on the server.
+    ///
+    /// # Errors
+    /// What the server refused, or why it was not reached.
+    pub async fn execute(&self, database: &str, sql: &str) -> Result<(), CatalogError> {
+        let client = self.connections.open(database).await?;
+        client.batch_execute("SET statement_timeout = 0").await?;
+        Ok(client.batch_execute(sql).await?)
+    }
+
+    async fn read_one(&self, database: &str) -> Result<Reading, CatalogError> {
+        let mut connection = self.connections.take(database).await?;
+        let reading = read_database(&mut connection, database, &self.user, &self.settings);
+        let outcome = timeout(self.settings.transaction_timeout(), reading).await;
+        give_back(connection, outcome)
+    }
+
+    async fn ask(&self, question: &PlanQuestion) -> Result<PlanAnswer, CatalogError> {
+        let limit = self.settings.transaction_timeout();
+        let mut connection = self.connections.take(&question.database).await?;
+        let asking = self.plan_as_is(&mut connection, question);
+        let outcome = timeout(limit, asking).await;
+        let (plan, hypopg) = match outcome {
+            Ok(Ok(planned)) => planned,
+            failed => return give_back(connection, failed).map(|_| PlanAnswer::default()),
+        };
+        let mut answer = PlanAnswer {
+            cost: Some(plan.cost),
+            scans: plan.scans,
+            ..PlanAnswer::default()
+        };
+        let Some(hypopg) = hypopg else {
+            return Ok(answer);
+        };
+        for candidate in question.candidates.iter().take(MAX_CANDIDATES) {
+            let trying =
+                hypopg.try_candidate(&mut connection, &self.settings, &question.sample, candidate);
+            match timeout(limit, trying).await {
+                Ok(Ok(what_if)) => answer.what_if.push(what_if),
+                // Such as a type that a B-tree does not take: the next may do.
+                Ok(Err(error)) if !error.spoils_connection() => {
+                    let problem = error.redacted();
+                    tracing::debug!(table = candidate.table, problem, "an index was not tried");
+                }
+                failed => {
+                    drop(give_back(connection, failed));
+                    break;
+                }
+            }
+        }
+        Ok(answer)
+    }
+
+    /// The plan with the indexes there are, and HypoPG where it is installed.
+    async fn plan_as_is(
+        &self,
+        connection: &mut Object,
+        question: &PlanQuestion,
+    ) -> Result<(Plan, Option<HypoPg>), CatalogError> {
+        let transaction = begin_read_only(connection, &self.settings).await?;
+        let hypopg = HypoPg::find(&transaction).await?;
+        if let Some(hypopg) = &hypopg {
+            hypopg.reset(&transaction).await?;
+        }
+        let plan = explain(&transaction, &question.sample).await?;
+        transaction.rollback().await?;
+        Ok((plan, hypopg))
+    }
+
+    fn unavailable(&self, database: &str, error: &CatalogError, kept: bool) -> Unavailable {
+        let mut why = error.to_string();
+        if let Some(remedy) = error.remedy(database, &self.user) {
+            why.push_str("; ");
+            why.push_str(&remedy);
+        }
+        if kept {
+            why.push_str("; what was read before is used");
+        }
+        tracing::debug!(database, why, "the catalogue was not read");
+        Unavailable {
+            what: format!("catalogue of {database}"),
+            why,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+-- The indexes of the tables $1. An index of a partitioned table has the sizes and scans of the
+-- partitions' indexes.
+WITH RECURSIVE part AS (
+    SELECT i.indexrelid AS root, i.indexrelid AS oid, c.relkind
+    FROM pg_catalog.pg_index i
+    JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+    WHERE i.indrelid = ANY ($1)
+    UNION ALL
+    SELECT p.root, c.oid, c.relkind
+    FROM part p
+    JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid
+    JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+    WHERE p.relkind = 'I'
+), total AS (
+    SELECT p.root,
+           array_agg(c.oid) AS parts,
+           sum(greatest(c.relpages, 0)) AS pages,
+           sum(s.idx_scan) AS idx_scan
+    FROM part p
+    JOIN pg_catalog.pg_class c ON c.oid = p.oid
+    LEFT JOIN pg_catalog.pg_stat_user_indexes s ON s.indexrelid = c.oid
+    WHERE p.relkind <> 'I'
+    GROUP BY p.root
+)
+SELECT i.indrelid,
+       c.relname,
+       m.amname,
+       -- Of a plain column the name as it is, of an expression its text; pg_get_indexdef leaves
+       -- the parentheses off a function call. It waits for locks, so it is asked only where needed.
+       ARRAY(
+           SELECT CASE WHEN a.attname IS NOT NULL THEN a.attname::text
+                       ELSE (SELECT CASE WHEN d LIKE '(%' THEN d ELSE '(' || d || ')' END
+                             FROM pg_get_indexdef(i.indexrelid, n, true) AS d) END
+           FROM generate_series(1, i.indnkeyatts::int4) AS n
+           LEFT JOIN pg_catalog.pg_attribute a
+                  ON a.attrelid = i.indrelid AND a.attnum = i.indkey[n - 1]
+           ORDER BY n
+       ),
+       ARRAY(
+           SELECT a.attname::text
+           FROM generate_series(i.indnkeyatts + 1, i.indnatts::int4) AS n
+           JOIN pg_catalog.pg_attribute a
+             ON a.attrelid = i.indrelid AND a.attnum = i.indkey[n - 1]
+           ORDER BY n
+       ),
+       i.indisprimary,
+       i.indisunique,
+       i.indisvalid,
+       pg_get_expr(i.indpred, i.indrelid, true),
+       coalesce(total.parts, '{}') AS parts,
+       (coalesce(total.pages, 0) * current_setting('block_size')::int8)::int8,
+       coalesce(total.idx_scan, 0)::int8
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_am m ON m.oid = c.relam
+LEFT JOIN total ON total.root = i.indexrelid
+WHERE i.indrelid = ANY ($1)
+ORDER BY i.indrelid, c.relname

@@ -1,0 +1,64 @@
+//! Where the upstream is, and how much of it pgweir may use for itself.
+
+use std::time::Duration;
+
+/// The server to ask, and as whom.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// Host name, address, or the directory of a Unix socket.
+    pub host: String,
+    /// TCP port, or the number in the Unix socket's name.
+    pub port: u16,
+    /// Role to log in as.
+    pub user: String,
+    /// Its password, where the server wants one.
+    pub password: Option<String>,
+}
+
+impl std::fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Upstream")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Limits on what the analysis asks of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CatalogSettings {
+    /// Connections open at once to one database, at least one. DDL has one of its own besides.
+    pub max_connections: usize,
+    /// Longest wait for a new connection to be logged in.
+    pub connect_timeout: Duration,
+    /// `statement_timeout` of every statement but DDL.
+    pub statement_timeout: Duration,
+    /// `lock_timeout` of every statement but DDL: the analysis never stands in the way of a lock.
+    pub lock_timeout: Duration,
+    /// A connection unused for so long is closed when the facts are next read.
+    pub idle_timeout: Duration,
+    /// Tables read per database, the largest first.
+    pub max_tables: u32,
+}
+
+impl Default for CatalogSettings {
+    fn default() -> Self {
+        Self {
+            max_connections: 2,
+            connect_timeout: Duration::from_secs(2),
+            statement_timeout: Duration::from_secs(2),
+            lock_timeout: Duration::from_millis(100),
+            idle_timeout: Duration::from_secs(60),
+            max_tables: 2_000,
+        }
+    }
+}
+
+impl CatalogSettings {
+    /// When an answer is late although the server should have cancelled the statement, the
+    /// network is dead: no longer than this for one transaction of a few statements.
+    pub(crate) fn transaction_timeout(&self) -> Duration {
+        self.statement_timeout * 4
+    }
+}

@@ -1,0 +1,59 @@
+//! What the console is given: the running process behind a trait, and who is connected.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use model::{
+    ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, PoolStatus, Published,
+    ServerStatus, SettingStatus, ShapeId,
+};
+
+/// A future behind a pointer, so that [`Live`] can be a trait object.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What the console needs of the running process.
+pub trait Live: Send + Sync + 'static {
+    /// The pools, in the order to show them.
+    fn pools(&self) -> Vec<PoolStatus>;
+    /// The client connections.
+    fn clients(&self) -> Vec<ClientStatus>;
+    /// The server connections.
+    fn servers(&self) -> Vec<ServerStatus>;
+    /// The databases configured, and those met.
+    fn databases(&self) -> Vec<DatabaseStatus>;
+    /// The settings, secrets hidden.
+    fn settings(&self) -> Vec<SettingStatus>;
+    /// Names of the users known.
+    fn users(&self) -> Vec<String>;
+    /// A fresh tick: all that was sent before this call is in it.
+    fn published(&self) -> BoxFuture<'_, Arc<Published>>;
+    /// Carries a command out; done when it has taken effect (PAUSE: when the last transaction is
+    /// over).
+    fn execute(&self, command: Command) -> BoxFuture<'_, Result<(), CommandError>>;
+    /// The fingerprint that a statement belongs to, once it is known.
+    fn fingerprint(&self, shape: ShapeId) -> Option<FingerprintId>;
+    /// pgweir's version, such as `0.1.0`.
+    fn version(&self) -> &str;
+    /// When the process started.
+    fn started_at(&self) -> Timestamp;
+}
+
+/// What somebody may do on the console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Everything (`admin_users`).
+    Admin,
+    /// Every SHOW, no command (`stats_users`).
+    Stats,
+}
+
+/// Who is connected to the console.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The user's name.
+    pub user: String,
+    /// What the user may do.
+    pub role: Role,
+}

@@ -1,0 +1,51 @@
+//! Run-time parameters that drivers expect of a server.
+
+/// What the console calls its database.
+pub(crate) const DATABASE: &str = "pgweir";
+
+/// Announced at login. The version before the slash is that of the PostgreSQL whose protocol and
+/// texts are imitated, since drivers compare it.
+const REPORTED: &[(&str, &str)] = &[
+    ("server_version", "15.0/pgweir"),
+    ("server_encoding", "UTF8"),
+    ("client_encoding", "UTF8"),
+    ("DateStyle", "ISO, MDY"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    ("integer_datetimes", "on"),
+    ("standard_conforming_strings", "on"),
+];
+
+/// Answered to SHOW, not announced.
+const UNREPORTED: &[(&str, &str)] = &[
+    ("application_name", ""),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_read_only", "off"),
+    ("extra_float_digits", "1"),
+    ("in_hot_standby", "off"),
+    ("is_superuser", "off"),
+    ("lock_timeout", "0"),
+    ("max_identifier_length", "63"),
+    ("search_path", "public"),
+    ("server_version_num", "150000"),
+    ("statement_timeout", "0"),
+    ("transaction_isolation", "read committed"),
+    ("transaction_read_only", "off"),
+];
+
+/// The ParameterStatus values to announce at login; `version` is pgweir's, such as `0.1.0`.
+#[must_use]
+pub fn parameter_status(version: &str) -> Vec<(&'static str, String)> {
+    let own = ("pgweir_version", version.to_owned());
+    REPORTED
+        .iter()
+        .map(|(name, value)| (*name, (*value).to_owned()))
+        .chain([own])
+        .collect()
+}
+
+/// Name, as PostgreSQL writes it, and value of a run-time parameter.
+pub(crate) fn find(lower_case_name: &str) -> Option<(&'static str, &'static str)> {
+    let mut all = REPORTED.iter().chain(UNREPORTED).copied();
+    all.find(|(name, _)| name.eq_ignore_ascii_case(lower_case_name))
+}

@@ -1,0 +1,61 @@
+//! `SHOW CLIENTS`: one row for each client connection, with why it is pinned and what it runs.
+
+use model::{ClientState, ClientStatus, ShapeId};
+
+use super::connection::{self, Connection, pointer};
+use super::{Rows, Show};
+use crate::live::Live;
+use crate::statement::Accepts;
+use crate::table::{Column, Row, Value};
+
+pub(super) static CLIENTS: Show = Show {
+    name: "clients",
+    accepts: Accepts::Nothing,
+    columns: &[
+        connection::COLUMNS,
+        &[Column::text("pinned"), Column::text("fingerprint")],
+    ],
+    rows: Rows::Now(rows),
+};
+
+fn rows(live: &dyn Live) -> Vec<Row> {
+    live.clients()
+        .iter()
+        .map(|client| row(client, live))
+        .collect()
+}
+
+fn row(client: &ClientStatus, live: &dyn Live) -> Row {
+    let connection = Connection {
+        side: "C",
+        pool: &client.pool,
+        state: match client.state {
+            ClientState::Login => "login",
+            ClientState::Idle => "idle",
+            ClientState::Waiting => "waiting",
+            // PgBouncer does not tell them apart.
+            ClientState::Active | ClientState::IdleInTransaction => "active",
+        },
+        address: client.address,
+        local_address: client.local_address,
+        connected: client.connected,
+        requested: client.requested,
+        waiting: client.waiting,
+        close_needed: false,
+        id: client.id.0,
+        link: client.server.map(|server| pointer("S", server.0)),
+        remote_pid: 0,
+        application: &client.application,
+        prepared_statements: client.prepared_statements,
+    };
+    let fingerprint = match client.statement {
+        ShapeId::OTHERS => None,
+        shape => live.fingerprint(shape),
+    };
+    let mut row = connection.row();
+    row.push(client.pinned.map_or(Value::Null, Value::text));
+    row.push(fingerprint.map_or(Value::Null, |fingerprint| {
+        Value::text(fingerprint.to_string())
+    }));
+    row
+}

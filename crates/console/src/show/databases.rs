@@ -1,0 +1,60 @@
+//! `SHOW DATABASES`: the databases configured, and those met.
+
+use model::DatabaseStatus;
+
+use super::{Rows, Show};
+use crate::live::Live;
+use crate::statement::Accepts;
+use crate::table::{Column, Row, Value};
+
+pub(super) static DATABASES: Show = Show {
+    name: "databases",
+    accepts: Accepts::Nothing,
+    columns: &[&[
+        Column::text("name"),
+        Column::text("host"),
+        Column::int4("port"),
+        Column::text("database"),
+        Column::text("force_user"),
+        Column::int4("pool_size"),
+        Column::int4("min_pool_size"),
+        Column::int4("reserve_pool_size"),
+        Column::int4("server_lifetime"),
+        Column::text("pool_mode"),
+        Column::text("load_balance_hosts"),
+        Column::int4("max_connections"),
+        Column::int4("current_connections"),
+        Column::int4("max_client_connections"),
+        Column::int4("current_client_connections"),
+        Column::int4("paused"),
+        Column::int4("disabled"),
+    ]],
+    rows: Rows::Now(rows),
+};
+
+fn rows(live: &dyn Live) -> Vec<Row> {
+    live.databases().iter().map(row).collect()
+}
+
+fn row(database: &DatabaseStatus) -> Row {
+    // Zero means that there is no limit, as in PgBouncer.
+    vec![
+        Value::text(&*database.name),
+        Value::text(&*database.host),
+        Value::int4(database.port),
+        Value::text(&*database.database),
+        Value::Null,
+        Value::int4(database.pool_size),
+        Value::Int4(0),
+        Value::Int4(0),
+        Value::int4(database.server_lifetime.as_secs()),
+        Value::text(database.mode.to_string()),
+        Value::Null,
+        Value::Int4(0),
+        Value::int4(database.servers),
+        Value::Int4(0),
+        Value::int4(database.clients),
+        Value::int4(database.paused),
+        Value::Int4(0),
+    ]
+}

@@ -1,0 +1,123 @@
+//! The tables that SHOW prints: one file each, its columns as data.
+//!
+//! Names, order and types of the columns are PgBouncer's (its manual, "Admin console"), since
+//! exporters and agents read them; what pgweir adds stands after them.
+
+mod clients;
+mod config;
+mod connection;
+mod databases;
+mod findings;
+mod help;
+mod lists;
+mod pools;
+mod queries;
+mod report;
+mod servers;
+mod state;
+mod stats;
+mod stats_averages;
+mod stats_totals;
+mod traffic;
+mod users;
+mod version;
+
+use jiff::Timestamp;
+use model::Published;
+
+pub(crate) use help::help;
+
+use crate::live::Live;
+use crate::refusal::Refusal;
+use crate::statement::{Accepts, Arguments};
+use crate::table::{Column, Row, Table};
+
+/// All tables, in the order of SHOW HELP.
+pub(crate) static ALL: [&Show; 15] = [
+    &queries::QUERIES,
+    &findings::FINDINGS,
+    &report::REPORT,
+    &pools::POOLS,
+    &clients::CLIENTS,
+    &servers::SERVERS,
+    &databases::DATABASES,
+    &users::USERS,
+    &stats::STATS,
+    &stats_totals::STATS_TOTALS,
+    &stats_averages::STATS_AVERAGES,
+    &lists::LISTS,
+    &config::CONFIG,
+    &state::STATE,
+    &version::VERSION,
+];
+
+/// A table that SHOW prints.
+#[derive(Debug)]
+pub(crate) struct Show {
+    /// Its name in SHOW, in lower case.
+    pub(crate) name: &'static str,
+    /// What may follow the name.
+    pub(crate) accepts: Accepts,
+    /// Its columns, in groups that tables share.
+    pub(crate) columns: &'static [&'static [Column]],
+    /// Makes its rows.
+    pub(crate) rows: Rows,
+}
+
+/// Where rows come from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rows {
+    /// The process as it is now.
+    Now(fn(&dyn Live) -> Vec<Row>),
+    /// The statistics of a fresh tick.
+    Tick(fn(&Tick<'_>) -> Result<Vec<Row>, Refusal>),
+}
+
+/// What tables of statistics are made of.
+pub(crate) struct Tick<'a> {
+    pub(crate) live: &'a dyn Live,
+    pub(crate) published: &'a Published,
+    pub(crate) arguments: Arguments,
+}
+
+/// The table called `name`, which is in lower case.
+pub(crate) fn find(name: &str) -> Option<&'static Show> {
+    ALL.into_iter().find(|show| show.name == name)
+}
+
+impl Show {
+    /// Its columns in order.
+    pub(crate) fn columns(&self) -> Vec<Column> {
+        self.columns.concat()
+    }
+
+    /// The table as it is now, or at a fresh tick.
+    ///
+    /// Cancel-safe: it reads only.
+    pub(crate) async fn table(
+        &self,
+        live: &dyn Live,
+        arguments: Arguments,
+    ) -> Result<Table, Refusal> {
+        let rows = match self.rows {
+            Rows::Now(rows) => rows(live),
+            Rows::Tick(rows) => {
+                let published = live.published().await;
+                rows(&Tick {
+                    live,
+                    published: &published,
+                    arguments,
+                })?
+            }
+        };
+        Ok(Table {
+            columns: self.columns(),
+            rows,
+        })
+    }
+}
+
+/// PgBouncer's way to write a time.
+fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}

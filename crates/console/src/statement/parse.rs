@@ -1,0 +1,358 @@
+//! From tokens to a [`Statement`].
+
+use model::{ClientId, Command, ShutdownMode};
+
+use super::lexer::Lexed;
+use super::{Names, Statement, Token, TransactionControl};
+use crate::parameters;
+use crate::refusal::{self, Refusal};
+use crate::show;
+use crate::table::{Column, Kind, Value};
+
+/// Names of databases are shorter, bytes.
+const MAX_NAME_BYTES: usize = 255;
+
+/// Reads one statement.
+pub(super) fn statement(lexed: &Lexed<'_>, names: &Names<'_>) -> Result<Statement, Refusal> {
+    if lexed.tokens.contains(&Token::Parameter) {
+        let message = "the console takes no parameters: write the value into the statement";
+        return Err(Refusal::error("0A000", message));
+    }
+    let unknown = || refusal::unknown_command(lexed.text);
+    let Some((Token::Word(verb), rest)) = lexed.tokens.split_first() else {
+        return Err(unknown());
+    };
+    let verb = verb.to_ascii_uppercase();
+    if verb == "SET" {
+        return set(rest, names)?.ok_or_else(unknown);
+    }
+    match verb.as_str() {
+        "SHOW" => show(rest, names),
+        "SELECT" => select(rest, names),
+        "RESET" if !rest.is_empty() => Some(Statement::Ignored("RESET")),
+        "DEALLOCATE" | "DISCARD" => deallocate(&verb, rest),
+        _ => transaction(&verb, rest)
+            .map(Statement::Transaction)
+            .or_else(|| command(&verb, rest).map(Statement::Command)),
+    }
+    .ok_or_else(unknown)
+}
+
+fn show(rest: &[Token<'_>], names: &Names<'_>) -> Option<Statement> {
+    let (name, arguments) = rest.split_first()?;
+    let name = text_of(name)?.to_ascii_lowercase();
+    if name == "help" && arguments.is_empty() {
+        return Some(Statement::Help);
+    }
+    if let Some(table) = show::find(&name) {
+        return Some(Statement::Show(table, table.accepts.read(arguments)?));
+    }
+    let parameter = match words(arguments)?.as_slice() {
+        [] => name,
+        [zone] if name == "time" && zone == "ZONE" => "timezone".to_owned(),
+        [isolation, level] if isolation == "ISOLATION" && level == "LEVEL" => {
+            format!("{name}_isolation")
+        }
+        _ => return None,
+    };
+    let known = parameters::find(&parameter).is_some() || names.is_setting(&parameter);
+    known.then_some(Statement::Parameter(parameter))
+}
+
+/// `SET` is accepted and forgotten, save for pgweir's own settings, which must not seem changed.
+fn set(rest: &[Token<'_>], names: &Names<'_>) -> Result<Option<Statement>, Refusal> {
+    let rest = match rest.first() {
+        Some(Token::Word(scope))
+            if rest.len() > 2 && matches!(&*scope.to_ascii_uppercase(), "SESSION" | "LOCAL") =>
+        {
+            &rest[1..]
+        }
+        _ => rest,
+    };
+    let [name, _, ..] = rest else { return Ok(None) };
+    let Some(name) = text_of(name) else {
+        return Ok(None);
+    };
+    if names.is_setting(&name.to_ascii_lowercase()) {
+        let message = format!("\"{name}\" cannot be changed here");
+        let hint = "Change it in the configuration, then RELOAD.";
+        return Err(Refusal::error("55P02", message).with_hint(hint));
+    }
+    Ok(Some(Statement::Ignored("SET")))
+}
+
+/// The few constants that drivers and health checks select.
+fn select(rest: &[Token<'_>], names: &Names<'_>) -> Option<Statement> {
+    let (item, rest) = rest.split_first()?;
+    let Token::Word(item) = item else { return None };
+    let (call, alias) = match rest {
+        [Token::Symbol('('), Token::Symbol(')'), alias @ ..] => (true, alias),
+        alias => (false, alias),
+    };
+    let name = item.to_ascii_lowercase();
+    let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
+    let (label, kind, value) = match (name, call) {
+        ("version", true) => {
+            let version = format!("pgweir {} (PostgreSQL {} protocol)", names.version, "15.0");
+            ("version", Kind::Text, Value::Text(version))
+        }
+        ("current_database", true) => (name, Kind::Text, Value::text(parameters::DATABASE)),
+        ("current_schema", true | false) => (name, Kind::Text, Value::text("public")),
+        ("current_user" | "session_user" | "user", false) => {
+            (name, Kind::Text, Value::text(names.user))
+        }
+        (number, false) => ("?column?", Kind::Int4, Value::Int4(number.parse().ok()?)),
+        _ => return None,
+    };
+    let label = match alias {
+        [] => label.to_owned(),
+        [Token::Word(keyword), alias] if keyword.eq_ignore_ascii_case("as") => {
+            text_of(alias)?.to_owned()
+        }
+        _ => return None,
+    };
+    Some(Statement::Select(
+        Column {
+            name: label.into(),
+            kind,
+        },
+        value,
+    ))
+}
+
+/// What drivers and connection pools send to forget their prepared statements.
+fn deallocate(verb: &str, rest: &[Token<'_>]) -> Option<Statement> {
+    let is_all =
+        |token: &Token<'_>| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("all"));
+    match (verb, rest) {
+        ("DISCARD", [all]) if is_all(all) => Some(Statement::Deallocate(None, "DISCARD ALL")),
+        ("DEALLOCATE", [all]) if is_all(all) => Some(Statement::Deallocate(None, "DEALLOCATE ALL")),
+        ("DEALLOCATE", [name]) => {
+            // Names without quotes are folded, as everywhere in SQL.
+            let name = match name {
+                Token::Word(word) => word.to_ascii_lowercase(),
+                name => text_of(name)?.to_owned(),
+            };
+            Some(Statement::Deallocate(Some(name), "DEALLOCATE"))
+        }
+        _ => None,
+    }
+}
+
+fn transaction(verb: &str, rest: &[Token<'_>]) -> Option<TransactionControl> {
+    use TransactionControl as Control;
+
+    // Modes such as READ ONLY and ISOLATION LEVEL … are accepted, with their commas.
+    let modes: Vec<_> = rest
+        .iter()
+        .filter(|token| **token != Token::Symbol(','))
+        .cloned()
+        .collect();
+    match verb {
+        "BEGIN" => words(&modes).map(|_| Control::Begin),
+        "START" => match words(&modes)?.first()?.as_str() {
+            "TRANSACTION" => Some(Control::StartTransaction),
+            _ => None,
+        },
+        _ => match (verb, words(rest)?.as_slice()) {
+            ("COMMIT" | "END", rest) if is_block(rest) => Some(Control::Commit),
+            ("ROLLBACK" | "ABORT", rest) if is_block(rest) => Some(Control::Rollback),
+            ("ROLLBACK", [to, .., _]) if to == "TO" => Some(Control::RollbackToSavepoint),
+            ("SAVEPOINT", [_]) => Some(Control::Savepoint),
+            ("RELEASE", [_] | [_, _]) => Some(Control::Release),
+            _ => None,
+        },
+    }
+}
+
+fn is_block(rest: &[String]) -> bool {
+    match rest {
+        [] => true,
+        [word] => word == "TRANSACTION" || word == "WORK",
+        _ => false,
+    }
+}
+
+fn command(verb: &str, rest: &[Token<'_>]) -> Option<Command> {
+    match (verb, rest) {
+        ("RELOAD", []) => Some(Command::Reload),
+        ("PAUSE", _) => database(rest).map(Command::Pause),
+        ("RESUME", _) => database(rest).map(Command::Resume),
+        ("KILL_CLIENT", [id]) => text_of(id)?
+            .parse()
+            .ok()
+            .map(|id| Command::KillClient(ClientId(id))),
+        ("SHUTDOWN", _) => match words(rest)?.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [] => Some(ShutdownMode::Immediate),
+            ["WAIT_FOR_SERVERS"] => Some(ShutdownMode::WaitForServers),
+            ["WAIT_FOR_CLIENTS"] => Some(ShutdownMode::WaitForClients),
+            _ => None,
+        }
+        .map(Command::Shutdown),
+        _ => None,
+    }
+}
+
+/// A database's name as written (PgBouncer does not fold it either); none for all databases.
+#[expect(
+    clippy::option_option,
+    reason = "outside: not understood; inside: all databases"
+)]
+fn database(rest: &[Token<'_>]) -> Option<Option<String>> {
+    match rest {
+        [] => Some(None),
+        [name] => {
+            let name = text_of(name)?;
+            (name.len() <= MAX_NAME_BYTES).then(|| Some(name.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// The text of a word, a quoted name or a literal.
+pub(super) fn text_of<'a>(token: &'a Token<'_>) -> Option<&'a str> {
+    match token {
+        Token::Word(text) => Some(text),
+        Token::Quoted(text) | Token::Literal(text) => Some(text),
+        Token::Parameter | Token::Symbol(_) => None,
+    }
+}
+
+/// All tokens as words in capitals; none if there is something else among them.
+fn words(tokens: &[Token<'_>]) -> Option<Vec<String>> {
+    tokens
+        .iter()
+        .map(|token| text_of(token).map(str::to_ascii_uppercase))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::SettingStatus;
+
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Vec<Statement>, Refusal> {
+        let settings = [SettingStatus {
+            key: "default_pool_size".to_owned(),
+            value: "10".to_owned(),
+            default: "20".to_owned(),
+            changeable: true,
+        }];
+        let names = Names {
+            user: "admin",
+            version: "0.1.0",
+            settings: &settings,
+        };
+        super::super::parse(text, &names)
+    }
+
+    fn command(text: &str) -> Option<Command> {
+        match parsed(text).ok()?.as_slice() {
+            [Statement::Command(command)] => Some(command.clone()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn commands_in_any_case_with_or_without_a_semicolon() {
+        assert_eq!(command("pause"), Some(Command::Pause(None)));
+        assert_eq!(
+            command("PAUSE Shop;"),
+            Some(Command::Pause(Some("Shop".to_owned())))
+        );
+        assert_eq!(
+            command("Resume \"my db\" ;"),
+            Some(Command::Resume(Some("my db".to_owned())))
+        );
+        assert_eq!(command("RELOAD"), Some(Command::Reload));
+        assert_eq!(
+            command("kill_client 17"),
+            Some(Command::KillClient(ClientId(17)))
+        );
+        assert_eq!(
+            command("SHUTDOWN"),
+            Some(Command::Shutdown(ShutdownMode::Immediate))
+        );
+        let wait = Command::Shutdown(ShutdownMode::WaitForServers);
+        assert_eq!(command("shutdown wait_for_servers"), Some(wait));
+        for wrong in [
+            "PAUSE a b",
+            "RELOAD now",
+            "KILL_CLIENT",
+            "KILL_CLIENT x",
+            "KILL_CLIENT -1",
+            "SHUTDOWN soon",
+            "PAUSE =",
+            "KILL shop",
+        ] {
+            assert_eq!(parsed(wrong).unwrap_err(), refusal::unknown_command(wrong));
+        }
+        let long = "x".repeat(MAX_NAME_BYTES + 1);
+        assert!(parsed(&format!("PAUSE {long}")).is_err());
+    }
+
+    #[test]
+    fn what_drivers_send_at_connect() {
+        let text = "SET extra_float_digits = 3; SET SESSION TIME ZONE 'UTC'; \
+                    set application_name to 'x'; SHOW TRANSACTION ISOLATION LEVEL; SHOW TimeZone; \
+                    BEGIN READ ONLY, DEFERRABLE; START TRANSACTION; COMMIT; ROLLBACK TO SAVEPOINT a;
+                    SELECT 1; select pg_catalog.version(); SELECT current_user AS who";
+        let statements = parsed(text).unwrap();
+        assert_eq!(statements.len(), 12);
+        let pool = parsed("DEALLOCATE \"S_1\"; deallocate all; DISCARD ALL; RESET ALL").unwrap();
+        let tags = pool.iter().map(|statement| match statement {
+            Statement::Deallocate(name, tag) => (name.as_deref(), *tag),
+            Statement::Ignored(tag) => (None, *tag),
+            other => panic!("{other:?}"),
+        });
+        let expected = [
+            (Some("S_1"), "DEALLOCATE"),
+            (None, "DEALLOCATE ALL"),
+            (None, "DISCARD ALL"),
+            (None, "RESET"),
+        ];
+        assert_eq!(tags.collect::<Vec<_>>(), expected);
+        assert!(parsed("DISCARD TEMP").is_err());
+        assert!(
+            matches!(&statements[3], Statement::Parameter(name) if name == "transaction_isolation")
+        );
+        let control = TransactionControl::RollbackToSavepoint;
+        assert!(matches!(statements[8], Statement::Transaction(found) if found == control));
+        assert!(matches!(
+            &statements[9],
+            Statement::Select(_, Value::Int4(1))
+        ));
+        assert!(
+            matches!(&statements[10], Statement::Select(_, Value::Text(v)) if v.starts_with("pgweir 0.1.0"))
+        );
+        assert!(matches!(&statements[11], Statement::Select(column, _) if column.name == "who"));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_with_its_text() {
+        assert_eq!(
+            parsed("SELECT * FROM pools").unwrap_err().sqlstate(),
+            "42601"
+        );
+        assert_eq!(
+            parsed("SHOW FDS").unwrap_err().message,
+            "unknown command: SHOW FDS"
+        );
+        assert_eq!(parsed("SHOW").unwrap_err().message, "unknown command: SHOW");
+        assert_eq!(
+            parsed("SHOW POOLS 3").unwrap_err().message,
+            "unknown command: SHOW POOLS 3"
+        );
+        let long = parsed(&"é".repeat(100)).unwrap_err().message;
+        assert_eq!(long, format!("unknown command: {}…", "é".repeat(80)));
+        assert_eq!(parsed("SHOW QUERIES $1").unwrap_err().sqlstate(), "0A000");
+        assert_eq!(
+            parsed("SET Default_Pool_Size = 50").unwrap_err().sqlstate(),
+            "55P02"
+        );
+        assert_eq!(parsed("SET x").unwrap_err().sqlstate(), "42601");
+        // One that is not understood keeps the whole string from being run.
+        assert!(parsed("PAUSE; nonsense").is_err());
+    }
+}

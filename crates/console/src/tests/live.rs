@@ -1,0 +1,277 @@
+//! A process to show.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use model::{
+    ClientId, ClientState, ClientStatus, Command, CommandError, Confidence, DatabaseStatus,
+    Finding, FingerprintId, Fix, LabelRegistry, Labels, Minute, PoolKey, PoolMode, PoolStatus,
+    Published, QueryStats, RowKey, ServerId, ServerState, ServerStatus, SettingStatus, Severity,
+    ShapeId, ShapeInfo, Snapshot, SqlState, TransactionStats,
+};
+
+use crate::live::{BoxFuture, Live};
+
+/// 2026-11-23 20:48:57 UTC.
+const NOW: i64 = 1_795_466_937;
+
+fn at(seconds_before_now: i64) -> Timestamp {
+    Timestamp::from_second(NOW - seconds_before_now).unwrap()
+}
+
+fn key(database: &str, user: &str) -> PoolKey {
+    PoolKey {
+        database: database.into(),
+        user: user.into(),
+    }
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+/// A process with two pools, three clients and two server connections.
+#[derive(Default)]
+pub(super) struct FakeLive {
+    pub(super) commands: Mutex<Vec<Command>>,
+    /// What the next command gives.
+    pub(super) refuses: Mutex<Option<CommandError>>,
+    /// Client connections to show besides the three.
+    pub(super) crowd: u64,
+}
+
+impl Live for FakeLive {
+    fn pools(&self) -> Vec<PoolStatus> {
+        let pool = |database, user| PoolStatus {
+            key: key(database, user),
+            mode: PoolMode::Transaction,
+            clients_active: 7,
+            clients_waiting: 2,
+            cancels_active: 1,
+            servers_active: 4,
+            servers_idle: 3,
+            servers_tested: 1,
+            servers_login: 2,
+            size: 10,
+            longest_wait: Duration::from_micros(3_000_250),
+            paused: false,
+            last_failure: None,
+        };
+        vec![pool("shop", "web"), pool("quiet", "web")]
+    }
+
+    fn clients(&self) -> Vec<ClientStatus> {
+        let client = |id, state| ClientStatus {
+            id: ClientId(id),
+            pool: key("shop", "web"),
+            application: "checkout".into(),
+            state,
+            address: address("10.0.0.7:40001"),
+            local_address: address("10.0.0.1:6432"),
+            connected: at(600),
+            requested: at(3),
+            waiting: Duration::from_micros(1_500_000),
+            server: Some(ServerId(3)),
+            pinned: Some("temporary table"),
+            prepared_statements: 5,
+            statement: ShapeId(77),
+        };
+        let idle = ClientStatus {
+            server: None,
+            pinned: None,
+            waiting: Duration::ZERO,
+            statement: ShapeId::OTHERS,
+            ..client(2, ClientState::Idle)
+        };
+        let crowd = (0..self.crowd).map(|more| client(100 + more, ClientState::Waiting));
+        [
+            client(1, ClientState::IdleInTransaction),
+            idle,
+            client(9, ClientState::Login),
+        ]
+        .into_iter()
+        .chain(crowd)
+        .collect()
+    }
+
+    fn servers(&self) -> Vec<ServerStatus> {
+        let server = |id, state, client| ServerStatus {
+            id: ServerId(id),
+            pool: key("shop", "web"),
+            state,
+            address: address("10.0.0.2:5432"),
+            local_address: address("10.0.0.1:50001"),
+            connected: at(900),
+            requested: at(3),
+            client,
+            remote_pid: 4711,
+            prepared_statements: 8,
+            close_needed: id == 4,
+        };
+        vec![
+            server(3, ServerState::Active, Some(ClientId(1))),
+            server(4, ServerState::Idle, None),
+        ]
+    }
+
+    fn databases(&self) -> Vec<DatabaseStatus> {
+        vec![DatabaseStatus {
+            name: "shop".to_owned(),
+            host: "10.0.0.2".to_owned(),
+            port: 5432,
+            database: "shop_production".to_owned(),
+            pool_size: 10,
+            mode: PoolMode::Transaction,
+            server_lifetime: Duration::from_secs(3600),
+            servers: 2,
+            clients: 3,
+            paused: true,
+        }]
+    }
+
+    fn settings(&self) -> Vec<SettingStatus> {
+        let setting = |key: &str, value: &str, changeable| SettingStatus {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            default: "100".to_owned(),
+            changeable,
+        };
+        vec![
+            setting("max_client_conn", "500", true),
+            setting("listen_port", "6432", false),
+        ]
+    }
+
+    fn users(&self) -> Vec<String> {
+        vec!["web".to_owned(), "batch".to_owned()]
+    }
+
+    fn published(&self) -> BoxFuture<'_, Arc<Published>> {
+        Box::pin(async { Arc::new(published()) })
+    }
+
+    fn execute(&self, command: Command) -> BoxFuture<'_, Result<(), CommandError>> {
+        self.commands.lock().unwrap().push(command);
+        let refused = self.refuses.lock().unwrap().take();
+        Box::pin(async move { refused.map_or(Ok(()), Err) })
+    }
+
+    fn fingerprint(&self, shape: ShapeId) -> Option<FingerprintId> {
+        (shape == ShapeId(77)).then_some(FingerprintId(0xABC))
+    }
+
+    fn version(&self) -> &str {
+        "0.1.0"
+    }
+
+    fn started_at(&self) -> Timestamp {
+        at(3600)
+    }
+}
+
+fn published() -> Published {
+    let labels = LabelRegistry::new(10);
+    let shop = Labels {
+        database: "shop".into(),
+        user: "web".into(),
+        application: "cart".into(),
+    };
+    let shop_id = labels.intern(shop);
+    let minute_now = NOW.div_euclid(60);
+    let minute = |minute, factor: u32| {
+        let mut slow = QueryStats {
+            calls: 2,
+            rows: 20,
+            ..QueryStats::default()
+        };
+        slow.errors.insert(SqlState::from_bytes(b"40001"), 1);
+        (slow.bytes_received, slow.bytes_sent) = (100, 900);
+        slow.total.record(Duration::from_millis(300));
+        slow.total.record(Duration::from_millis(100));
+        slow.wait.record(Duration::from_millis(50));
+        let mut fast = QueryStats {
+            calls: 1,
+            rows: 1,
+            ..QueryStats::default()
+        };
+        fast.total.record(Duration::from_micros(1_500));
+        let row = |fingerprint| RowKey {
+            fingerprint: FingerprintId(fingerprint),
+            labels: shop_id,
+        };
+        Arc::new(Minute {
+            minute,
+            queries: HashMap::from([(row(0xABC), slow), (row(0xDEF), fast)]),
+            transactions: HashMap::from([(shop_id, transactions(factor))]),
+            ..Minute::default()
+        })
+    };
+    let shape = |text: &str| ShapeInfo {
+        text: text.into(),
+        ..ShapeInfo::default()
+    };
+    let snapshot = Snapshot {
+        taken_at: at(0),
+        started_at: at(3600),
+        minutes: VecDeque::from([minute(minute_now - 1, 60), minute(minute_now, 1_000)]),
+        shapes: HashMap::from([
+            (
+                FingerprintId(0xABC),
+                shape("select * from orders where customer_id = $1"),
+            ),
+            (FingerprintId(0xDEF), shape("select 1")),
+        ]),
+        labels: HashMap::from([(shop_id, labels.get(shop_id))]),
+        database_totals: BTreeMap::from([(Arc::from("shop"), transactions(100))]),
+        ..Snapshot::default()
+    };
+    Published {
+        snapshot: Arc::new(snapshot),
+        catalog: Arc::default(),
+        findings: vec![finding("error_rate", 1.0), finding("missing_index", 900.0)],
+        checked: vec!["missing_index".to_owned()],
+        not_checked: Vec::new(),
+    }
+}
+
+fn transactions(factor: u32) -> TransactionStats {
+    let count = u64::from(factor);
+    TransactionStats {
+        transactions: 2 * count,
+        duration: Duration::from_micros(1_000) * factor,
+        wait: Duration::from_micros(200) * factor,
+        idle: Duration::from_micros(500) * factor,
+        statements: 3 * count,
+        client_parses: 4 * count,
+        server_parses: 5 * count,
+        binds: 6 * count,
+        bytes_received: 7 * count,
+        bytes_sent: 8 * count,
+        ..TransactionStats::default()
+    }
+}
+
+fn finding(detector: &str, harm_ms: f64) -> Finding {
+    Finding {
+        detector: detector.to_owned(),
+        severity: Severity::Warning,
+        title: format!("{detector} in orders"),
+        why: "it hurts".to_owned(),
+        evidence: BTreeMap::new(),
+        fingerprints: vec![FingerprintId(0xABC), FingerprintId(0xDEF)],
+        tables: vec!["public.orders".to_owned()],
+        database: Some("shop".to_owned()),
+        fix: Fix {
+            sql: (detector == "missing_index").then(|| "CREATE INDEX x ON orders (a);".to_owned()),
+            undo: None,
+            advice: Some("Look.\nThink.".to_owned()),
+        },
+        estimate: BTreeMap::new(),
+        confidence: Confidence::High,
+        runbook: String::new(),
+        harm_ms,
+    }
+}

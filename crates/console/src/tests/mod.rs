@@ -1,0 +1,10 @@
+//! The console as its clients meet it.
+
+mod client;
+mod columns;
+mod contents;
+mod driver;
+mod extended;
+mod hostile;
+mod live;
+mod simple;

@@ -1,0 +1,178 @@
+//! The fingerprints told apart, what they mean, and a sample of each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use model::{FingerprintId, LabelId, LabelRegistry, Labels, Minute, Sample, ShapeId, ShapeInfo};
+use sql::Shape;
+
+use super::minute_of;
+
+/// Strict ids remembered of one fingerprint; a list of any length makes a strict id of its own.
+const STRICT_IDS_LIMIT: usize = 16;
+/// A sample this old, s, gives way to any newer one: the slowest execution *of late* is kept.
+const SAMPLE_FRESH_S: i64 = 300;
+
+/// The fingerprints told apart.
+#[derive(Debug)]
+pub(super) struct KnownShapes {
+    limit: usize,
+    by_fingerprint: HashMap<FingerprintId, Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// The shape met last: where a sample is asked for, and what tells whether it was parsed.
+    shape: Arc<Shape>,
+    text: Arc<str>,
+    strict_ids: Vec<ShapeId>,
+    first_seen: Timestamp,
+    last_seen: Timestamp,
+    sample: Option<KeptSample>,
+}
+
+#[derive(Debug)]
+struct KeptSample {
+    sample: Arc<Sample>,
+    labels: LabelId,
+    took: Duration,
+    at: Timestamp,
+}
+
+impl KnownShapes {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            by_fingerprint: HashMap::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_fingerprint.len()
+    }
+
+    /// The fingerprint that `shape` is counted under; the others row where there is no room, or
+    /// where the registry had none. The first execution of a shape asks for a sample of the next.
+    pub(super) fn meet(&mut self, shape: Option<Arc<Shape>>, now: Timestamp) -> FingerprintId {
+        let Some(shape) = shape else {
+            return FingerprintId::OTHERS;
+        };
+        let fingerprint = shape.fingerprint;
+        if fingerprint == FingerprintId::OTHERS {
+            return fingerprint;
+        }
+        let full = self.by_fingerprint.len() >= self.limit;
+        match self.by_fingerprint.get_mut(&fingerprint) {
+            Some(known) => known.seen(shape, now),
+            None if full => return FingerprintId::OTHERS,
+            None => {
+                shape.request_sample();
+                let known = Known {
+                    text: Arc::clone(&shape.text),
+                    strict_ids: vec![shape.id],
+                    first_seen: now,
+                    last_seen: now,
+                    sample: None,
+                    shape,
+                };
+                self.by_fingerprint.insert(fingerprint, known);
+            }
+        }
+        fingerprint
+    }
+
+    /// Keeps `sample` where it is slower than the one at hand, or that one is old.
+    pub(super) fn keep_sample(
+        &mut self,
+        fingerprint: FingerprintId,
+        sample: Sample,
+        labels: LabelId,
+        took: Duration,
+        now: Timestamp,
+    ) {
+        let Some(known) = self.by_fingerprint.get_mut(&fingerprint) else {
+            return;
+        };
+        let stays = known.sample.as_ref().is_some_and(|kept| {
+            kept.took > took && now.as_second() - kept.at.as_second() < SAMPLE_FRESH_S
+        });
+        if !stays {
+            known.sample = Some(KeptSample {
+                sample: Arc::new(sample),
+                labels,
+                took,
+                at: now,
+            });
+        }
+    }
+
+    /// Asks for new samples of the `most` fingerprints that took the most time in `minute`, and of
+    /// those in it that have none.
+    pub(super) fn ask_for_samples(&self, minute: &Minute, most: usize) {
+        let mut times: HashMap<FingerprintId, f64> = HashMap::new();
+        for (key, stats) in &minute.queries {
+            *times.entry(key.fingerprint).or_default() +=
+                stats.total.sum_ms() - stats.wait.sum_ms();
+        }
+        let mut order: Vec<_> = times.into_iter().collect();
+        order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        for (rank, (fingerprint, _)) in order.iter().enumerate() {
+            if let Some(known) = self.by_fingerprint.get(fingerprint)
+                && (rank < most || known.sample.is_none())
+            {
+                known.shape.request_sample();
+            }
+        }
+    }
+
+    /// Forgets what was last seen before `minute` (minutes since the epoch).
+    pub(super) fn forget_before(&mut self, minute: i64) {
+        self.by_fingerprint
+            .retain(|_, known| minute_of(known.last_seen) >= minute);
+    }
+
+    /// What each fingerprint means, for a snapshot.
+    pub(super) fn describe(
+        &self,
+        labels: &HashMap<LabelId, Arc<Labels>>,
+        registry: &LabelRegistry,
+    ) -> HashMap<FingerprintId, ShapeInfo> {
+        let database = |id: LabelId| match labels.get(&id) {
+            Some(labels) => Arc::clone(&labels.database),
+            None => Arc::clone(&registry.get(id).database),
+        };
+        self.by_fingerprint
+            .iter()
+            .map(|(fingerprint, known)| {
+                let sample = known.sample.as_ref();
+                let info = ShapeInfo {
+                    strict_ids: known.strict_ids.clone(),
+                    text: Arc::clone(&known.text),
+                    class: known.shape.keyword,
+                    parsed: known.shape.parsed(),
+                    first_seen: known.first_seen,
+                    last_seen: known.last_seen,
+                    sample: sample.map(|kept| Arc::clone(&kept.sample)),
+                    sample_database: sample.map(|kept| database(kept.labels)),
+                };
+                (*fingerprint, info)
+            })
+            .collect()
+    }
+}
+
+impl Known {
+    fn seen(&mut self, shape: Arc<Shape>, now: Timestamp) {
+        self.last_seen = self.last_seen.max(now);
+        // The registry may have forgotten the shape and met it anew; only the new one hears a
+        // request for a sample.
+        if !Arc::ptr_eq(&self.shape, &shape) {
+            if !self.strict_ids.contains(&shape.id) && self.strict_ids.len() < STRICT_IDS_LIMIT {
+                self.strict_ids.push(shape.id);
+            }
+            self.shape = shape;
+        }
+    }
+}

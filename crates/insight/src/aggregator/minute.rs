@@ -1,0 +1,155 @@
+//! The minute that is being measured.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{
+    FingerprintId, Histogram, LabelId, Labels, Minute, PoolKey, PoolMinute, QueryStats, RowKey,
+    SqlState,
+};
+
+/// Codes counted apart in one place. A server can be made to raise any of 36⁵ codes.
+const CODES_LIMIT: usize = 32;
+/// Pools counted apart in one minute. A client can ask for databases that do not exist.
+const POOLS_LIMIT: usize = 1_000;
+
+/// A minute whose pools are in part still known by label alone.
+#[derive(Clone, Debug)]
+pub(super) struct OpenMinute {
+    pub(super) minute: Minute,
+    held: HashMap<LabelId, PoolTimes>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct PoolTimes {
+    wait: Histogram,
+    held: Histogram,
+}
+
+impl OpenMinute {
+    pub(super) fn new(minute: i64) -> Self {
+        Self {
+            minute: Minute {
+                minute,
+                ..Minute::default()
+            },
+            held: HashMap::new(),
+        }
+    }
+
+    /// Where `wanted` is counted: in its own row while there is room, then in its fingerprint's
+    /// row of all other clients, then in the others row.
+    pub(super) fn row_key(
+        &self,
+        wanted: RowKey,
+        row_limit: usize,
+        fingerprint_limit: usize,
+    ) -> RowKey {
+        let rows = &self.minute.queries;
+        if rows.contains_key(&wanted) || rows.len() < row_limit {
+            return wanted;
+        }
+        let others = LabelId::OTHERS;
+        let folded = RowKey {
+            fingerprint: wanted.fingerprint,
+            labels: others,
+        };
+        // One more, for the others row.
+        if rows.contains_key(&folded) || rows.len() < row_limit + fingerprint_limit + 1 {
+            return folded;
+        }
+        RowKey {
+            fingerprint: FingerprintId::OTHERS,
+            labels: others,
+        }
+    }
+
+    pub(super) fn row(&mut self, key: RowKey) -> &mut QueryStats {
+        self.minute.queries.entry(key).or_default()
+    }
+
+    pub(super) fn pool(&mut self, key: &PoolKey) -> &mut PoolMinute {
+        let pools = &mut self.minute.pools;
+        if pools.len() >= POOLS_LIMIT && !pools.contains_key(key) {
+            let others: Arc<str> = Arc::from("(others)");
+            return pools
+                .entry(PoolKey {
+                    database: Arc::clone(&others),
+                    user: others,
+                })
+                .or_default();
+        }
+        pools.entry(key.clone()).or_default()
+    }
+
+    /// Notes how long a transaction waited for a server connection and then held it.
+    pub(super) fn held(&mut self, labels: LabelId, wait: Duration, held: Duration) {
+        let times = self.held.entry(labels).or_default();
+        times.wait.record(wait);
+        times.held.record(held);
+    }
+
+    /// The labels named anywhere in it.
+    pub(super) fn labels(&self) -> BTreeSet<LabelId> {
+        let rows = self.minute.queries.keys().map(|key| key.labels);
+        let transactions = self.minute.transactions.keys().copied();
+        rows.chain(transactions)
+            .chain(self.held.keys().copied())
+            .collect()
+    }
+
+    /// The minute for a snapshot, with the times of transactions charged to their pools and at
+    /// most `rows` rows besides the others row.
+    pub(super) fn finish(mut self, labels: &HashMap<LabelId, Arc<Labels>>, rows: usize) -> Minute {
+        for (id, times) in std::mem::take(&mut self.held) {
+            let Some(labels) = labels.get(&id) else {
+                continue;
+            };
+            let key = PoolKey {
+                database: Arc::clone(&labels.database),
+                user: Arc::clone(&labels.user),
+            };
+            let pool = self.pool(&key);
+            pool.wait.merge(&times.wait);
+            pool.held.merge(&times.held);
+        }
+        keep_largest(&mut self.minute.queries, rows);
+        self.minute
+    }
+}
+
+/// Folds all but the `keep` rows with the most time into the others row.
+pub(super) fn keep_largest(rows: &mut HashMap<RowKey, QueryStats>, keep: usize) {
+    if rows.len() <= keep {
+        return;
+    }
+    let others = RowKey {
+        fingerprint: FingerprintId::OTHERS,
+        labels: LabelId::OTHERS,
+    };
+    let mut folded = rows.remove(&others).unwrap_or_default();
+    let mut order: Vec<_> = rows
+        .iter()
+        .map(|(key, stats)| (Reverse((stats.total.sum_ms() * 1e3) as u64), *key))
+        .collect();
+    order.sort_unstable();
+    for (_, key) in order.iter().skip(keep) {
+        if let Some(stats) = rows.remove(key) {
+            folded.merge(&stats);
+        }
+    }
+    rows.insert(others, folded);
+}
+
+/// Counts `code`, as `XX000` (internal error) where too many differ.
+pub(super) fn count_code(codes: &mut BTreeMap<SqlState, u64>, code: SqlState) {
+    let room = codes.len() < CODES_LIMIT || codes.contains_key(&code);
+    let counted = if room {
+        code
+    } else {
+        SqlState::from_bytes(b"XX000")
+    };
+    *codes.entry(counted).or_default() += 1;
+}

@@ -1,0 +1,359 @@
+//! Events in, snapshots out.
+
+mod known;
+mod minute;
+mod runs;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use model::{
+    ConnectionEvent, Coverage, Event, FingerprintId, LabelId, LabelRegistry, Labels, Minute,
+    Outcome, PoolStatus, QueryEvent, RowKey, Snapshot, TransactionEvent, TransactionStats,
+};
+use sql::{Class, ShapeRegistry};
+
+use known::KnownShapes;
+use minute::OpenMinute;
+use runs::{EndedRun, RunTracker};
+
+/// The bounds of an [`Aggregator`]. What lies beyond them is counted in others rows.
+#[derive(Clone, Debug)]
+pub struct AggregatorSettings {
+    /// Fingerprints told apart.
+    pub fingerprint_limit: usize,
+    /// Minutes kept, the current one included.
+    pub minutes_kept: usize,
+    /// Rows (fingerprint and kind of client) of the current minute. Beyond it the kinds of clients
+    /// are no longer told apart, then the fingerprints.
+    pub row_limit: usize,
+    /// Rows of a complete minute; the rest, those with the least time, go to the others row.
+    pub rows_kept: usize,
+    /// Rows of a minute older than [`Self::recent_minutes`].
+    pub old_rows_kept: usize,
+    /// Minutes that keep [`Self::rows_kept`] rows: the window that the detectors look at.
+    pub recent_minutes: usize,
+    /// Clients whose bursts and transactions are followed at one time.
+    pub client_limit: usize,
+    /// Fingerprints whose next execution is asked for as a sample each minute, by time.
+    pub samples_each_minute: usize,
+}
+
+impl Default for AggregatorSettings {
+    /// Some 400 MB under the worst traffic there is, a few MB under usual traffic: a row is 1 to
+    /// 4 kB.
+    fn default() -> Self {
+        Self {
+            fingerprint_limit: 5_000,
+            minutes_kept: 60,
+            row_limit: 20_000,
+            rows_kept: 4_000,
+            old_rows_kept: 1_000,
+            recent_minutes: 15,
+            client_limit: 20_000,
+            samples_each_minute: 50,
+        }
+    }
+}
+
+/// Sums up what the data path says, minute by minute.
+#[derive(Debug)]
+pub struct Aggregator {
+    settings: AggregatorSettings,
+    started_at: Timestamp,
+    /// The instant of `started_at`: events carry instants, ticks carry timestamps.
+    started: Instant,
+    current: OpenMinute,
+    /// Complete, but not yet shown to a label registry, which names their pools.
+    closing: Vec<OpenMinute>,
+    kept: VecDeque<Arc<Minute>>,
+    known: KnownShapes,
+    runs: RunTracker,
+    ended: Vec<EndedRun>,
+    labels: HashMap<LabelId, Arc<Labels>>,
+    totals: HashMap<LabelId, TransactionStats>,
+    pools: Vec<PoolStatus>,
+    clients: u64,
+    statements: u64,
+    others: u64,
+    dropped: u64,
+}
+
+impl Aggregator {
+    /// An empty aggregator. `now` is the instant of `started_at`.
+    #[must_use]
+    pub fn new(settings: AggregatorSettings, started_at: Timestamp, now: Instant) -> Self {
+        Self {
+            current: OpenMinute::new(minute_of(started_at)),
+            closing: Vec::new(),
+            kept: VecDeque::new(),
+            known: KnownShapes::new(settings.fingerprint_limit),
+            runs: RunTracker::new(settings.client_limit),
+            ended: Vec::new(),
+            labels: HashMap::new(),
+            totals: HashMap::new(),
+            pools: Vec::new(),
+            clients: 0,
+            statements: 0,
+            others: 0,
+            dropped: 0,
+            settings,
+            started_at,
+            started: now,
+        }
+    }
+
+    /// Takes one event. `now` decides the minute it counts in.
+    pub fn apply(&mut self, event: Event, now: Timestamp, shapes: &ShapeRegistry) {
+        self.roll(now);
+        match event {
+            Event::Query(query) => self.query(query, now, shapes),
+            Event::Transaction(transaction) => self.transaction(&transaction),
+            Event::Connection(connection) => self.connection(connection),
+        }
+        self.count_runs();
+    }
+
+    /// Takes a tick's look at the pools.
+    pub fn note_pools(&mut self, pools: &[PoolStatus]) {
+        for pool in pools {
+            let minute = self.current.pool(&pool.key);
+            minute.samples += 1;
+            minute.samples_waiting += u64::from(pool.clients_waiting > 0);
+            minute.most_waiting = minute.most_waiting.max(pool.clients_waiting);
+            minute.most_active = minute.most_active.max(pool.servers_active);
+            minute.size = pool.size;
+        }
+        self.pools = pools.to_vec();
+    }
+
+    /// Notes that `events` more events were dropped because this side fell behind.
+    pub fn note_dropped(&mut self, events: u64) {
+        self.dropped += events;
+        self.current.minute.dropped += events;
+    }
+
+    /// Notes how many clients are connected now.
+    pub fn note_clients(&mut self, clients: u64) {
+        self.clients = clients;
+    }
+
+    /// The picture at `now`. Complete minutes are shared with the snapshots before and after; only
+    /// the current one is copied.
+    pub fn snapshot(&mut self, now: Timestamp, labels: &LabelRegistry) -> Snapshot {
+        self.roll(now);
+        let since_start = Duration::try_from(now.duration_since(self.started_at));
+        self.runs.sweep(
+            self.started + since_start.unwrap_or_default(),
+            &mut self.ended,
+        );
+        self.count_runs();
+        for minute in std::mem::take(&mut self.closing) {
+            self.learn_labels(&minute, labels);
+            self.kept.push_back(Arc::new(
+                minute.finish(&self.labels, self.settings.rows_kept),
+            ));
+        }
+        self.shrink_old_minutes();
+        let current = self.current.clone();
+        self.learn_labels(&current, labels);
+        for id in self.totals.keys() {
+            self.labels.entry(*id).or_insert_with(|| labels.get(*id));
+        }
+        let mut minutes = self.kept.clone();
+        minutes.push_back(Arc::new(current.finish(&self.labels, usize::MAX)));
+        let shapes = self.known.describe(&self.labels, labels);
+        Snapshot {
+            taken_at: now,
+            started_at: self.started_at,
+            minutes,
+            labels: self.labels.clone(),
+            pools: self.pools.clone(),
+            clients: self.clients,
+            coverage: Coverage {
+                statements: self.statements,
+                others: self.others,
+                dropped: self.dropped,
+                fingerprints: self.known.len() as u64,
+                fingerprint_limit: self.settings.fingerprint_limit as u64,
+                parsed: shapes
+                    .values()
+                    .filter(|shape| shape.parsed == Some(true))
+                    .count() as u64,
+            },
+            shapes,
+            database_totals: self.database_totals(),
+        }
+    }
+
+    fn query(&mut self, event: QueryEvent, now: Timestamp, shapes: &ShapeRegistry) {
+        let shape = shapes.get(event.shape);
+        let class = shape.as_ref().map_or(Class::Other, |shape| shape.class);
+        let fingerprint = self.known.meet(shape, now);
+        let key = self.current.row_key(
+            RowKey {
+                fingerprint,
+                labels: event.labels,
+            },
+            self.settings.row_limit,
+            self.settings.fingerprint_limit,
+        );
+        self.statements += 1;
+        self.others += u64::from(key.fingerprint == FingerprintId::OTHERS);
+        let row = self.current.row(key);
+        row.rows += event.rows;
+        row.bytes_received += event.bytes_received;
+        row.bytes_sent += event.bytes_sent;
+        match event.outcome {
+            Outcome::Lost => row.lost += 1,
+            Outcome::Done | Outcome::Failed(_) => {
+                row.calls += 1;
+                row.wait.record(event.wait);
+                row.first_byte.record(event.first_byte);
+                row.total.record(event.total);
+            }
+        }
+        if let Outcome::Failed(code) = event.outcome {
+            minute::count_code(&mut row.errors, code);
+        }
+        self.runs.observe(&event, key, class, &mut self.ended);
+        if let Some(sample) = event.sample {
+            let took = event.total.saturating_sub(event.wait);
+            self.known
+                .keep_sample(fingerprint, *sample, event.labels, took, now);
+        }
+    }
+
+    fn transaction(&mut self, event: &TransactionEvent) {
+        for stats in [
+            self.current
+                .minute
+                .transactions
+                .entry(event.labels)
+                .or_default(),
+            self.totals.entry(event.labels).or_default(),
+        ] {
+            add_transaction(stats, event);
+        }
+        self.current.held(
+            event.labels,
+            event.wait,
+            event.duration.saturating_sub(event.wait),
+        );
+        if event.block {
+            self.runs
+                .end_block(event.client, event.transaction, &mut self.ended);
+        }
+    }
+
+    fn connection(&mut self, event: ConnectionEvent) {
+        let connections = &mut self.current.minute.connections;
+        match event {
+            ConnectionEvent::Opened { .. } => connections.opened += 1,
+            ConnectionEvent::Closed {
+                client, lifetime, ..
+            } => {
+                connections.closed += 1;
+                connections.lifetime.record(lifetime);
+                self.runs.forget(client, &mut self.ended);
+            }
+            ConnectionEvent::Refused { sqlstate, .. } => {
+                minute::count_code(&mut connections.refused, sqlstate);
+            }
+            ConnectionEvent::ServerFailed { pool, sqlstate } => {
+                minute::count_code(&mut self.current.pool(&pool).connect_failures, sqlstate);
+            }
+        }
+    }
+
+    fn count_runs(&mut self) {
+        for run in self.ended.drain(..) {
+            let key = self.current.row_key(
+                run.key,
+                self.settings.row_limit,
+                self.settings.fingerprint_limit,
+            );
+            let row = self.current.row(key);
+            row.repeats += 1;
+            row.repeated_calls += run.calls;
+            row.longest_repeat = row.longest_repeat.max(run.calls);
+        }
+    }
+
+    /// Begins a new minute when `now` lies in one. A clock that was set back does not reopen one.
+    fn roll(&mut self, now: Timestamp) {
+        let minute = minute_of(now);
+        if minute <= self.current.minute.minute {
+            return;
+        }
+        let oldest = minute.saturating_sub(self.settings.minutes_kept as i64 - 1);
+        let complete = std::mem::replace(&mut self.current, OpenMinute::new(minute));
+        self.known
+            .ask_for_samples(&complete.minute, self.settings.samples_each_minute);
+        self.closing.push(complete);
+        self.closing.retain(|open| open.minute.minute >= oldest);
+        self.kept.retain(|kept| kept.minute >= oldest);
+        self.known.forget_before(oldest);
+    }
+
+    /// Minutes of which only the largest rows are kept, since few look so far back.
+    fn shrink_old_minutes(&mut self) {
+        let old = self.kept.len().saturating_sub(self.settings.recent_minutes);
+        for minute in self.kept.iter_mut().take(old) {
+            if minute.queries.len() > self.settings.old_rows_kept + 1 {
+                let mut smaller = Minute::clone(minute);
+                minute::keep_largest(&mut smaller.queries, self.settings.old_rows_kept);
+                *minute = Arc::new(smaller);
+            }
+        }
+    }
+
+    fn learn_labels(&mut self, minute: &OpenMinute, registry: &LabelRegistry) {
+        for id in minute.labels() {
+            self.labels.entry(id).or_insert_with(|| registry.get(id));
+        }
+    }
+
+    fn database_totals(&self) -> BTreeMap<Arc<str>, TransactionStats> {
+        let mut by_database: BTreeMap<Arc<str>, TransactionStats> = BTreeMap::new();
+        for (id, stats) in &self.totals {
+            if let Some(labels) = self.labels.get(id) {
+                by_database
+                    .entry(Arc::clone(&labels.database))
+                    .or_default()
+                    .merge(stats);
+            }
+        }
+        by_database
+    }
+}
+
+fn minute_of(time: Timestamp) -> i64 {
+    time.as_second().div_euclid(60)
+}
+
+fn add_transaction(stats: &mut TransactionStats, event: &TransactionEvent) {
+    stats.transactions += 1;
+    if event.block {
+        stats.blocks += 1;
+        stats.block_duration.record(event.duration);
+    }
+    stats.duration += event.duration;
+    stats.wait += event.wait;
+    stats.idle += event.idle;
+    if event.longest_idle > stats.longest_idle {
+        stats.longest_idle = event.longest_idle;
+        stats.idle_after = event.idle_after;
+    }
+    stats.statements += u64::from(event.statements);
+    stats.client_parses += u64::from(event.client_parses);
+    stats.server_parses += u64::from(event.server_parses);
+    stats.binds += u64::from(event.binds);
+    stats.bytes_received += event.bytes_received;
+    stats.bytes_sent += event.bytes_sent;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Detectors: one file each, whose doc comment is its page in the manual.
+//!
+//! A detector looks at statistics and catalogue facts and says what is wrong, why it hurts, what
+//! to do about it and how sure it is. What nobody can act on is not reported.
+
+mod error_rate;
+mod idle_in_transaction;
+mod missing_index;
+mod n_plus_one;
+mod pool_saturation;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use model::{CatalogFacts, Finding, FingerprintId, NotChecked, Snapshot, WindowStats};
+use sql::ShapeRegistry;
+
+use crate::{DetectionSettings, Workload};
+
+pub use error_rate::ErrorRate;
+pub use idle_in_transaction::IdleInTransaction;
+pub use missing_index::MissingIndex;
+pub use n_plus_one::NPlusOne;
+pub use pool_saturation::PoolSaturation;
+
+/// What a detector looks at.
+pub struct Inputs<'a> {
+    /// The statistics.
+    pub snapshot: &'a Snapshot,
+    /// The part of them that counts, merged.
+    pub window: &'a WindowStats,
+    /// The window's statements by fingerprint and database.
+    pub workload: &'a Workload,
+    /// The catalogue as last read.
+    pub catalog: &'a CatalogFacts,
+    /// Where the facts of statements are.
+    pub shapes: &'a ShapeRegistry,
+    /// The thresholds.
+    pub settings: &'a DetectionSettings,
+}
+
+impl Inputs<'_> {
+    /// The statement's text, short enough for a title.
+    fn title_text(&self, fingerprint: FingerprintId) -> String {
+        const MOST: usize = 60;
+        if fingerprint == FingerprintId::OTHERS {
+            return "(others)".to_owned();
+        }
+        let text = self
+            .snapshot
+            .shapes
+            .get(&fingerprint)
+            .map_or("", |shape| &*shape.text);
+        if text.chars().count() <= MOST {
+            return text.to_owned();
+        }
+        text.chars().take(MOST - 1).chain(['…']).collect()
+    }
+
+    /// The window's length, ms.
+    fn window_ms(&self) -> f64 {
+        self.window
+            .until
+            .duration_since(self.window.since)
+            .as_secs_f64()
+            .max(0.0)
+            * 1e3
+    }
+}
+
+/// A rule that looks at the statistics and says what is wrong.
+pub trait Detector {
+    /// Its name, the value of `detector` in the report.
+    fn name(&self) -> &'static str;
+
+    /// What it found, in any order.
+    fn detect(&self, inputs: &Inputs<'_>) -> Vec<Finding>;
+
+    /// What it could not look at, and why. An entry whose `check` is the detector's name says that
+    /// it could not look at anything.
+    fn not_checked(&self, _inputs: &Inputs<'_>) -> Vec<NotChecked> {
+        Vec::new()
+    }
+}
+
+/// All detectors.
+#[must_use]
+pub fn all() -> Vec<Box<dyn Detector>> {
+    vec![
+        Box::new(MissingIndex),
+        Box::new(NPlusOne),
+        Box::new(PoolSaturation),
+        Box::new(IdleInTransaction),
+        Box::new(ErrorRate),
+    ]
+}
+
+/// What the detectors said.
+#[derive(Clone, Debug, Default)]
+pub struct Verdicts {
+    /// The findings, the most harmful first.
+    pub findings: Vec<Finding>,
+    /// The names of the detectors that ran to their end.
+    pub checked: Vec<String>,
+    /// The checks that could not be made.
+    pub not_checked: Vec<NotChecked>,
+}
+
+/// Runs `detectors`. One that panics is reported as not checked, and disturbs no other.
+#[must_use]
+pub fn run(detectors: &[Box<dyn Detector>], inputs: &Inputs<'_>) -> Verdicts {
+    let mut verdicts = Verdicts::default();
+    for detector in detectors {
+        let name = detector.name();
+        // Detectors only read, so that nothing is left half-changed.
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            (detector.detect(inputs), detector.not_checked(inputs))
+        }));
+        match outcome {
+            Ok((findings, not_checked)) => {
+                if !not_checked.iter().any(|check| check.check == name) {
+                    verdicts.checked.push(name.to_owned());
+                }
+                verdicts.findings.extend(findings);
+                verdicts.not_checked.extend(not_checked);
+            }
+            Err(_) => verdicts.not_checked.push(NotChecked {
+                check: name.to_owned(),
+                why: "the detector failed; this is a fault of pgweir".to_owned(),
+            }),
+        }
+    }
+    verdicts.findings.sort_by(|a, b| {
+        b.harm_ms
+            .total_cmp(&a.harm_ms)
+            .then_with(|| a.title.cmp(&b.title))
+    });
+    verdicts.checked.sort();
+    verdicts
+}
+
+/// Where the manual explains the detector, relative to docs/.
+fn runbook(name: &str) -> String {
+    format!("detectors/{name}.md")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scene::Scene;
+
+    struct Broken;
+
+    impl Detector for Broken {
+        fn name(&self) -> &'static str {
+            "broken"
+        }
+        fn detect(&self, inputs: &Inputs<'_>) -> Vec<Finding> {
+            assert!(inputs.window_ms() < 0.0, "on purpose");
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn a_detector_that_panics_is_not_checked_and_disturbs_no_other() {
+        let scene = Scene::new();
+        let detectors: Vec<Box<dyn Detector>> = vec![Box::new(Broken), Box::new(ErrorRate)];
+        let verdicts = scene.look(|inputs| run(&detectors, inputs));
+        assert_eq!(verdicts.checked, ["error_rate"]);
+        assert_eq!(verdicts.not_checked.len(), 1);
+        assert_eq!(verdicts.not_checked[0].check, "broken");
+    }
+
+    #[test]
+    fn names_are_told_apart() {
+        let mut names: Vec<_> = all().iter().map(|detector| detector.name()).collect();
+        names.sort_unstable();
+        let before = names.len();
+        names.dedup();
+        assert_eq!(names.len(), before);
+    }
+}

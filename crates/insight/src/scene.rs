@@ -1,0 +1,355 @@
+//! For tests: one client's traffic on a clock of its own, and what the detectors would see of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use model::{
+    CatalogFacts, ClientId, ColumnFacts, DatabaseFacts, Event, IndexFacts, LabelId, LabelRegistry,
+    Labels, Outcome, PoolKey, PoolMode, PoolStatus, QueryEvent, Sample, ShapeId, Snapshot,
+    SqlState, TableFacts, TransactionEvent,
+};
+use sql::ShapeRegistry;
+
+use crate::detectors::Inputs;
+use crate::{Aggregator, AggregatorSettings, DetectionSettings, Workload};
+
+pub(crate) struct Scene {
+    pub(crate) aggregator: Aggregator,
+    pub(crate) shapes: ShapeRegistry,
+    pub(crate) labels: LabelRegistry,
+    pub(crate) catalog: CatalogFacts,
+    pub(crate) settings: DetectionSettings,
+    /// Who sends the next statement.
+    pub(crate) client: u64,
+    label: LabelId,
+    started_at: Timestamp,
+    started: Instant,
+    clock: Duration,
+    transaction: u32,
+    block: Option<Block>,
+}
+
+/// An open transaction.
+#[derive(Clone, Copy)]
+struct Block {
+    began: Duration,
+    wait: Duration,
+    idle: Duration,
+    longest_idle: Duration,
+    idle_after: ShapeId,
+    last: ShapeId,
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        Self::with(AggregatorSettings::default())
+    }
+
+    pub(crate) fn with(settings: AggregatorSettings) -> Self {
+        let labels = LabelRegistry::new(100);
+        let started = Instant::now();
+        // 2026-11-23 20:15:00 UTC.
+        let started_at = Timestamp::from_second(1_795_464_900).expect("a valid second");
+        Self {
+            aggregator: Aggregator::new(settings, started_at, started),
+            shapes: ShapeRegistry::new(10_000),
+            label: labels.intern(named("shop", "web", "storefront")),
+            labels,
+            catalog: CatalogFacts {
+                read_at: Some(started_at),
+                ..CatalogFacts::default()
+            },
+            settings: DetectionSettings::default(),
+            client: 1,
+            started_at,
+            started,
+            clock: Duration::ZERO,
+            transaction: 0,
+            block: None,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.started_at + self.clock
+    }
+
+    pub(crate) fn application(&mut self, name: &str) {
+        self.label = self.labels.intern(named("shop", "web", name));
+    }
+
+    pub(crate) fn statement<'a>(&'a mut self, text: &'a str) -> Statement<'a> {
+        Statement {
+            scene: self,
+            text,
+            values: 0,
+            rows: 1,
+            wait: Duration::ZERO,
+            work: Duration::from_micros(200),
+            outcome: Outcome::Done,
+        }
+    }
+
+    pub(crate) fn pause(&mut self, milliseconds: u64) {
+        self.clock += Duration::from_millis(milliseconds);
+    }
+
+    pub(crate) fn begin(&mut self) {
+        self.transaction += 1;
+        self.block = Some(Block {
+            began: self.clock,
+            wait: Duration::ZERO,
+            idle: Duration::ZERO,
+            longest_idle: Duration::ZERO,
+            idle_after: ShapeId::OTHERS,
+            last: ShapeId::OTHERS,
+        });
+        self.statement("BEGIN").rows(0).run();
+    }
+
+    /// The client is silent inside its transaction.
+    pub(crate) fn idle(&mut self, milliseconds: u64) {
+        let silence = Duration::from_millis(milliseconds);
+        self.clock += silence;
+        if let Some(block) = &mut self.block {
+            block.idle += silence;
+            if silence > block.longest_idle {
+                block.longest_idle = silence;
+                block.idle_after = block.last;
+            }
+        }
+    }
+
+    pub(crate) fn commit(&mut self) {
+        self.statement("COMMIT").rows(0).run();
+        if let Some(block) = self.block.take() {
+            self.end_transaction(block, true);
+        }
+    }
+
+    fn end_transaction(&mut self, block: Block, explicit: bool) {
+        let event = TransactionEvent {
+            client: ClientId(self.client),
+            transaction: self.transaction,
+            labels: self.label,
+            block: explicit,
+            finished: self.started + self.clock,
+            duration: self.clock - block.began,
+            wait: block.wait,
+            idle: block.idle,
+            longest_idle: block.longest_idle,
+            idle_after: block.idle_after,
+            statements: 1,
+            client_parses: 0,
+            server_parses: 0,
+            binds: 0,
+            bytes_received: 60,
+            bytes_sent: 500,
+        };
+        self.aggregator
+            .apply(Event::Transaction(event), self.now(), &self.shapes);
+    }
+
+    /// A tick's look at the only pool.
+    pub(crate) fn pool_look(&mut self, size: u32, waiting: u32) {
+        self.aggregator.note_pools(&[PoolStatus {
+            key: PoolKey {
+                database: "shop".into(),
+                user: "web".into(),
+            },
+            mode: PoolMode::Transaction,
+            clients_active: 1,
+            clients_waiting: waiting,
+            cancels_active: 0,
+            servers_active: size,
+            servers_idle: 0,
+            servers_tested: 0,
+            servers_login: 0,
+            size,
+            longest_wait: Duration::ZERO,
+            paused: false,
+            last_failure: None,
+        }]);
+    }
+
+    pub(crate) fn snapshot(&mut self) -> Snapshot {
+        let now = self.now();
+        self.aggregator.snapshot(now, &self.labels)
+    }
+
+    /// Shows what was measured, with the default window.
+    pub(crate) fn look<R>(mut self, detect: impl FnOnce(&Inputs<'_>) -> R) -> R {
+        let snapshot = self.snapshot();
+        let window = snapshot.window(self.settings.window);
+        let workload = Workload::new(&snapshot, &window);
+        detect(&Inputs {
+            snapshot: &snapshot,
+            window: &window,
+            workload: &workload,
+            catalog: &self.catalog,
+            shapes: &self.shapes,
+            settings: &self.settings,
+        })
+    }
+}
+
+fn named(database: &str, user: &str, application: &str) -> Labels {
+    Labels {
+        database: database.into(),
+        user: user.into(),
+        application: application.into(),
+    }
+}
+
+/// A statement to run.
+pub(crate) struct Statement<'a> {
+    scene: &'a mut Scene,
+    text: &'a str,
+    values: u64,
+    rows: u64,
+    wait: Duration,
+    work: Duration,
+    outcome: Outcome,
+}
+
+impl Statement<'_> {
+    pub(crate) fn values(self, values: u64) -> Self {
+        Self { values, ..self }
+    }
+
+    pub(crate) fn rows(self, rows: u64) -> Self {
+        Self { rows, ..self }
+    }
+
+    pub(crate) fn wait_ms(self, milliseconds: u64) -> Self {
+        Self {
+            wait: Duration::from_millis(milliseconds),
+            ..self
+        }
+    }
+
+    pub(crate) fn work_ms(self, milliseconds: u64) -> Self {
+        Self {
+            work: Duration::from_millis(milliseconds),
+            ..self
+        }
+    }
+
+    pub(crate) fn fails(self, code: &str) -> Self {
+        Self {
+            outcome: Outcome::Failed(SqlState::from_bytes(code.as_bytes())),
+            ..self
+        }
+    }
+
+    pub(crate) fn lost(self) -> Self {
+        Self {
+            outcome: Outcome::Lost,
+            ..self
+        }
+    }
+
+    pub(crate) fn run(self) {
+        let scene = self.scene;
+        let shape = scene.shapes.observe_one(self.text.as_bytes()).shape;
+        if shape.parsed().is_none() {
+            shape.set_facts(sql::facts(self.text));
+        }
+        let began = scene.clock;
+        scene.clock += self.wait + self.work;
+        if scene.block.is_none() {
+            scene.transaction += 1;
+        }
+        let sample = shape.take_sample_request().then(|| {
+            Box::new(Sample {
+                text: self.text.into(),
+                parameter_types: Arc::from([]),
+                parameters: Vec::new(),
+            })
+        });
+        let event = QueryEvent {
+            client: ClientId(scene.client),
+            transaction: scene.transaction,
+            in_block: scene.block.is_some(),
+            shape: shape.id,
+            labels: scene.label,
+            values: self.values,
+            finished: scene.started + scene.clock,
+            wait: self.wait,
+            first_byte: self.work,
+            total: self.wait + self.work,
+            rows: self.rows,
+            bytes_received: 60,
+            bytes_sent: 500,
+            outcome: self.outcome,
+            sample,
+        };
+        scene
+            .aggregator
+            .apply(Event::Query(event), scene.now(), &scene.shapes);
+        match &mut scene.block {
+            Some(block) => {
+                block.wait += self.wait;
+                block.last = shape.id;
+            }
+            None => {
+                let single = Block {
+                    began,
+                    wait: self.wait,
+                    idle: Duration::ZERO,
+                    longest_idle: Duration::ZERO,
+                    idle_after: ShapeId::OTHERS,
+                    last: shape.id,
+                };
+                scene.end_transaction(single, false);
+            }
+        }
+    }
+}
+
+/// A table with `columns`, each with its number of distinct values, and a primary key on the first.
+pub(crate) fn table(name: &str, rows: f64, columns: &[(&str, f64)]) -> TableFacts {
+    let key = columns.first().map_or("id", |(name, _)| *name);
+    TableFacts {
+        schema: "public".to_owned(),
+        name: name.to_owned(),
+        rows,
+        bytes: (rows * 100.0) as u64,
+        columns: columns
+            .iter()
+            .map(|(name, distinct)| ColumnFacts {
+                name: (*name).to_owned(),
+                type_name: "bigint".to_owned(),
+                distinct: Some(*distinct),
+                width: Some(8.0),
+                ..ColumnFacts::default()
+            })
+            .collect(),
+        indexes: vec![IndexFacts {
+            primary: true,
+            unique: true,
+            ..index(&[key])
+        }],
+        ..TableFacts::default()
+    }
+}
+
+/// A plain, valid B-tree.
+pub(crate) fn index(columns: &[&str]) -> IndexFacts {
+    IndexFacts {
+        name: format!("on_{}", columns.join("_")),
+        method: "btree".to_owned(),
+        columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+        valid: true,
+        ..IndexFacts::default()
+    }
+}
+
+/// A shop with these tables, and without HypoPG.
+pub(crate) fn shop(tables: Vec<TableFacts>) -> DatabaseFacts {
+    DatabaseFacts {
+        search_path: vec!["public".to_owned()],
+        tables,
+        ..DatabaseFacts::default()
+    }
+}

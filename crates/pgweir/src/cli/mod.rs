@@ -1,0 +1,49 @@
+//! The command line: what may be typed, and the commands that need no running proxy of their own.
+
+mod admin;
+mod demo;
+mod report;
+mod run;
+mod settings;
+
+use clap::{Parser, Subcommand};
+
+pub use admin::{AdminConsole, AdminError};
+pub use demo::DemoArguments;
+pub use report::{ReportArguments, ReportFormat};
+pub(crate) use report::{colour_wanted, print};
+pub use run::RunArguments;
+pub use settings::SettingsArguments;
+
+/// `pgweir …`. Not `Debug`: a URL among the arguments may hold a password.
+#[derive(Parser)]
+#[command(
+    name = "pgweir",
+    version,
+    about = "A PostgreSQL connection pooler that says which queries hurt, why, and what to do.",
+    after_help = "Examples:
+  pgweir run postgres://app:secret@db.internal/shop
+  pgweir report --since 15m
+  pgweir demo"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Pool connections to a server, and measure every statement.
+    Run(Box<RunArguments>),
+    /// Print what a running pgweir found.
+    Report(ReportArguments),
+    /// Show all of it on a throwaway server: traffic, report, fixes, before and after.
+    Demo(DemoArguments),
+    /// List the settings.
+    Settings(SettingsArguments),
+}
+
+#[cfg(test)]
+mod tests;

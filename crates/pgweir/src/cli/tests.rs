@@ -1,0 +1,190 @@
+//! The command line as typed.
+
+use std::ffi::{OsStr, OsString};
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser};
+
+use super::admin::admin_config;
+use super::report::colour;
+use super::{Cli, Command, ReportFormat, RunArguments};
+use crate::settings::REFERENCE;
+
+fn run_arguments(arguments: &[&str]) -> RunArguments {
+    let typed = ["pgweir", "run"].iter().chain(arguments);
+    match Cli::try_parse_from(typed).map(|cli| cli.command) {
+        Ok(Command::Run(arguments)) => *arguments,
+        Ok(_) => panic!("another command"),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// No file: the tests' directory may hold one.
+fn no_file() -> (OsString, OsString) {
+    ("PGWEIR_CONFIG".into(), "".into())
+}
+
+#[test]
+fn the_definitions_hold() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_flag_of_run_reaches_its_setting() {
+    let command = Cli::command();
+    let run = command.find_subcommand("run").unwrap();
+    for argument in run.get_arguments() {
+        let Some(long) = argument.get_long() else {
+            continue;
+        };
+        if matches!(long, "config" | "set" | "help") {
+            continue;
+        }
+        let arguments = run_arguments(&["postgres://u:p@h", &format!("--{long}"), " "]);
+        let name = long.replace('-', "_");
+        assert!(
+            REFERENCE.iter().any(|setting| setting.name == name),
+            "{name}"
+        );
+        match arguments.settings([no_file()]) {
+            // The one to which nothing is a value: instead of the URL's user, nobody.
+            Ok(resolved) => assert!(name == "admin_users" && !resolved.warnings.is_empty()),
+            Err(error) => {
+                let problems = error.to_string();
+                assert!(
+                    problems.starts_with(&format!("--{long}: {name}: ")),
+                    "{problems}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn run_reads_the_file_then_the_environment_then_flags() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("x.toml");
+    std::fs::write(
+        &file,
+        "upstream = \"postgres://u:p@h\"\nmax_client_conn = 1\npool_mode = \"session\"\n",
+    )
+    .unwrap();
+    let file = file.to_str().unwrap();
+    let environment = [
+        (
+            OsString::from("PGWEIR_MAX_CLIENT_CONN"),
+            OsString::from("2"),
+        ),
+        (
+            OsString::from("PGWEIR_DEFAULT_POOL_SIZE"),
+            OsString::from("2"),
+        ),
+    ];
+    let arguments = run_arguments(&[
+        "-c",
+        file,
+        "--default-pool-size",
+        "3",
+        "--set",
+        "server_lifetime=30m",
+        "postgres://flag:p@h2",
+    ]);
+    let settings = arguments.settings(environment).unwrap().settings;
+    assert_eq!(settings.max_client_conn.get(), 2);
+    assert_eq!(settings.default_pool_size.get(), 3);
+    assert_eq!(settings.pool_mode, model::PoolMode::Session);
+    assert_eq!(settings.server_lifetime, Duration::from_secs(1800));
+    assert_eq!(settings.upstreams[0].host, "h2");
+    assert_eq!(settings.admin_users, ["flag"]);
+}
+
+#[test]
+fn a_named_file_must_be_there() {
+    let missing = run_arguments(&["-c", "/nonexistent/pgweir.toml", "postgres://u:p@h"]);
+    let error = missing.settings([]).map(|_| ()).unwrap_err().to_string();
+    assert!(
+        error.starts_with("--config: /nonexistent/pgweir.toml cannot be read: "),
+        "{error}"
+    );
+
+    let variable = ("PGWEIR_CONFIG".into(), "/nonexistent".into());
+    let error = run_arguments(&[])
+        .settings([variable])
+        .map(|_| ())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("environment variable PGWEIR_CONFIG: /nonexistent"),
+        "{error}"
+    );
+
+    let unnamed = run_arguments(&["postgres://u:p@h"]);
+    assert!(unnamed.settings([no_file()]).is_ok());
+}
+
+#[test]
+fn report_arguments() {
+    let typed = [
+        "pgweir", "report", "--since", "90s", "--format", "json", "--top", "5",
+    ];
+    let Ok(Command::Report(report)) = Cli::try_parse_from(typed).map(|cli| cli.command) else {
+        panic!("not a report");
+    };
+    assert_eq!(report.since, Duration::from_secs(90));
+    assert_eq!((report.format, report.top), (ReportFormat::Json, 5));
+    for wrong in [
+        ["--since", "soon"],
+        ["--since", "0"],
+        ["--top", "0"],
+        ["--format", "pdf"],
+    ] {
+        let typed = ["pgweir", "report"].iter().chain(&wrong);
+        assert!(Cli::try_parse_from(typed).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn the_admin_url_is_made_whole() {
+    let variable = |name: &str| Some(format!("of {name}"));
+    let config = admin_config("postgres://", variable).unwrap();
+    assert_eq!(config.get_dbname(), Some("pgweir"));
+    assert_eq!(config.get_ports(), [6432]);
+    assert_eq!(config.get_user(), Some("of PGUSER"));
+    assert_eq!(config.get_password(), Some(b"of PGPASSWORD".as_slice()));
+    let config = admin_config("postgres://a:b@h:1/pgbouncer", variable).unwrap();
+    assert_eq!(
+        (config.get_user(), config.get_dbname()),
+        (Some("a"), Some("pgbouncer"))
+    );
+    let error = admin_config("postgres://a:hunter2@h:port/x", variable)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("port") && !error.contains("hunter2"),
+        "{error}"
+    );
+}
+
+#[test]
+fn colour_only_on_a_terminal_that_wants_it() {
+    assert!(colour(false, None, true));
+    assert!(colour(false, Some(OsStr::new("")), true));
+    assert!(!colour(false, Some(OsStr::new("1")), true));
+    assert!(!colour(true, None, true));
+    assert!(!colour(false, None, false));
+}
+
+#[test]
+fn what_has_no_effect_yet_is_not_in_the_help() {
+    let mut command = Cli::command();
+    let help = command
+        .find_subcommand_mut("run")
+        .unwrap()
+        .render_long_help()
+        .to_string();
+    assert!(help.contains("--listen") && help.contains("--default-pool-size"));
+    assert!(
+        !help.contains("--http") && !help.contains("--data-dir"),
+        "{help}"
+    );
+}

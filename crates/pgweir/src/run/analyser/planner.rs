@@ -1,0 +1,181 @@
+//! The task that reads the upstream's catalogue and asks its planner, one thing at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use catalog::{Catalog, CatalogSettings, Upstream};
+use model::{CatalogFacts, PlanQuestion, Snapshot};
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+use crate::run::process::Reloader;
+use crate::settings::Settings;
+
+/// How often the catalogue is read.
+const READ: Duration = Duration::from_secs(15);
+/// Work on the upstream is at most this share of the time, so that asking never becomes a load.
+const REST_FACTOR: u32 = 10;
+/// The shortest rest between two plans.
+const SHORTEST_REST: Duration = Duration::from_millis(100);
+
+/// What the analyser wants to know.
+#[derive(Clone, Default)]
+struct Wanted {
+    /// Databases that traffic was seen in, with a user of each.
+    databases: BTreeMap<String, String>,
+    questions: Arc<[PlanQuestion]>,
+}
+
+/// A handle to the task. The task ends when the handle is dropped.
+pub(super) struct Planner {
+    wanted: watch::Sender<Wanted>,
+    facts: Arc<RwLock<Arc<CatalogFacts>>>,
+}
+
+impl Planner {
+    /// Starts the task.
+    pub(super) fn start(reloader: Arc<Reloader>) -> Self {
+        let (wanted, receiver) = watch::channel(Wanted::default());
+        let facts = Arc::new(RwLock::new(Arc::new(CatalogFacts::default())));
+        let work = Work {
+            reloader,
+            wanted: receiver,
+            facts: Arc::clone(&facts),
+            catalogs: BTreeMap::new(),
+        };
+        tokio::spawn(work.run());
+        Self { wanted, facts }
+    }
+
+    /// The catalogue as last read, with the plans asked for so far.
+    pub(super) fn facts(&self) -> Arc<CatalogFacts> {
+        Arc::clone(&self.facts.read())
+    }
+
+    /// Says what is wanted now; what was wanted before and is not begun is forgotten.
+    pub(super) fn ask(&self, snapshot: &Snapshot, questions: Vec<PlanQuestion>) {
+        let seen = snapshot.labels.values().filter(|labels| *labels.database != *"(others)");
+        let databases = seen
+            .map(|labels| (labels.database.to_string(), labels.user.to_string()))
+            .collect();
+        self.wanted.send_replace(Wanted { databases, questions: questions.into() });
+    }
+}
+
+/// Where a database is and who may look into it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    host: String,
+    port: u16,
+    user: String,
+}
+
+struct Work {
+    reloader: Arc<Reloader>,
+    wanted: watch::Receiver<Wanted>,
+    facts: Arc<RwLock<Arc<CatalogFacts>>>,
+    catalogs: BTreeMap<Place, (Upstream, Catalog)>,
+}
+
+impl Work {
+    async fn run(mut self) {
+        let mut last_read: Option<Instant> = None;
+        let mut known = BTreeSet::new();
+        loop {
+            // Ends with the analyser.
+            if self.wanted.changed().await.is_err() {
+                return;
+            }
+            let wanted = self.wanted.borrow_and_update().clone();
+            let databases: BTreeSet<_> = wanted.databases.keys().cloned().collect();
+            if !databases.is_subset(&known) || last_read.is_none_or(|last| last.elapsed() >= READ) {
+                last_read = Some(Instant::now());
+                self.read(&wanted.databases).await;
+                known = databases;
+            }
+            for question in wanted.questions.iter() {
+                self.plan(question, &wanted.databases).await;
+            }
+        }
+    }
+
+    /// The catalogue of a database, and its name there.
+    fn catalog(&mut self, settings: &Settings, name: &str, user: &str) -> Option<(Place, String)> {
+        let (user, password) = credentials(settings, user);
+        let pool = settings.pool(name, &user)?;
+        let place = Place { host: pool.host.clone(), port: pool.port, user: pool.user.clone() };
+        let password = password.or_else(|| match pool.password {
+            Some(crate::settings::Password::Plain(secret)) => Some(secret.reveal().to_owned()),
+            _ => None,
+        });
+        let upstream = Upstream { host: pool.host, port: pool.port, user: pool.user, password };
+        let current = self.catalogs.get(&place).is_some_and(|(made_for, _)| *made_for == upstream);
+        if !current {
+            let catalog = Catalog::new(upstream.clone(), CatalogSettings::default());
+            self.catalogs.insert(place.clone(), (upstream, catalog));
+        }
+        Some((place, pool.dbname))
+    }
+
+    async fn read(&mut self, databases: &BTreeMap<String, String>) {
+        let settings = self.reloader.settings();
+        let mut by_place: BTreeMap<Place, Vec<(String, String)>> = BTreeMap::new();
+        for (name, user) in databases {
+            if let Some((place, there)) = self.catalog(&settings, name, user) {
+                by_place.entry(place).or_default().push((name.clone(), there));
+            }
+        }
+        let previous = Arc::clone(&self.facts.read());
+        let mut all = CatalogFacts::default();
+        for (place, names) in by_place {
+            let Some((_, catalog)) = self.catalogs.get(&place) else { continue };
+            let there: Vec<String> = names.iter().map(|(_, there)| there.clone()).collect();
+            // What clients call `name` the server calls `there`.
+            let mut before = CatalogFacts { databases: BTreeMap::new(), ..(*previous).clone() };
+            for (name, there) in &names {
+                if let Some(facts) = previous.databases.get(name) {
+                    before.databases.insert(there.clone(), facts.clone());
+                }
+            }
+            let read = catalog.read(&there, &before).await;
+            all.read_at = read.read_at.or(all.read_at);
+            all.server_version = read.server_version.max(all.server_version);
+            all.unavailable.extend(read.unavailable);
+            for (name, there) in names {
+                if let Some(facts) = read.databases.get(&there) {
+                    all.databases.insert(name, facts.clone());
+                }
+            }
+        }
+        *self.facts.write() = Arc::new(all);
+    }
+
+    async fn plan(&mut self, question: &PlanQuestion, databases: &BTreeMap<String, String>) {
+        let settings = self.reloader.settings();
+        let Some(user) = databases.get(&question.database) else { return };
+        let Some((place, there)) = self.catalog(&settings, &question.database, user) else {
+            return;
+        };
+        let Some((_, catalog)) = self.catalogs.get(&place) else { return };
+        let began = Instant::now();
+        let asked = PlanQuestion { database: there, ..question.clone() };
+        let answer = catalog.plan(&asked).await;
+        let mut facts = CatalogFacts::clone(&self.facts.read());
+        if let Some(database) = facts.databases.get_mut(&question.database) {
+            database.plans.insert(question.fingerprint, answer);
+        }
+        *self.facts.write() = Arc::new(facts);
+        tokio::time::sleep((began.elapsed() * REST_FACTOR).max(SHORTEST_REST)).await;
+    }
+}
+
+/// Who looks into the catalogue: the user set for it, else the URL's, else one that was seen.
+fn credentials(settings: &Settings, seen: &str) -> (String, Option<String>) {
+    if let Some(user) = &settings.catalog_user {
+        let password = settings.catalog_password.as_ref().map(|secret| secret.reveal().to_owned());
+        return (user.clone(), password);
+    }
+    let of_url = settings.upstreams.iter().find_map(|upstream| upstream.user.clone());
+    (of_url.unwrap_or_else(|| seen.to_owned()), None)
+}

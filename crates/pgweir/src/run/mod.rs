@@ -1,0 +1,61 @@
+//! `pgweir run`: parse, build, run, drain.
+
+mod analyser;
+mod console;
+mod local_admin;
+mod logging;
+mod process;
+mod proxy_settings;
+mod signals;
+
+use std::future::Future;
+
+use anyhow::Context;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::cli::RunArguments;
+use crate::settings::Settings;
+
+/// Runs the proxy until it is told to stop.
+///
+/// # Errors
+/// Settings that are wrong, a listener that cannot be opened.
+pub fn run(arguments: &RunArguments) -> anyhow::Result<()> {
+    let resolved = arguments.settings(std::env::vars_os())?;
+    logging::start(&resolved.settings);
+    for warning in &resolved.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = runtime(&resolved.settings)?;
+    let result = runtime.block_on(process::serve(arguments, resolved.settings));
+    // Clients that were told to leave have left; whatever hangs must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+/// Runs a command that is a client of a running pgweir.
+///
+/// # Errors
+/// Those of the command.
+pub fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(command)
+}
+
+/// One worker means a current-thread runtime: no wake-up ever crosses a thread.
+fn runtime(settings: &Settings) -> anyhow::Result<Runtime> {
+    let mut builder = match settings.worker_threads.map(std::num::NonZeroUsize::get) {
+        Some(1) => Builder::new_current_thread(),
+        Some(threads) => {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(threads);
+            builder
+        }
+        None => Builder::new_multi_thread(),
+    };
+    builder.thread_name("pgweir").enable_all().build().context("cannot start the runtime")
+}

@@ -1,0 +1,61 @@
+//! Settings of the data path, from those of the process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proxy::{AuthType, FindPool, PoolTarget, ProxySettings, ServerAddress};
+use wire::auth::Secret;
+
+use super::local_admin::LOCAL_ADMIN;
+use crate::settings::{self, Settings};
+
+/// A time that does not pass.
+const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// The data path's part of the settings. `local_password` is that of the user in the file that
+/// `pgweir report` reads.
+pub(super) fn of(settings: &Arc<Settings>, local_password: &str) -> ProxySettings {
+    let directory = Arc::clone(settings);
+    let find_pool: FindPool = Arc::new(move |database, user| {
+        let pool = directory.pool(database, user)?;
+        Some(PoolTarget {
+            address: ServerAddress::new(&pool.host, pool.port),
+            database: pool.dbname,
+            user: pool.user,
+            password: pool.password.map(|password| Secret::parse(password.reveal())),
+            size: pool.pool_size.get(),
+            mode: pool.pool_mode,
+        })
+    });
+    let users = settings.users.iter().filter_map(|(name, user)| {
+        let password = user.password.as_ref()?;
+        Some((name.clone(), Secret::parse(password.reveal())))
+    });
+    let local = (LOCAL_ADMIN.to_owned(), Secret::Plain(local_password.to_owned()));
+    let mut admin_users = settings.admin_users.clone();
+    admin_users.push(LOCAL_ADMIN.to_owned());
+    ProxySettings {
+        listen: settings.listen,
+        find_pool,
+        databases: settings.databases.keys().cloned().collect(),
+        users: users.chain([local]).collect(),
+        auth_type: match settings.auth_type {
+            settings::AuthType::Trust => AuthType::Trust,
+            settings::AuthType::Plain => AuthType::Plain,
+            settings::AuthType::Md5 => AuthType::Md5,
+            settings::AuthType::ScramSha256 => AuthType::ScramSha256,
+        },
+        admin_users,
+        stats_users: settings.stats_users.clone(),
+        max_client_conn: settings.max_client_conn.get() as usize,
+        max_wait_queue: settings.max_wait_queue.map(|limit| limit.get() as usize),
+        max_prepared_statements: settings.max_prepared_statements.get() as usize,
+        query_wait_timeout: settings.query_wait_timeout.unwrap_or(FOR_EVER),
+        server_idle_timeout: settings.server_idle_timeout.unwrap_or(FOR_EVER),
+        server_lifetime: settings.server_lifetime,
+        server_connect_timeout: settings.server_connect_timeout,
+        server_login_retry: settings.server_login_retry,
+        client_login_timeout: settings.client_login_timeout.unwrap_or(FOR_EVER),
+        shutdown_timeout: settings.shutdown_timeout,
+    }
+}

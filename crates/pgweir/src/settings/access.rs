@@ -1,0 +1,243 @@
+//! Who may reach what: servers, databases, users, and how clients prove who they are.
+
+use super::database::{Database, User};
+use super::password::{Password, Secret};
+use super::problem::Origin;
+use super::resolve::Reader;
+use super::upstream::Upstream;
+use super::used::Settings;
+use super::values::{self, AuthType};
+use super::written::Section;
+
+/// One URL is the way to any database; of several, each is the way to the one that it names.
+pub(super) fn upstreams(reader: &mut Reader, settings: &mut Settings) {
+    let mut urls = Vec::new();
+    reader.set(&mut urls, "upstream", values::urls);
+    let origin = reader.origin("upstream");
+    let several = urls.len() > 1;
+    for (position, url) in urls.iter().enumerate() {
+        let nth = if several {
+            format!("URL {} ", position + 1)
+        } else {
+            String::new()
+        };
+        match Upstream::parse(url) {
+            Ok((upstream, warnings)) => {
+                reader.warnings.extend(warnings);
+                settings.upstreams.push(upstream);
+            }
+            Err(message) => {
+                reader.problem(origin.clone(), "upstream", format!("{nth}{message}"));
+            }
+        }
+    }
+    if !several {
+        settings.fallback = settings.upstreams.first().map(|upstream| Database {
+            dbname: None,
+            ..Database::on(upstream)
+        });
+        return;
+    }
+    for upstream in &settings.upstreams {
+        let Some(name) = &upstream.dbname else {
+            let message =
+                format!("of several URLs, each must name its database; {upstream} does not");
+            reader.problem(origin.clone(), "upstream", message);
+            continue;
+        };
+        if settings
+            .databases
+            .insert(name.clone(), Database::on(upstream))
+            .is_some()
+        {
+            let message = format!("two URLs name the database {name}");
+            reader.problem(origin.clone(), "upstream", message);
+        }
+    }
+}
+
+pub(super) fn users(reader: &mut Reader, settings: &mut Settings) {
+    let sections = std::mem::take(&mut reader.written.users);
+    for (name, section) in &sections {
+        let path = format!("users.{name}");
+        let password = reader.key((&path, section), "password", |raw| {
+            values::text(raw).and_then(|text| Password::parse(&text))
+        });
+        let pool_mode = reader.key((&path, section), "pool_mode", values::pool_mode);
+        settings.users.insert(
+            name.clone(),
+            User {
+                password,
+                pool_mode,
+            },
+        );
+    }
+    for upstream in &settings.upstreams {
+        if let Some(name) = &upstream.user {
+            let user = settings.users.entry(name.clone()).or_default();
+            if user.password.is_none() {
+                user.password = upstream.password.clone().map(Password::Plain);
+            }
+        }
+    }
+    reader.written.users = sections;
+    if !reader.is_written("admin_users") {
+        settings.admin_users = settings
+            .upstreams
+            .iter()
+            .filter_map(|upstream| upstream.user.clone())
+            .collect();
+        settings.admin_users.sort();
+        settings.admin_users.dedup();
+    }
+}
+
+pub(super) fn databases(reader: &mut Reader, settings: &mut Settings) {
+    let mut sections = std::mem::take(&mut reader.written.databases);
+    if let Some(section) = sections.remove("*") {
+        // A URL on the command line or in the environment goes before the file.
+        let written_twice = matches!(reader.origin("upstream"), Origin::File { .. });
+        let database = database(reader, "*", &section, settings.fallback.as_ref());
+        if written_twice && settings.fallback.is_some() {
+            let message = "`upstream` already says where any database is; keep one of the two";
+            reader.problem(section.origin, "databases.*", message);
+        } else if settings.fallback.is_none() {
+            settings.fallback = database;
+        }
+    }
+    for (name, section) in sections {
+        if matches!(name.as_str(), "pgweir" | "pgbouncer") {
+            let message = "is the admin console's name; choose another, and give the \
+                           server's name as `dbname`";
+            reader.problem(section.origin, format!("databases.{name}"), message);
+            continue;
+        }
+        if let Some(database) = database(reader, &name, &section, settings.fallback.as_ref()) {
+            settings.databases.insert(name, database);
+        }
+    }
+}
+
+/// Reads one section; what it does not say of its server is taken from `fallback`.
+fn database(
+    reader: &mut Reader,
+    name: &str,
+    section: &Section,
+    fallback: Option<&Database>,
+) -> Option<Database> {
+    let path = format!("databases.{name}");
+    let at = (path.as_str(), section);
+    let host = reader.key(at, "host", values::text);
+    let port = reader.key(at, "port", values::port);
+    let dbname = reader.key(at, "dbname", values::text);
+    let forced_user = reader.key(at, "user", values::text);
+    let forced_password = reader.key(at, "password", values::text).map(Secret::new);
+    let pool_size = reader.key(at, "pool_size", values::count);
+    let pool_mode = reader.key(at, "pool_mode", values::pool_mode);
+    if let (Some(value), false) = (
+        section.values.get("password"),
+        section.values.contains_key("user"),
+    ) {
+        let message = "is of no use without `user`; other users have theirs in [users.NAME]";
+        reader.problem(value.origin.clone(), format!("{path}.password"), message);
+    }
+    if let (Some(value), Some('/')) = (
+        section.values.get("host"),
+        host.as_ref().and_then(|host| host.chars().next()),
+    ) {
+        let message = "names a Unix socket, which is not offered yet";
+        reader.problem(value.origin.clone(), format!("{path}.host"), message);
+    }
+    let inherited = fallback.filter(|_| host.is_none());
+    let Some(host) = host.or_else(|| inherited.map(|fallback| fallback.host.clone())) else {
+        if !section.values.contains_key("host") {
+            let message = "needs a `host`, since there is no `upstream` to take it from";
+            reader.problem(section.origin.clone(), path, message);
+        }
+        return None;
+    };
+    let port = port
+        .or(inherited.map(|fallback| fallback.port))
+        .unwrap_or(5432);
+    let dbname = dbname.or_else(|| (name != "*").then(|| name.to_owned()));
+    Some(Database {
+        host,
+        port,
+        dbname,
+        forced_user,
+        forced_password,
+        pool_size,
+        pool_mode,
+    })
+}
+
+pub(super) fn authentication(reader: &mut Reader, settings: &mut Settings) {
+    let open = !settings.listen.ip().is_loopback();
+    let any_password = settings.users.values().any(|user| user.password.is_some());
+    if reader.is_written("auth_type") {
+        let origin = reader.origin("auth_type");
+        if settings.auth_type == AuthType::Trust {
+            if open {
+                reader.warn(format!(
+                    "auth_type is trust and {} is not a loopback address: whoever reaches it \
+                     is let in as anybody",
+                    settings.listen
+                ));
+            }
+        } else if !any_password && reader.problems.is_empty() {
+            let message = format!(
+                "is {}, and no user has a password; write one in the URL or in [users.NAME]",
+                settings.auth_type
+            );
+            reader.problem(origin, "auth_type", message);
+        }
+    } else if !any_password {
+        settings.auth_type = AuthType::Trust;
+        if open && reader.problems.is_empty() {
+            let message = format!(
+                "no user has a password and {} is not a loopback address; write a password in \
+                 the URL or in [users.NAME], or auth_type = \"trust\" to let everybody in",
+                settings.listen
+            );
+            reader.problem(reader.origin("listen"), "auth_type", message);
+        } else if !open {
+            reader.warn(
+                "no user has a password: clients on this machine are let in as anybody \
+                 (auth_type trust)",
+            );
+        }
+    }
+    for (name, user) in &settings.users {
+        let cannot = match (settings.auth_type, &user.password) {
+            (AuthType::ScramSha256, Some(Password::Md5(_))) => "an MD5 hash",
+            (AuthType::Md5, Some(Password::Scram(_))) => "a SCRAM verifier",
+            _ => continue,
+        };
+        let message = format!(
+            "is {cannot}, which auth_type {} cannot check; store the password in another form \
+             or use another auth_type",
+            settings.auth_type
+        );
+        let origin = reader
+            .written
+            .users
+            .get(name)
+            .and_then(|section| section.values.get("password"))
+            .map_or(Origin::Whole, |value| value.origin.clone());
+        reader.problem(origin, format!("users.{name}.password"), message);
+    }
+}
+
+impl Database {
+    fn on(upstream: &Upstream) -> Self {
+        Self {
+            host: upstream.host.clone(),
+            port: upstream.port,
+            dbname: upstream.dbname.clone(),
+            forced_user: None,
+            forced_password: None,
+            pool_size: None,
+            pool_mode: None,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Databases and users, and the one question that the data path asks of them.
+
+use std::num::NonZeroU32;
+
+use model::PoolMode;
+
+use super::password::{Password, Secret};
+use super::used::Settings;
+
+/// A database that clients may name, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Database {
+    /// Host name or address of its server.
+    pub host: String,
+    /// Port of its server.
+    pub port: u16,
+    /// Its name on the server; none is the name that the client used.
+    pub dbname: Option<String>,
+    /// The user that every server connection logs in as, whoever the client is.
+    pub forced_user: Option<String>,
+    /// Password of `forced_user`.
+    pub forced_password: Option<Secret>,
+    /// Server connections a pool may have, where not `default_pool_size`.
+    pub pool_size: Option<NonZeroU32>,
+    /// Mode of its pools, where not `pool_mode`.
+    pub pool_mode: Option<PoolMode>,
+}
+
+/// A user that clients may log in as.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// What checks the client and, where it can, logs in to the server.
+    pub password: Option<Password>,
+    /// Mode of this user's pools, before that of the database.
+    pub pool_mode: Option<PoolMode>,
+}
+
+/// All that a pool of server connections needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// Host name or address of the server.
+    pub host: String,
+    /// Port of the server.
+    pub port: u16,
+    /// The database to log in to.
+    pub dbname: String,
+    /// The user to log in as.
+    pub user: String,
+    /// What to log in with; none where the server should not ask.
+    pub password: Option<Password>,
+    /// Server connections allowed.
+    pub pool_size: NonZeroU32,
+    /// When a server connection goes back to the pool.
+    pub pool_mode: PoolMode,
+}
+
+impl Settings {
+    /// The pool that a client gets who asks for `database` as `user`; none if there is no such
+    /// database. Whether the client is that user is another question: see [`Self::users`].
+    #[must_use]
+    pub fn pool(&self, database: &str, user: &str) -> Option<PoolSettings> {
+        let found = self.databases.get(database).or(self.fallback.as_ref())?;
+        let account = self.users.get(user);
+        let user_there = found.forced_user.as_deref().unwrap_or(user);
+        let password = match &found.forced_password {
+            Some(password) => Some(Password::Plain(password.clone())),
+            None => self.server_password(found, user_there),
+        };
+        Some(PoolSettings {
+            host: found.host.clone(),
+            port: found.port,
+            dbname: found.dbname.clone().unwrap_or_else(|| database.to_owned()),
+            user: user_there.to_owned(),
+            password,
+            pool_size: found.pool_size.unwrap_or(self.default_pool_size),
+            pool_mode: account
+                .and_then(|user| user.pool_mode)
+                .or(found.pool_mode)
+                .unwrap_or(self.pool_mode),
+        })
+    }
+
+    /// The URL's password for the URL's user on the URL's server, else the user's own.
+    fn server_password(&self, database: &Database, user: &str) -> Option<Password> {
+        let of_url = self.upstreams.iter().find(|upstream| {
+            upstream.user.as_deref() == Some(user)
+                && upstream.host == database.host
+                && upstream.port == database.port
+        });
+        match of_url.and_then(|upstream| upstream.password.clone()) {
+            Some(password) => Some(Password::Plain(password)),
+            None => self.users.get(user).and_then(|user| user.password.clone()),
+        }
+    }
+}

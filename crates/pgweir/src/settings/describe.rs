@@ -1,0 +1,139 @@
+//! Settings as SHOW CONFIG prints them, and what a reload can change.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use model::SettingStatus;
+
+use super::reference::REFERENCE;
+use super::used::Settings;
+
+impl Settings {
+    /// Every setting, alphabetically, secrets hidden; durations in seconds, as PgBouncer has them.
+    #[must_use]
+    pub fn describe(&self) -> Vec<SettingStatus> {
+        let mut rows: Vec<SettingStatus> = self
+            .values()
+            .into_iter()
+            .zip(Self::default().values())
+            .map(|((key, value), (_, default))| SettingStatus {
+                key: key.to_owned(),
+                value,
+                default,
+                changeable: REFERENCE
+                    .iter()
+                    .any(|row| row.name == key && row.reloadable),
+            })
+            .collect();
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        rows
+    }
+
+    /// Settings that differ in `new` and that a reload cannot change.
+    #[must_use]
+    pub fn needing_restart(&self, new: &Self) -> Vec<&'static str> {
+        self.values()
+            .into_iter()
+            .zip(new.values())
+            .filter(|((name, before), (_, after))| {
+                let hidden = *name == "catalog_password";
+                before != after || hidden && self.catalog_password != new.catalog_password
+            })
+            .map(|((name, _), _)| name)
+            .filter(|name| {
+                REFERENCE
+                    .iter()
+                    .any(|row| row.name == *name && !row.reloadable)
+            })
+            .collect()
+    }
+
+    /// Name and value of every setting. Taken apart field by field, so that none is forgotten.
+    fn values(&self) -> Vec<(&'static str, String)> {
+        let Self {
+            listen,
+            http,
+            data_dir,
+            upstreams,
+            databases: _,
+            fallback: _,
+            users: _,
+            auth_type,
+            admin_users,
+            stats_users,
+            pool_mode,
+            default_pool_size,
+            max_client_conn,
+            max_wait_queue,
+            max_prepared_statements,
+            query_wait_timeout,
+            server_idle_timeout,
+            server_lifetime,
+            server_connect_timeout,
+            server_login_retry,
+            client_login_timeout,
+            shutdown_timeout,
+            worker_threads,
+            max_fingerprints,
+            analyse,
+            catalog_user,
+            catalog_password,
+            log_format,
+            log_level,
+        } = self;
+        let data_dir = data_dir.as_ref().map(|path| path.display());
+        let urls: Vec<String> = upstreams.iter().map(ToString::to_string).collect();
+        vec![
+            ("listen", listen.to_string()),
+            ("http", http.to_string()),
+            ("data_dir", or_empty(data_dir)),
+            ("upstream", urls.join(" ")),
+            ("auth_type", auth_type.to_string()),
+            ("admin_users", admin_users.join(", ")),
+            ("stats_users", stats_users.join(", ")),
+            ("pool_mode", pool_mode.to_string()),
+            ("default_pool_size", default_pool_size.to_string()),
+            ("max_client_conn", max_client_conn.to_string()),
+            ("max_wait_queue", or_zero(*max_wait_queue)),
+            (
+                "max_prepared_statements",
+                max_prepared_statements.to_string(),
+            ),
+            (
+                "query_wait_timeout",
+                seconds(query_wait_timeout.unwrap_or_default()),
+            ),
+            (
+                "server_idle_timeout",
+                seconds(server_idle_timeout.unwrap_or_default()),
+            ),
+            ("server_lifetime", seconds(*server_lifetime)),
+            ("server_connect_timeout", seconds(*server_connect_timeout)),
+            ("server_login_retry", seconds(*server_login_retry)),
+            (
+                "client_login_timeout",
+                seconds(client_login_timeout.unwrap_or_default()),
+            ),
+            ("shutdown_timeout", seconds(*shutdown_timeout)),
+            ("worker_threads", or_zero(*worker_threads)),
+            ("max_fingerprints", max_fingerprints.to_string()),
+            ("analyse", analyse.to_string()),
+            ("catalog_user", or_empty(catalog_user.as_ref())),
+            ("catalog_password", or_empty(catalog_password.as_ref())),
+            ("log_format", log_format.to_string()),
+            ("log_level", log_level.to_string().to_ascii_lowercase()),
+        ]
+    }
+}
+
+fn or_empty(value: Option<impl Display>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn or_zero(value: Option<impl Display>) -> String {
+    value.map_or_else(|| "0".to_owned(), |value| value.to_string())
+}
+
+fn seconds(duration: Duration) -> String {
+    duration.as_secs_f64().to_string()
+}

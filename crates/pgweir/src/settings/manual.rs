@@ -1,0 +1,131 @@
+//! The manual of settings, made from the table in `reference.rs`.
+
+use std::fmt::Write;
+
+use super::reference::{DATABASE_KEYS, Fallback, KeyReference, REFERENCE, USER_KEYS};
+
+const INTRODUCTION: &str = "\
+# Settings
+
+<!-- Made by `pgweir settings --markdown`; change crates/pgweir/src/settings/reference.rs instead. -->
+
+Settings come from four places; later ones win:
+
+1. the defaults below;
+2. a file: `pgweir.toml` in the working directory, or the one named by `-c FILE` or `PGWEIR_CONFIG`;
+3. the environment: `PGWEIR_` and the name in capitals, such as `PGWEIR_POOL_MODE=session`;
+4. flags: `--pool-mode session`; `--set NAME=VALUE` sets any of them.
+
+All problems are reported at once, each with its place, and pgweir does not start with any.
+A duration is `\"500ms\"`, `\"15s\"`, `\"2m\"`, `\"1h 30m\"`, or a number of seconds. Names and
+meanings are PgBouncer's where PgBouncer has them.
+
+```toml
+listen = \"0.0.0.0:6432\"
+upstream = \"postgres://app:secret@db.internal/shop\"
+default_pool_size = 20
+query_wait_timeout = \"10s\"
+
+[databases.archive]
+host = \"archive.internal\"
+pool_size = 5
+
+[users.reports]
+password = \"SCRAM-SHA-256$4096:…\"
+pool_mode = \"session\"
+```
+
+";
+
+/// `docs/settings.md`.
+#[must_use]
+pub fn markdown() -> String {
+    let mut page = INTRODUCTION.to_owned();
+    // Writing to a String cannot fail.
+    let _ = page.write_str(
+        "| name | value | default | what it does | RELOAD |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for setting in REFERENCE {
+        let default = match setting.default {
+            Fallback::Value(text) if !text.is_empty() => format!("`{text}`"),
+            other => other.to_string(),
+        };
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {default} | {} | {} |",
+            setting.name,
+            setting.kind,
+            setting.what,
+            if setting.reloadable { "yes" } else { "restart" }
+        );
+    }
+    let _ = page.write_str(
+        "\n## `[databases.NAME]`\n\nA database that clients may ask for as NAME. \
+         `[databases.\"*\"]` is where every other name leads.\n\n",
+    );
+    keys(&mut page, DATABASE_KEYS);
+    let _ = page.write_str("\n## `[users.NAME]`\n\nA user that clients may log in as.\n\n");
+    keys(&mut page, USER_KEYS);
+    page
+}
+
+fn keys(page: &mut String, keys: &[KeyReference]) {
+    let _ = page.write_str("| key | value | default | what it does |\n| --- | --- | --- | --- |\n");
+    for key in keys {
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {} | {} |",
+            key.name, key.kind, key.default, key.what
+        );
+    }
+}
+
+/// Names, values and defaults for a terminal.
+#[must_use]
+pub fn plain_text() -> String {
+    let mut text = String::new();
+    let width = |of: fn(&KeyReference) -> &str, rows: &[KeyReference]| {
+        rows.iter()
+            .map(|row| of(row).chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let rows: Vec<(KeyReference, String)> = REFERENCE
+        .iter()
+        .map(|setting| {
+            let row = KeyReference {
+                name: setting.name,
+                kind: setting.kind,
+                default: "",
+                what: setting.what,
+            };
+            (row, setting.default.to_string())
+        })
+        .collect();
+    let columns: Vec<KeyReference> = rows.iter().map(|(row, _)| *row).collect();
+    let (name, kind) = (
+        width(|row| row.name, &columns),
+        width(|row| row.kind, &columns),
+    );
+    for (row, default) in &rows {
+        let _ = writeln!(text, "{:name$}  {:kind$}  {default}", row.name, row.kind);
+    }
+    text.push_str("\n[databases.NAME]: ");
+    text.push_str(
+        &DATABASE_KEYS
+            .iter()
+            .map(|key| key.name)
+            .collect::<Vec<_>>()
+            .join(", "),
+    );
+    text.push_str("\n[users.NAME]: ");
+    text.push_str(
+        &USER_KEYS
+            .iter()
+            .map(|key| key.name)
+            .collect::<Vec<_>>()
+            .join(", "),
+    );
+    text.push_str("\n\npgweir settings --markdown says what each does.\n");
+    text
+}

@@ -1,0 +1,34 @@
+//! Configuration, in two stages: as written (a file, the environment, flags) and as used.
+//!
+//! [`Written`] keeps every value as it was written, with where it was written, so that each
+//! problem can name its place. [`Settings`] holds checked values with units in their types. All
+//! problems are collected before any is reported.
+
+mod access;
+mod database;
+mod describe;
+mod file;
+mod manual;
+mod names;
+mod password;
+mod problem;
+mod reference;
+mod resolve;
+mod upstream;
+mod used;
+mod values;
+mod written;
+
+pub use database::{Database, PoolSettings, User};
+pub use manual::{markdown, plain_text};
+pub use password::{Password, Secret};
+pub use problem::{Origin, Problem, SettingsError};
+pub use reference::{DATABASE_KEYS, KeyReference, REFERENCE, SettingReference, USER_KEYS};
+pub use resolve::Resolved;
+pub use upstream::Upstream;
+pub use used::Settings;
+pub use values::{AuthType, LogFormat, parse_duration};
+pub use written::Written;
+
+#[cfg(test)]
+mod tests;

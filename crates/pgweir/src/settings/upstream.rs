@@ -1,0 +1,128 @@
+//! A server given as a URL.
+
+use std::fmt;
+
+use tokio_postgres::config::Host;
+
+use super::password::Secret;
+
+/// A server, as `postgres://user:password@host:port/dbname` names it. Displays without password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// User, if named.
+    pub user: Option<String>,
+    /// Password, if given.
+    pub password: Option<Secret>,
+    /// Database, if named.
+    pub dbname: Option<String>,
+}
+
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("postgres://")?;
+        if let Some(user) = &self.user {
+            write!(f, "{user}@")?;
+        }
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)?;
+        } else {
+            write!(f, "{}:{}", self.host, self.port)?;
+        }
+        match &self.dbname {
+            Some(dbname) => write!(f, "/{dbname}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Upstream {
+    /// Reads a URL; what it leaves out is `localhost`, 5432, no user, no password, no database.
+    /// Also returns what in the URL has no effect, as warnings.
+    ///
+    /// # Errors
+    /// What is wrong, in words that do not quote the URL, since it may hold a password.
+    pub fn parse(url: &str) -> Result<(Self, Vec<String>), String> {
+        let Some((scheme, _)) = url.split_once("://") else {
+            return Err("is not a URL; write postgres://user:password@host:port/dbname".to_owned());
+        };
+        if !matches!(scheme, "postgres" | "postgresql") {
+            return Err("is a URL of another kind; write postgres://…".to_owned());
+        }
+        let (address, query) = url.split_once('?').unwrap_or((url, ""));
+        let mut used = String::new();
+        let mut warnings = Vec::new();
+        for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            match name {
+                "sslmode" => check_sslmode(value)?,
+                // libpq takes these from the query too.
+                "host" | "port" | "user" | "password" | "dbname" => {
+                    used.push(if used.is_empty() { '?' } else { '&' });
+                    used.push_str(parameter);
+                }
+                _ => warnings.push(format!("`{name}` in the server's URL has no effect")),
+            }
+        }
+        let config = format!("{address}{used}").parse::<tokio_postgres::Config>().map_err(|error| {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            format!(
+                "is not a valid URL ({}); write postgres://user:password@host:port/dbname, with \
+                 `@ : / ?` and `%` in names and passwords percent-encoded",
+                cause.unwrap_or_else(|| "cannot be read".to_owned())
+            )
+        })?;
+        Self::from_config(&config).map(|upstream| (upstream, warnings))
+    }
+
+    fn from_config(config: &tokio_postgres::Config) -> Result<Self, String> {
+        let host = match config.get_hosts() {
+            [] => "localhost".to_owned(),
+            [Host::Tcp(host)] if host.contains('@') => {
+                return Err("has an `@` in the host; one in the password is written %40".to_owned());
+            }
+            [Host::Tcp(host)] if host.is_empty() => "localhost".to_owned(),
+            [Host::Tcp(host)] => host.clone(),
+            [_] => return Err("names a Unix socket, which is not offered yet".to_owned()),
+            _ => return Err("names several hosts, which is not offered yet".to_owned()),
+        };
+        let password = match config.get_password() {
+            None | Some([]) => None,
+            Some(bytes) => {
+                let text = String::from_utf8(bytes.to_vec())
+                    .map_err(|_| "has a password that is not UTF-8".to_owned())?;
+                Some(Secret::new(text))
+            }
+        };
+        let named = |name: Option<&str>| name.filter(|name| !name.is_empty()).map(str::to_owned);
+        let port = config.get_ports().first().copied().unwrap_or(5432);
+        if port == 0 {
+            return Err("has port 0; ports go from 1 to 65535".to_owned());
+        }
+        let (user, dbname) = (named(config.get_user()), named(config.get_dbname()));
+        if password.is_some() && user.is_none() {
+            return Err("has a password and no user".to_owned());
+        }
+        Ok(Self {
+            host,
+            port,
+            user,
+            password,
+            dbname,
+        })
+    }
+}
+
+fn check_sslmode(mode: &str) -> Result<(), String> {
+    match mode {
+        "disable" | "allow" | "prefer" => Ok(()),
+        "require" | "verify-ca" | "verify-full" => Err(format!(
+            "asks for sslmode={mode}, and TLS to the server is not offered yet; use disable, \
+             allow or prefer, which connect without it"
+        )),
+        _ => Err("has an unknown sslmode; use disable, allow or prefer".to_owned()),
+    }
+}

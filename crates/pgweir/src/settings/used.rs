@@ -1,0 +1,121 @@
+//! The configuration as used: checked, with units in types.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use model::PoolMode;
+
+use super::database::{Database, User};
+use super::password::Secret;
+use super::upstream::Upstream;
+use super::values::{AuthType, LogFormat};
+
+/// The configuration. `settings/reference.rs` says what each setting does and where 0 is "none".
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Where HTTP will be served.
+    pub http: SocketAddr,
+    /// Where history will be kept; none keeps none.
+    pub data_dir: Option<PathBuf>,
+    /// Servers given as URLs.
+    pub upstreams: Vec<Upstream>,
+    /// Databases by the name that clients use.
+    pub databases: BTreeMap<String, Database>,
+    /// What any other name leads to.
+    pub fallback: Option<Database>,
+    /// Users by name, the URLs' users among them.
+    pub users: BTreeMap<String, User>,
+    /// How clients prove who they are.
+    pub auth_type: AuthType,
+    /// Who may run commands in the admin console.
+    pub admin_users: Vec<String>,
+    /// Who may look in the admin console.
+    pub stats_users: Vec<String>,
+    /// Mode of pools where neither user nor database says otherwise.
+    pub pool_mode: PoolMode,
+    /// Server connections a pool may have where the database does not say otherwise.
+    pub default_pool_size: NonZeroU32,
+    /// Client connections in all.
+    pub max_client_conn: NonZeroU32,
+    /// Clients in the queue of one pool; none is no limit.
+    pub max_wait_queue: Option<NonZeroU32>,
+    /// Prepared statements kept on a server connection.
+    pub max_prepared_statements: NonZeroU32,
+    /// How long a client waits for a server connection; none is for ever.
+    pub query_wait_timeout: Option<Duration>,
+    /// How long a server connection may be idle; none is for ever.
+    pub server_idle_timeout: Option<Duration>,
+    /// Age at which a server connection is closed when it is next free; zero uses each once.
+    pub server_lifetime: Duration,
+    /// How long connecting and logging in to the server may take.
+    pub server_connect_timeout: Duration,
+    /// Pause after a failed login to the server.
+    pub server_login_retry: Duration,
+    /// How long a client may take to log in; none is for ever.
+    pub client_login_timeout: Option<Duration>,
+    /// How long SIGTERM waits for transactions to end.
+    pub shutdown_timeout: Duration,
+    /// Worker threads; none is one a core.
+    pub worker_threads: Option<NonZeroUsize>,
+    /// Fingerprints kept apart in the statistics.
+    pub max_fingerprints: NonZeroU32,
+    /// Whether to read catalogues and to plan, so as to find missing indexes.
+    pub analyse: bool,
+    /// The analyser's user on the server, where not the URL's.
+    pub catalog_user: Option<String>,
+    /// Password of `catalog_user`.
+    pub catalog_password: Option<Secret>,
+    /// What a log line looks like.
+    pub log_format: LogFormat,
+    /// The least urgent log level that is written.
+    pub log_level: tracing::Level,
+}
+
+const fn non_zero(number: u32) -> NonZeroU32 {
+    match NonZeroU32::new(number) {
+        Some(number) => number,
+        None => NonZeroU32::MIN,
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 6432)),
+            http: SocketAddr::from((Ipv4Addr::LOCALHOST, 6433)),
+            data_dir: None,
+            upstreams: Vec::new(),
+            databases: BTreeMap::new(),
+            fallback: None,
+            users: BTreeMap::new(),
+            auth_type: AuthType::ScramSha256,
+            admin_users: Vec::new(),
+            stats_users: Vec::new(),
+            pool_mode: PoolMode::Transaction,
+            default_pool_size: non_zero(20),
+            // PgBouncer's 100 is what most of its users run into first.
+            max_client_conn: non_zero(10_000),
+            max_wait_queue: None,
+            max_prepared_statements: non_zero(200),
+            query_wait_timeout: Some(Duration::from_secs(120)),
+            server_idle_timeout: Some(Duration::from_secs(600)),
+            server_lifetime: Duration::from_secs(3600),
+            server_connect_timeout: Duration::from_secs(15),
+            server_login_retry: Duration::from_secs(15),
+            client_login_timeout: Some(Duration::from_secs(60)),
+            shutdown_timeout: Duration::from_secs(60),
+            worker_threads: None,
+            max_fingerprints: non_zero(5_000),
+            analyse: true,
+            catalog_user: None,
+            catalog_password: None,
+            log_format: LogFormat::Human,
+            log_level: tracing::Level::INFO,
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Prepared statements by content.
+//!
+//! A client names its statements as it likes; servers know them by names of ours. The same text with
+//! the same parameter types is one [`Statement`] whoever prepared it, so that clients share what a
+//! server has already parsed.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use sql::Shape;
+
+/// What all server-side names begin with. Not a name that an application would choose.
+pub const SERVER_NAME_PREFIX: &str = "__pgweir_";
+
+/// A statement as a client prepared it.
+#[derive(Debug)]
+pub struct Statement {
+    text: Box<[u8]>,
+    types: Box<[u8]>,
+    hash: u64,
+    /// Set for a text too long to be kept: it is on one server only, and equal only to itself.
+    kept: bool,
+    /// What it looks like.
+    pub shape: Arc<Shape>,
+    /// A hash of the literals in its text.
+    pub values: u64,
+}
+
+impl Statement {
+    /// A statement whose text is kept, so that it can be prepared on any server.
+    #[must_use]
+    pub fn new(text: &[u8], types: &[u8], shape: Arc<Shape>, values: u64) -> Self {
+        let mut hasher = std::hash::DefaultHasher::new();
+        text.hash(&mut hasher);
+        types.hash(&mut hasher);
+        let hash = hasher.finish();
+        Self { text: text.into(), types: types.into(), hash, kept: true, shape, values }
+    }
+
+    /// A statement too long to be kept. The client must stay on the server that has it.
+    #[must_use]
+    pub fn not_kept(shape: Arc<Shape>) -> Self {
+        let (text, types) = (Box::default(), Box::default());
+        Self { text, types, hash: 0, kept: false, shape, values: 0 }
+    }
+
+    /// The text, or nothing for one that is not kept.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Parameter types as in a Parse body.
+    #[must_use]
+    pub fn types(&self) -> &[u8] {
+        &self.types
+    }
+
+    /// Whether its text is kept.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.kept
+    }
+}
+
+/// Compares by content.
+#[derive(Clone, Debug)]
+struct ByContent(Arc<Statement>);
+
+impl PartialEq for ByContent {
+    fn eq(&self, other: &Self) -> bool {
+        same(&self.0, &other.0)
+    }
+}
+impl Eq for ByContent {}
+impl Hash for ByContent {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.hash);
+    }
+}
+
+/// Whether two statements are the same to a server.
+#[must_use]
+pub fn same(a: &Arc<Statement>, b: &Arc<Statement>) -> bool {
+    Arc::ptr_eq(a, b)
+        || (a.kept && b.kept && a.hash == b.hash && a.text == b.text && a.types == b.types)
+}
+
+/// The statements of a client.
+#[derive(Debug, Default)]
+pub struct ClientStatements {
+    named: HashMap<Box<[u8]>, Arc<Statement>>,
+    unnamed: Option<Arc<Statement>>,
+}
+
+impl ClientStatements {
+    /// The statement of this name; the empty name is the unnamed statement.
+    #[must_use]
+    pub fn get(&self, name: &[u8]) -> Option<&Arc<Statement>> {
+        if name.is_empty() { self.unnamed.as_ref() } else { self.named.get(name) }
+    }
+
+    /// Remembers a statement.
+    pub fn insert(&mut self, name: &[u8], statement: Arc<Statement>) {
+        if name.is_empty() {
+            self.unnamed = Some(statement);
+        } else {
+            self.named.insert(name.into(), statement);
+        }
+    }
+
+    /// Forgets the statement of this name.
+    pub fn remove(&mut self, name: &[u8]) -> Option<Arc<Statement>> {
+        if name.is_empty() { self.unnamed.take() } else { self.named.remove(name) }
+    }
+
+    /// Forgets `name` if it still stands for `statement`: its Parse failed.
+    pub fn undo(&mut self, name: &[u8], statement: &Arc<Statement>) {
+        if self.get(name).is_some_and(|found| Arc::ptr_eq(found, statement)) {
+            self.remove(name);
+        }
+    }
+
+    /// Forgets all: DEALLOCATE ALL or DISCARD ALL.
+    pub fn clear(&mut self) {
+        self.named.clear();
+        self.unnamed = None;
+    }
+
+    /// The client's name for a statement.
+    #[must_use]
+    pub fn name_of(&self, statement: &Arc<Statement>) -> Option<&[u8]> {
+        self.named.iter().find(|(_, found)| same(found, statement)).map(|(name, _)| &**name)
+    }
+
+    /// Named statements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.named.len()
+    }
+
+    /// Whether there is no named statement.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty()
+    }
+}
+
+/// A server-side name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServerName(u64);
+
+impl std::fmt::Display for ServerName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{SERVER_NAME_PREFIX}{}", self.0)
+    }
+}
+
+/// The statements that a server connection has.
+#[derive(Debug)]
+pub struct ServerStatements {
+    limit: usize,
+    by_content: HashMap<ByContent, Prepared>,
+    unnamed: Option<Arc<Statement>>,
+    /// Names to be closed: evicted, but the Close was not sent or did not take effect.
+    orphans: Vec<ServerName>,
+    next_name: u64,
+    clock: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Prepared {
+    name: ServerName,
+    last_used: u64,
+}
+
+/// What must be sent before a statement can be used under `name`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Preparation {
+    /// Its name on the server.
+    pub name: ServerName,
+    /// Whether it must be parsed first.
+    pub parse: bool,
+    /// Names to close first, to stay within the limit.
+    pub close: Vec<ServerName>,
+}
+
+impl ServerStatements {
+    /// A connection that keeps at most `limit` named statements.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit: limit.max(1),
+            by_content: HashMap::new(),
+            unnamed: None,
+            orphans: Vec::new(),
+            next_name: 0,
+            clock: 0,
+        }
+    }
+
+    /// The statement's name here, counted as used now.
+    pub fn lookup(&mut self, statement: &Arc<Statement>) -> Option<ServerName> {
+        self.clock += 1;
+        let clock = self.clock;
+        self.by_content.get_mut(&ByContent(Arc::clone(statement))).map(|prepared| {
+            prepared.last_used = clock;
+            prepared.name
+        })
+    }
+
+    /// Makes room for `statement` and says what to send for it.
+    pub fn prepare(&mut self, statement: &Arc<Statement>) -> Preparation {
+        if let Some(name) = self.lookup(statement) {
+            return Preparation { name, parse: false, close: Vec::new() };
+        }
+        let mut close = std::mem::take(&mut self.orphans);
+        while self.by_content.len() >= self.limit {
+            let Some(name) = self.evict() else { break };
+            close.push(name);
+        }
+        let name = ServerName(self.next_name);
+        self.next_name += 1;
+        let prepared = Prepared { name, last_used: self.clock };
+        self.by_content.insert(ByContent(Arc::clone(statement)), prepared);
+        Preparation { name, parse: true, close }
+    }
+
+    /// Drops the statement used least recently; one that is not kept exists only here and stays.
+    fn evict(&mut self) -> Option<ServerName> {
+        let oldest = self
+            .by_content
+            .iter()
+            .filter(|(statement, _)| statement.0.kept)
+            .min_by_key(|(_, prepared)| prepared.last_used)
+            .map(|(statement, _)| statement.clone())?;
+        self.by_content.remove(&oldest).map(|prepared| prepared.name)
+    }
+
+    /// The Parse of `name` failed or was never run.
+    pub fn forget(&mut self, name: ServerName) {
+        self.by_content.retain(|_, prepared| prepared.name != name);
+    }
+
+    /// The statement that has this name here.
+    #[must_use]
+    pub fn find(&self, name: &[u8]) -> Option<&Arc<Statement>> {
+        let number = name.strip_prefix(SERVER_NAME_PREFIX.as_bytes())?;
+        let number: u64 = std::str::from_utf8(number).ok()?.parse().ok()?;
+        let found = self.by_content.iter().find(|(_, prepared)| prepared.name.0 == number);
+        found.map(|(statement, _)| &statement.0)
+    }
+
+    /// The Close of `name` was never run: it is tried again with the next preparation.
+    pub fn not_closed(&mut self, name: ServerName) {
+        self.orphans.push(name);
+    }
+
+    /// The server forgot all: DEALLOCATE ALL or DISCARD ALL.
+    pub fn clear(&mut self) {
+        self.by_content.clear();
+        self.orphans.clear();
+        self.unnamed = None;
+    }
+
+    /// Whether the unnamed statement here is `statement`.
+    #[must_use]
+    pub fn unnamed_is(&self, statement: &Arc<Statement>) -> bool {
+        self.unnamed.as_ref().is_some_and(|found| same(found, statement))
+    }
+
+    /// The unnamed statement here is now this one, or none.
+    pub fn set_unnamed(&mut self, statement: Option<Arc<Statement>>) {
+        self.unnamed = statement;
+    }
+
+    /// Named statements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_content.len()
+    }
+
+    /// Whether there is no named statement.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_content.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statement(text: &str) -> Arc<Statement> {
+        let registry = sql::ShapeRegistry::new(100);
+        let observed = registry.observe_one(text.as_bytes());
+        Arc::new(Statement::new(text.as_bytes(), &[0, 0], observed.shape, observed.values))
+    }
+
+    #[test]
+    fn clients_share_by_content_and_the_oldest_makes_room() {
+        let mut server = ServerStatements::new(2);
+        let (a, b, c) = (statement("select 1"), statement("select 2"), statement("select 3"));
+        let first = server.prepare(&a);
+        assert!(first.parse && first.close.is_empty());
+        let second = server.prepare(&b);
+        assert_eq!(server.prepare(&statement("select 1")).name, first.name);
+        let third = server.prepare(&c);
+        assert_eq!(third.close, [second.name], "b was used least recently");
+        assert_eq!(server.len(), 2);
+        server.forget(third.name);
+        assert!(server.prepare(&c).parse);
+        server.not_closed(second.name);
+        assert!(server.prepare(&b).close.contains(&second.name), "tried again");
+    }
+
+    #[test]
+    fn a_failed_parse_does_not_take_a_newer_statement_of_the_name_with_it() {
+        let mut client = ClientStatements::default();
+        let (old, new) = (statement("select 1"), statement("select 2"));
+        client.insert(b"s", Arc::clone(&old));
+        client.insert(b"s", Arc::clone(&new));
+        client.undo(b"s", &old);
+        assert!(client.get(b"s").is_some());
+        client.undo(b"s", &new);
+        assert!(client.get(b"s").is_none());
+    }
+
+    #[test]
+    fn one_that_is_not_kept_is_equal_only_to_itself_and_stays() {
+        let mut server = ServerStatements::new(1);
+        let shape = statement("select 1").shape.clone();
+        let (a, b) =
+            (Arc::new(Statement::not_kept(shape.clone())), Arc::new(Statement::not_kept(shape)));
+        assert!(!same(&a, &b) && same(&a, &a));
+        server.prepare(&a);
+        assert!(server.prepare(&b).close.is_empty());
+    }
+}

@@ -1,0 +1,186 @@
+//! Which reply belongs to whom.
+//!
+//! PostgreSQL answers in order. So for every message sent to a server, whoever sent it, one entry
+//! says what is to be done with its answer; and answers that pgweir gives itself wait in the same
+//! queue for their turn.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::prepared::{ServerName, Statement};
+
+/// An answer that is due.
+#[derive(Clone, Debug)]
+pub enum Expected {
+    /// pgweir's own Query (settings on attach): swallowed up to its ReadyForQuery.
+    OwnQuery,
+    /// pgweir's own Parse: swallowed. None is the unnamed statement.
+    OwnParse(Option<ServerName>),
+    /// pgweir's own Close: swallowed.
+    OwnClose(ServerName),
+    /// ParseComplete that pgweir gives, since the server has the statement.
+    LocalParseComplete {
+        /// The client's name for it.
+        name: Box<[u8]>,
+        /// What it stands for.
+        statement: Arc<Statement>,
+    },
+    /// CloseComplete that pgweir gives, since only the client's name goes.
+    LocalCloseComplete,
+    /// The client's Parse.
+    Parse {
+        /// The client's name for it.
+        name: Box<[u8]>,
+        /// What it stands for.
+        statement: Arc<Statement>,
+        /// The server's name for it; none is the unnamed statement.
+        server: Option<ServerName>,
+    },
+    /// The client's Bind.
+    Bind,
+    /// The client's Describe.
+    Describe,
+    /// The client's Close, of a portal or of a statement that pgweir does not know.
+    Close,
+    /// The client's Execute: one running statement.
+    Execute,
+    /// CopyDone or CopyFail went by: no answer of its own, but Syncs sent before it are lost if a
+    /// COPY was reading.
+    CopyEnd,
+    /// The client's Query, up to its ReadyForQuery, with that many running statements.
+    Query {
+        /// Statements in the string that are not answered yet.
+        statements: u32,
+    },
+    /// The client's FunctionCall, up to its ReadyForQuery.
+    FunctionCall,
+    /// The client's Sync.
+    Sync,
+}
+
+/// Answers that are due, in order.
+#[derive(Debug, Default)]
+pub struct ReplyQueue {
+    queue: VecDeque<Expected>,
+}
+
+impl ReplyQueue {
+    /// Adds what was sent last.
+    pub fn push(&mut self, expected: Expected) {
+        self.queue.push_back(expected);
+    }
+
+    /// What is due first.
+    #[must_use]
+    pub fn front(&self) -> Option<&Expected> {
+        self.queue.front()
+    }
+
+    /// What is due first, to be changed in place.
+    pub fn front_mut(&mut self) -> Option<&mut Expected> {
+        self.queue.front_mut()
+    }
+
+    /// Takes what is due first.
+    pub fn pop(&mut self) -> Option<Expected> {
+        self.queue.pop_front()
+    }
+
+    /// Whether nothing is due.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// How many are due.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether a Sync of the client's is due.
+    #[must_use]
+    pub fn has_sync(&self) -> bool {
+        self.queue.iter().any(|expected| matches!(expected, Expected::Sync))
+    }
+
+    /// An extended-protocol message failed: the server skips all that was sent up to the next Sync
+    /// (manual 55.2.3). Takes what is skipped off the queue; the Sync stays.
+    pub fn skip_to_sync(&mut self) -> impl Iterator<Item = Expected> + '_ {
+        let end = self.queue.iter().position(|expected| matches!(expected, Expected::Sync));
+        let end = end.unwrap_or(self.queue.len());
+        self.queue.drain(..end)
+    }
+
+    /// A COPY began to read: the server ignores every Sync up to the end of the data (manual
+    /// 55.2.6), so that no ReadyForQuery comes for those that were sent before it.
+    pub fn copy_in_began(&mut self) {
+        let end = self.queue.iter().position(|expected| matches!(expected, Expected::CopyEnd));
+        let mut index = 0;
+        let mut end = end.unwrap_or(self.queue.len());
+        while index < end {
+            if matches!(self.queue.get(index), Some(Expected::Sync)) {
+                self.queue.remove(index);
+                end -= 1;
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    /// Takes all.
+    pub fn clear(&mut self) -> impl Iterator<Item = Expected> + '_ {
+        self.queue.drain(..)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(queue: &ReplyQueue) -> String {
+        queue
+            .queue
+            .iter()
+            .map(|expected| match expected {
+                Expected::Execute => 'E',
+                Expected::Bind => 'B',
+                Expected::Sync => 'S',
+                Expected::CopyEnd => 'c',
+                _ => '?',
+            })
+            .collect()
+    }
+
+    fn queue(kinds: &str) -> ReplyQueue {
+        let mut queue = ReplyQueue::default();
+        for kind in kinds.chars() {
+            queue.push(match kind {
+                'E' => Expected::Execute,
+                'B' => Expected::Bind,
+                'S' => Expected::Sync,
+                _ => Expected::CopyEnd,
+            });
+        }
+        queue
+    }
+
+    #[test]
+    fn an_error_skips_to_the_next_sync_and_no_further() {
+        let mut replies = queue("BEBESBES");
+        assert_eq!(replies.skip_to_sync().count(), 4);
+        assert_eq!(kinds(&replies), "SBES");
+        let mut replies = queue("BE");
+        assert_eq!(replies.skip_to_sync().count(), 2);
+        assert!(replies.is_empty());
+    }
+
+    #[test]
+    fn a_copy_that_reads_loses_the_syncs_sent_before_its_end() {
+        for (sent, left) in [("ES", "E"), ("EcS", "EcS"), ("EScS", "EcS"), ("ESS", "E")] {
+            let mut replies = queue(sent);
+            replies.copy_in_began();
+            assert_eq!(kinds(&replies), left, "{sent}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What a statement does to the session once it has succeeded.
+
+use sql::{SessionEffect, Shape};
+
+use super::pins::PinReason;
+use crate::parameters;
+
+/// What is to be done when a statement has succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Nothing.
+    None,
+    /// The client must keep its server connection.
+    Pin(PinReason),
+    /// RESET ALL.
+    ResetAll,
+    /// DISCARD ALL.
+    DiscardAll,
+    /// DEALLOCATE ALL.
+    DeallocateAll,
+}
+
+impl Effect {
+    /// Reads a statement's effect from its shape and, where the shape does not tell, its text.
+    pub(crate) fn of(shape: &Shape, text: &[u8]) -> Self {
+        match shape.effect {
+            SessionEffect::None => Self::None,
+            SessionEffect::SetSession | SessionEffect::Reset
+                if parameters::sets_only_reported(text) =>
+            {
+                Self::None
+            }
+            SessionEffect::Reset if second_word_is_all(text) => Self::ResetAll,
+            SessionEffect::Reset => Self::Pin(PinReason::Setting),
+            SessionEffect::DiscardAll => Self::DiscardAll,
+            SessionEffect::DeallocateAll => Self::DeallocateAll,
+            effect => PinReason::of(effect).map_or(Self::None, Self::Pin),
+        }
+    }
+}
+
+fn second_word_is_all(text: &[u8]) -> bool {
+    let mut words = text
+        .split(|byte| byte.is_ascii_whitespace() || *byte == b';')
+        .filter(|word| !word.is_empty());
+    words.nth(1).is_some_and(|word| word.eq_ignore_ascii_case(b"all"))
+}
+
+/// The name in `DEALLOCATE [PREPARE] name`, folded as PostgreSQL folds it; none for ALL and for what
+/// is not plainly that.
+pub(crate) fn deallocated_name(text: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(text).ok()?.trim().trim_end_matches(';').trim_end();
+    let rest = strip_word(text, "deallocate")?;
+    let name = strip_word(rest, "prepare").unwrap_or(rest);
+    if let Some(quoted) = name.strip_prefix('"') {
+        let inner = quoted.strip_suffix('"')?;
+        let unescaped = inner.replace("\"\"", "\"");
+        // A lone quote inside would end the name: not plainly a name.
+        return (inner.matches('"').count() == 2 * unescaped.matches('"').count())
+            .then_some(unescaped);
+    }
+    let plain = !name.is_empty()
+        && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
+        && !name.eq_ignore_ascii_case("all");
+    plain.then(|| name.to_lowercase())
+}
+
+fn strip_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    let (head, rest) = text.split_at_checked(word.len())?;
+    let rest_trimmed = rest.trim_start();
+    (head.eq_ignore_ascii_case(word) && rest_trimmed.len() < rest.len()).then_some(rest_trimmed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn effect(text: &str) -> Effect {
+        let observed = sql::ShapeRegistry::new(10).observe_one(text.as_bytes());
+        Effect::of(&observed.shape, text.as_bytes())
+    }
+
+    #[test]
+    fn effects_of_statements() {
+        for (text, expected) in [
+            ("select 1", Effect::None),
+            ("set timezone to 'UTC'", Effect::None),
+            ("set search_path to a", Effect::Pin(PinReason::Setting)),
+            ("set local search_path to a", Effect::None),
+            ("reset all", Effect::ResetAll),
+            ("reset work_mem", Effect::Pin(PinReason::Setting)),
+            ("discard all", Effect::DiscardAll),
+            ("deallocate all", Effect::DeallocateAll),
+            ("create temp table t (a int)", Effect::Pin(PinReason::TemporaryTable)),
+            ("listen x", Effect::Pin(PinReason::Listen)),
+            ("select pg_advisory_lock(1)", Effect::Pin(PinReason::AdvisoryLock)),
+            ("select pg_advisory_xact_lock(1)", Effect::None),
+            ("prepare p as select 1", Effect::Pin(PinReason::SqlPrepare)),
+            ("do $$ begin end $$", Effect::Pin(PinReason::AnonymousCode)),
+        ] {
+            assert_eq!(effect(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_in_deallocate() {
+        for (text, name) in [
+            ("DEALLOCATE p1", Some("p1")),
+            ("deallocate PREPARE P1;", Some("p1")),
+            ("deallocate \"P\"\"1\"", Some("P\"1")),
+            ("deallocate all", None),
+            ("deallocate \"a\" \"b\"", None),
+            ("deallocate", None),
+            ("deallocatex", None),
+            ("select 1", None),
+        ] {
+            assert_eq!(deallocated_name(text.as_bytes()).as_deref(), name, "{text}");
+        }
+    }
+}

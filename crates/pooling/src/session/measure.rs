@@ -1,0 +1,266 @@
+//! Measures statements and transactions, from the client's side.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use model::{ClientId, Event, LabelId, Outcome, QueryEvent, Sample, ShapeId, TransactionEvent};
+use sql::Shape;
+use wire::backend::TransactionStatus;
+
+use super::effect::Effect;
+
+/// A statement that was sent and is not answered in full.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) shape: Arc<Shape>,
+    pub(crate) values: u64,
+    pub(crate) effect: Effect,
+    pub(crate) arrived: Instant,
+    pub(crate) received: u64,
+    pub(crate) sample: Option<Box<Sample>>,
+}
+
+/// The measures of one client.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    client: ClientId,
+    pub(crate) labels: LabelId,
+    running: VecDeque<Running>,
+    last_finish: Option<Instant>,
+    first_byte: Option<Instant>,
+    /// Bytes not yet charged to a statement.
+    received: u64,
+    sent: u64,
+    status: TransactionStatus,
+    number: u32,
+    transaction: Option<Transaction>,
+    last_shape: ShapeId,
+}
+
+/// The transaction under way.
+#[derive(Debug)]
+struct Transaction {
+    started: Instant,
+    wait: Duration,
+    /// Of `wait`, what no statement was charged with.
+    wait_uncharged: Duration,
+    idle: Duration,
+    longest_idle: Duration,
+    idle_after: ShapeId,
+    idle_since: Option<Instant>,
+    block: bool,
+    statements: u32,
+    client_parses: u32,
+    server_parses: u32,
+    binds: u32,
+    received: u64,
+    sent: u64,
+}
+
+impl Transaction {
+    fn new(started: Instant) -> Self {
+        Self {
+            started,
+            wait: Duration::ZERO,
+            wait_uncharged: Duration::ZERO,
+            idle: Duration::ZERO,
+            longest_idle: Duration::ZERO,
+            idle_after: ShapeId::OTHERS,
+            idle_since: None,
+            block: false,
+            statements: 0,
+            client_parses: 0,
+            server_parses: 0,
+            binds: 0,
+            received: 0,
+            sent: 0,
+        }
+    }
+}
+
+impl Meter {
+    pub(crate) fn new(client: ClientId, labels: LabelId) -> Self {
+        Self {
+            client,
+            labels,
+            running: VecDeque::new(),
+            last_finish: None,
+            first_byte: None,
+            received: 0,
+            sent: 0,
+            status: TransactionStatus::Idle,
+            number: 0,
+            transaction: None,
+            last_shape: ShapeId::OTHERS,
+        }
+    }
+
+    /// A message for the server came from the client.
+    pub(crate) fn arrived(&mut self, bytes: usize, now: Instant) {
+        self.received += bytes as u64;
+        let transaction = self.transaction.get_or_insert_with(|| Transaction::new(now));
+        transaction.received += bytes as u64;
+        if let Some(since) = transaction.idle_since.take() {
+            let idle = now.saturating_duration_since(since);
+            transaction.idle += idle;
+            if idle > transaction.longest_idle {
+                transaction.longest_idle = idle;
+                transaction.idle_after = self.last_shape;
+            }
+        }
+    }
+
+    /// More of a streamed message came.
+    pub(crate) fn received_more(&mut self, bytes: usize) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.received += bytes as u64;
+        }
+        match self.running.back_mut() {
+            Some(running) => running.received += bytes as u64,
+            None => self.received += bytes as u64,
+        }
+    }
+
+    /// A server connection was had after `wait`.
+    pub(crate) fn waited(&mut self, wait: Duration, arrived: Instant) {
+        let transaction = self.transaction.get_or_insert_with(|| Transaction::new(arrived));
+        transaction.wait += wait;
+        transaction.wait_uncharged += wait;
+    }
+
+    pub(crate) fn client_parse(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.client_parses += 1;
+        }
+    }
+
+    pub(crate) fn server_parse(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.server_parses += 1;
+        }
+    }
+
+    pub(crate) fn bind(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.binds += 1;
+        }
+    }
+
+    /// A statement was sent. It is charged with the bytes since the one before.
+    pub(crate) fn begin(&mut self, mut running: Running) {
+        running.received += std::mem::take(&mut self.received);
+        self.running.push_back(running);
+    }
+
+    /// Bytes for the client came from the server.
+    pub(crate) fn sent(&mut self, bytes: usize, now: Instant) {
+        self.sent += bytes as u64;
+        if self.first_byte.is_none() {
+            self.first_byte = Some(now);
+        }
+    }
+
+    /// The statement sent first is answered.
+    pub(crate) fn finish(
+        &mut self,
+        outcome: Outcome,
+        rows: u64,
+        now: Instant,
+        events: &mut Vec<Event>,
+    ) -> Option<Running> {
+        let mut running = self.running.pop_front()?;
+        let transaction = self.transaction.get_or_insert_with(|| Transaction::new(running.arrived));
+        let wait = std::mem::take(&mut transaction.wait_uncharged);
+        // A pipelined statement's time begins when its predecessor's ended.
+        let start = self.last_finish.map_or(running.arrived, |last| last.max(running.arrived));
+        let first_byte = self.first_byte.take().unwrap_or(now).max(start);
+        let sent = std::mem::take(&mut self.sent);
+        transaction.sent += sent;
+        transaction.statements += 1;
+        self.last_finish = Some(now);
+        self.last_shape = running.shape.id;
+        events.push(Event::Query(QueryEvent {
+            client: self.client,
+            transaction: self.number,
+            in_block: self.status != TransactionStatus::Idle,
+            shape: running.shape.id,
+            labels: self.labels,
+            values: running.values,
+            finished: now,
+            wait,
+            first_byte: first_byte.duration_since(start).saturating_sub(wait),
+            total: now.saturating_duration_since(start),
+            rows,
+            bytes_received: running.received,
+            bytes_sent: sent,
+            outcome,
+            sample: running.sample.take(),
+        }));
+        Some(running)
+    }
+
+    /// Statements that the server skipped after an error.
+    pub(crate) fn abandon(&mut self, count: usize) {
+        self.running.drain(..count.min(self.running.len()));
+    }
+
+    /// How many statements are running.
+    pub(crate) fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// The statement that runs, or ran last.
+    pub(crate) fn statement(&self) -> ShapeId {
+        self.running.front().map_or(self.last_shape, |running| running.shape.id)
+    }
+
+    /// ReadyForQuery came. `quiet`: nothing else is due.
+    pub(crate) fn ready(
+        &mut self,
+        status: TransactionStatus,
+        quiet: bool,
+        now: Instant,
+        events: &mut Vec<Event>,
+    ) {
+        self.status = status;
+        self.first_byte = None;
+        let sent = std::mem::take(&mut self.sent);
+        let Some(transaction) = &mut self.transaction else { return };
+        transaction.sent += sent;
+        if status != TransactionStatus::Idle {
+            transaction.block = true;
+            transaction.idle_since = quiet.then_some(now);
+            return;
+        }
+        if quiet {
+            self.running.clear();
+        }
+        self.end(now, events);
+    }
+
+    /// The transaction is over, by itself or because a side went away.
+    pub(crate) fn end(&mut self, now: Instant, events: &mut Vec<Event>) {
+        let Some(transaction) = self.transaction.take() else { return };
+        self.status = TransactionStatus::Idle;
+        events.push(Event::Transaction(TransactionEvent {
+            client: self.client,
+            transaction: self.number,
+            labels: self.labels,
+            block: transaction.block,
+            finished: now,
+            duration: now.saturating_duration_since(transaction.started),
+            wait: transaction.wait,
+            idle: transaction.idle,
+            longest_idle: transaction.longest_idle,
+            idle_after: transaction.idle_after,
+            statements: transaction.statements,
+            client_parses: transaction.client_parses,
+            server_parses: transaction.server_parses,
+            binds: transaction.binds,
+            bytes_received: transaction.received,
+            bytes_sent: transaction.sent,
+        }));
+        self.number = self.number.wrapping_add(1);
+    }
+}

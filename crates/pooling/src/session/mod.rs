@@ -1,0 +1,263 @@
+//! One client's conversation: what its messages mean for the server connection it borrows, and what
+//! the server's messages mean for the client.
+//!
+//! Bytes in, bytes out. The shell (crate `proxy`) reads and writes sockets and leases server
+//! connections; everything that must be decided about a message is decided here.
+
+mod client;
+mod detached;
+mod effect;
+mod measure;
+mod pins;
+mod samples;
+mod server;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use model::{ClientId, Event, LabelId, PoolMode, ShapeId};
+use sql::{Observed, ShapeRegistry};
+use wire::backend::TransactionStatus;
+use wire::frontend;
+
+pub use detached::Loss;
+pub use pins::{PinReason, Pins};
+
+use crate::parameters::{ClientParameters, ServerParameters};
+use crate::prepared::{ClientStatements, ServerStatements, Statement};
+use crate::replies::{Expected, ReplyQueue};
+use detached::Detached;
+use measure::Meter;
+
+/// What is known of a server connection, whoever holds it.
+#[derive(Debug)]
+pub struct ServerSession {
+    /// Run-time parameters.
+    pub parameters: ServerParameters,
+    /// Prepared statements.
+    pub statements: ServerStatements,
+    /// The rest of a message that is being streamed to the client.
+    body: Option<Body>,
+}
+
+impl ServerSession {
+    /// A connection that has just logged in.
+    #[must_use]
+    pub fn new(parameters: ServerParameters, max_prepared_statements: usize) -> Self {
+        let statements = ServerStatements::new(max_prepared_statements);
+        Self { parameters, statements, body: None }
+    }
+}
+
+/// The rest of a message whose front has been dealt with.
+#[derive(Clone, Copy, Debug)]
+struct Body {
+    remaining: usize,
+    forward: bool,
+}
+
+/// Where the session writes, and what it needs to know.
+#[derive(Debug)]
+pub struct Io<'a> {
+    /// Statements' shapes.
+    pub shapes: &'a ShapeRegistry,
+    /// Bytes for the server.
+    pub to_server: &'a mut Vec<u8>,
+    /// Bytes for the client.
+    pub to_client: &'a mut Vec<u8>,
+    /// What was measured.
+    pub events: &'a mut Vec<Event>,
+    /// When the bytes at hand arrived.
+    pub now: Instant,
+}
+
+/// What came of a client's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientStep {
+    /// All that can be used has been: `consumed` bytes. To go on, `need` bytes must be there after
+    /// them.
+    More {
+        /// Bytes used.
+        consumed: usize,
+        /// Bytes that must be there after those.
+        need: usize,
+    },
+    /// The next message needs a server connection.
+    NeedServer {
+        /// Bytes used.
+        consumed: usize,
+    },
+    /// The client said goodbye.
+    Terminate,
+}
+
+/// What came of a server's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerStep {
+    /// All that can be used has been: `consumed` bytes. To go on, `need` bytes must be there after
+    /// them.
+    More {
+        /// Bytes used.
+        consumed: usize,
+        /// Bytes that must be there after those.
+        need: usize,
+    },
+    /// The server ended the session (a FATAL error): treat it as gone.
+    Lost,
+}
+
+/// A statement bound to a portal.
+#[derive(Debug)]
+struct Portal {
+    statement: Option<Arc<Statement>>,
+    values: u64,
+    sample: Option<Box<model::Sample>>,
+}
+
+/// One client's conversation.
+#[derive(Debug)]
+pub struct ClientSession {
+    mode: PoolMode,
+    statements: ClientStatements,
+    parameters: ClientParameters,
+    portals: HashMap<Box<[u8]>, Portal>,
+    replies: ReplyQueue,
+    status: TransactionStatus,
+    /// ReadyForQuery has come and nothing was sent since.
+    quiet: bool,
+    /// A message failed: all up to the next Sync is skipped.
+    skipping: bool,
+    /// The server's settings were reset under the client: write the difference again.
+    reattach: bool,
+    pins: Pins,
+    body: Option<Body>,
+    meter: Meter,
+    detached: Detached,
+    /// A FATAL error that the server sent before it went.
+    last_words: Option<Vec<u8>>,
+    observed: Vec<Observed>,
+}
+
+impl ClientSession {
+    /// A client that has logged in.
+    #[must_use]
+    pub fn new(
+        client: ClientId,
+        labels: LabelId,
+        mode: PoolMode,
+        parameters: ClientParameters,
+    ) -> Self {
+        Self {
+            mode,
+            statements: ClientStatements::default(),
+            parameters,
+            portals: HashMap::new(),
+            replies: ReplyQueue::default(),
+            status: TransactionStatus::Idle,
+            quiet: true,
+            skipping: false,
+            reattach: false,
+            pins: Pins::default(),
+            body: None,
+            meter: Meter::new(client, labels),
+            detached: Detached::Clean,
+            last_words: None,
+            observed: Vec::new(),
+        }
+    }
+
+    /// A server connection was had, `wait` after the bytes that need it arrived: writes the settings
+    /// that differ in front of the client's own bytes.
+    pub fn attach(&mut self, server: &mut ServerSession, wait: Duration, io: &mut Io<'_>) {
+        self.meter.waited(wait, io.now);
+        self.reattach = false;
+        let difference = server.parameters.difference(&self.parameters);
+        if !difference.is_empty() {
+            frontend::write_query(io.to_server, difference.as_bytes());
+            // A simple Query destroys the unnamed statement (manual 55.2.3).
+            server.statements.set_unnamed(None);
+            self.replies.push(Expected::OwnQuery);
+            self.quiet = false;
+        }
+    }
+
+    /// Whether the server connection can be given back as it is.
+    #[must_use]
+    pub fn releasable(&self) -> bool {
+        self.mode == PoolMode::Transaction
+            && self.quiet
+            && self.status == TransactionStatus::Idle
+            && self.body.is_none()
+            && self.pins.is_empty()
+    }
+
+    /// Whether the server connection is between transactions, so that nothing but session state is
+    /// left on it.
+    #[must_use]
+    pub fn between_transactions(&self) -> bool {
+        self.quiet && self.status == TransactionStatus::Idle && self.body.is_none()
+    }
+
+    /// Whether the server has answered everything: what is left on it is at most an open
+    /// transaction and session state.
+    #[must_use]
+    pub fn server_is_quiet(&self) -> bool {
+        self.quiet && self.body.is_none()
+    }
+
+    /// Whether the server has the front of a message of the client's, and waits for the rest.
+    #[must_use]
+    pub fn mid_client_message(&self) -> bool {
+        self.body.is_some_and(|body| body.forward)
+    }
+
+    /// Whether session state may be left on the server connection that another client must not see.
+    #[must_use]
+    pub fn leaves_state(&self) -> bool {
+        !self.pins.is_empty() || self.mode == PoolMode::Session
+    }
+
+    /// Why it keeps its server connection between transactions.
+    #[must_use]
+    pub fn pinned(&self) -> Option<PinReason> {
+        self.pins.reason()
+    }
+
+    /// The transaction's status as the client knows it.
+    #[must_use]
+    pub fn status(&self) -> TransactionStatus {
+        self.status
+    }
+
+    /// Named statements the client has prepared.
+    #[must_use]
+    pub fn prepared_statements(&self) -> usize {
+        self.statements.len()
+    }
+
+    /// The statement that runs, or ran last.
+    #[must_use]
+    pub fn statement(&self) -> ShapeId {
+        self.meter.statement()
+    }
+
+    /// The client's application name changed: events carry these labels from now on.
+    pub fn set_labels(&mut self, labels: LabelId) {
+        self.meter.labels = labels;
+    }
+
+    /// The value of a parameter that the client set, where it differs from the server's own.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name)
+    }
+
+    /// The client is gone: what was running is lost.
+    pub fn gone(&mut self, now: Instant, events: &mut Vec<Event>) {
+        if self.meter.running() > 0 {
+            self.meter.finish(model::Outcome::Lost, 0, now, events);
+        }
+        self.meter.end(now, events);
+    }
+}

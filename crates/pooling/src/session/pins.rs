@@ -1,0 +1,111 @@
+//! Why a client keeps its server connection between transactions.
+
+use sql::SessionEffect;
+
+/// State that cannot be carried to another server connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum PinReason {
+    /// A temporary table, view or sequence.
+    TemporaryTable = 1,
+    /// LISTEN.
+    Listen = 1 << 1,
+    /// A cursor WITH HOLD.
+    HoldCursor = 1 << 2,
+    /// A session-level advisory lock.
+    AdvisoryLock = 1 << 3,
+    /// A statement prepared with SQL's PREPARE.
+    SqlPrepare = 1 << 4,
+    /// LOAD.
+    Load = 1 << 5,
+    /// `currval` or `lastval`, which read what this session's `nextval` left.
+    SequenceState = 1 << 6,
+    /// A setting whose changes the server does not report.
+    Setting = 1 << 7,
+    /// SET ROLE or SET SESSION AUTHORIZATION.
+    Role = 1 << 8,
+    /// DO or CALL: code that may have done any of these.
+    AnonymousCode = 1 << 9,
+    /// A prepared statement too long to be kept.
+    LargeStatement = 1 << 10,
+}
+
+impl PinReason {
+    const ALL: [Self; 11] = [
+        Self::TemporaryTable,
+        Self::Listen,
+        Self::HoldCursor,
+        Self::AdvisoryLock,
+        Self::SqlPrepare,
+        Self::Load,
+        Self::SequenceState,
+        Self::Setting,
+        Self::Role,
+        Self::AnonymousCode,
+        Self::LargeStatement,
+    ];
+
+    /// As SHOW CLIENTS prints it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TemporaryTable => "temporary table",
+            Self::Listen => "LISTEN",
+            Self::HoldCursor => "cursor WITH HOLD",
+            Self::AdvisoryLock => "advisory lock",
+            Self::SqlPrepare => "PREPARE",
+            Self::Load => "LOAD",
+            Self::SequenceState => "sequence state",
+            Self::Setting => "SET",
+            Self::Role => "SET ROLE",
+            Self::AnonymousCode => "DO or CALL",
+            Self::LargeStatement => "large prepared statement",
+        }
+    }
+
+    /// The state that a statement of this effect leaves behind, if it is of that kind.
+    #[must_use]
+    pub fn of(effect: SessionEffect) -> Option<Self> {
+        Some(match effect {
+            SessionEffect::CreateTemporary => Self::TemporaryTable,
+            SessionEffect::Listen => Self::Listen,
+            SessionEffect::DeclareHold => Self::HoldCursor,
+            SessionEffect::AdvisoryLock => Self::AdvisoryLock,
+            SessionEffect::Prepare => Self::SqlPrepare,
+            SessionEffect::Load => Self::Load,
+            SessionEffect::SequenceSession => Self::SequenceState,
+            SessionEffect::SetSession | SessionEffect::SetConfig => Self::Setting,
+            SessionEffect::SetRole => Self::Role,
+            SessionEffect::Do => Self::AnonymousCode,
+            _ => return None,
+        })
+    }
+}
+
+/// All reasons of one client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pins(u16);
+
+impl Pins {
+    /// Adds one.
+    pub fn add(&mut self, reason: PinReason) {
+        self.0 |= reason as u16;
+    }
+
+    /// DISCARD ALL: all gone.
+    pub fn clear(&mut self) {
+        self.0 = 0;
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The first, for SHOW CLIENTS.
+    #[must_use]
+    pub fn reason(self) -> Option<PinReason> {
+        PinReason::ALL.into_iter().find(|reason| self.0 & *reason as u16 != 0)
+    }
+}

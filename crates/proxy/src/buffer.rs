@@ -1,0 +1,119 @@
+//! Buffers between sockets and sessions. Both are empty, and hold no memory, while nothing is in
+//! flight.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+use crate::stream::Stream;
+
+/// A first read of this size takes what most clients have to say.
+const SMALL_READ_BYTES: usize = 8 * 1024;
+/// A peer that fills a small read has more to say.
+const LARGE_READ_BYTES: usize = 64 * 1024;
+/// The other side is not read from while this much waits for a slow peer.
+pub(crate) const HIGH_WATER_BYTES: usize = 256 * 1024;
+
+/// Bytes read and not yet used.
+#[derive(Debug, Default)]
+pub(crate) struct ReadBuffer {
+    bytes: BytesMut,
+    filled_last: bool,
+}
+
+impl ReadBuffer {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn into_bytes(self) -> BytesMut {
+        self.bytes
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Drops used bytes; gives the memory back when none are left.
+    pub(crate) fn consume(&mut self, count: usize) {
+        if count >= self.bytes.len() {
+            self.bytes = BytesMut::new();
+        } else {
+            self.bytes.advance(count);
+        }
+    }
+
+    /// Reads once; 0 is the end. Cancel-safe.
+    pub(crate) fn poll_fill(
+        &mut self,
+        stream: &mut Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let size = if self.filled_last { LARGE_READ_BYTES } else { SMALL_READ_BYTES };
+        self.bytes.reserve(size);
+        let room = self.bytes.capacity() - self.bytes.len();
+        let result = pin!(stream.read_buf(&mut self.bytes)).poll(cx);
+        match result {
+            Poll::Ready(Ok(count)) => self.filled_last = count == room,
+            Poll::Pending if self.bytes.is_empty() => self.bytes = BytesMut::new(),
+            _ => {}
+        }
+        result
+    }
+
+    /// Reads until at least `need` bytes are there.
+    ///
+    /// # Errors
+    /// When the peer closes or the socket fails. Cancel-safe: what was read stays.
+    pub(crate) async fn fill_to(&mut self, stream: &mut Stream, need: usize) -> io::Result<()> {
+        while self.len() < need {
+            let count = std::future::poll_fn(|cx| self.poll_fill(stream, cx)).await?;
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes to be written.
+#[derive(Debug, Default)]
+pub(crate) struct WriteBuffer {
+    pub(crate) bytes: Vec<u8>,
+    written: usize,
+}
+
+impl WriteBuffer {
+    pub(crate) fn pending(&self) -> usize {
+        self.bytes.len() - self.written
+    }
+
+    /// Writes what it can; ready when nothing is left. Cancel-safe.
+    pub(crate) fn poll_flush(
+        &mut self,
+        stream: &mut Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.written < self.bytes.len() {
+            match Pin::new(&mut *stream).poll_write(cx, &self.bytes[self.written..]) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => self.written += count,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if !self.bytes.is_empty() {
+            self.bytes = Vec::new();
+            self.written = 0;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes all. Cancel-safe.
+    pub(crate) async fn flush(&mut self, stream: &mut Stream) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.poll_flush(stream, cx)).await
+    }
+}

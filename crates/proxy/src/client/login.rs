@@ -1,0 +1,255 @@
+//! From an accepted socket to a client that is logged in, or an answer that says why not.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use model::{ClientId, ConnectionEvent, Event, Labels, PoolKey, SqlState};
+use pooling::parameters::ClientParameters;
+use tokio::io::AsyncWriteExt;
+use wire::auth::AuthenticationRequest;
+use wire::backend::{self, TransactionStatus};
+use wire::error_response::ErrorFields;
+use wire::startup::{self, ProtocolVersion, StartupParameters, StartupRequest};
+
+use super::registry::{CancelAction, ClientShared};
+use super::task::ClientTask;
+use super::welcome;
+use crate::admin::AdminRole;
+use crate::buffer::ReadBuffer;
+use crate::error::ProxyError;
+use crate::proxy::Shared;
+use crate::settings::ProxySettings;
+use crate::stream::{Handover, Stream};
+
+/// How long a refused client may take to read why.
+const PARTING: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// A client that is not logged in.
+pub(super) struct Talk {
+    pub(super) stream: Stream,
+    pub(super) read: ReadBuffer,
+}
+
+impl Talk {
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), ProxyError> {
+        Ok(self.stream.write_all(bytes).await?)
+    }
+}
+
+/// Who logged in.
+enum LoggedIn {
+    Client(Box<ClientTask>),
+    Admin(String, AdminRole),
+    /// A cancel request has been dealt with.
+    Done,
+}
+
+/// Serves one socket from first byte to last.
+pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream) {
+    let settings = shared.settings();
+    let peer = stream.peer_address();
+    let mut talk = Talk { stream, read: ReadBuffer::default() };
+    let login = tokio::time::timeout(
+        settings.client_login_timeout,
+        log_in(&shared, &settings, &mut talk),
+    );
+    let result = login.await.unwrap_or(Err(ProxyError::TimedOut("client_login_timeout")));
+    drop(settings);
+    match result {
+        Ok(LoggedIn::Client(task)) => task.run(talk.stream, talk.read).await,
+        Ok(LoggedIn::Admin(user, role)) => {
+            if let Some(admin) = &shared.admin {
+                let read = talk.read.into_bytes();
+                admin.serve(Handover { stream: talk.stream, read }, user, role).await;
+            }
+        }
+        Ok(LoggedIn::Done) => {}
+        Err(error) => {
+            // A port scan or a health check that says nothing is not worth a line.
+            tracing::debug!(client = %peer, "login failed: {error}");
+            let Some(fields) = error.for_client() else { return };
+            let sqlstate = SqlState::from_bytes(fields.sqlstate().as_bytes());
+            tracing::info!(client = %peer, %sqlstate, "client refused: {}", fields.message);
+            let event = ConnectionEvent::Refused { pool: None, sqlstate };
+            shared.measures.events.push(ClientId(0), &mut vec![Event::Connection(event)]);
+            let parting = async {
+                talk.send(&fields.encode()).await?;
+                Ok::<(), ProxyError>(talk.stream.shutdown().await?)
+            };
+            let _ = tokio::time::timeout(PARTING, parting).await;
+        }
+    }
+}
+
+async fn log_in(
+    shared: &Arc<Shared>,
+    settings: &ProxySettings,
+    talk: &mut Talk,
+) -> Result<LoggedIn, ProxyError> {
+    let request = match read_request(talk).await? {
+        StartupRequest::Cancel { process_id, key } => {
+            cancel(shared, process_id, &key).await;
+            return Ok(LoggedIn::Done);
+        }
+        StartupRequest::Startup(parameters) => parameters,
+        StartupRequest::Ssl | StartupRequest::GssEncryption => return Err(ProxyError::Closed),
+    };
+    if let Some(negotiation) = startup::negotiation(&request) {
+        talk.send(&negotiation).await?;
+    }
+    let to_console = matches!(request.database.as_str(), "pgweir" | "pgbouncer");
+    admit(shared, settings, &request, to_console)?;
+    let secret = settings.users.get(&request.user);
+    shared.auth.check(talk, settings.auth_type, &request.user, secret).await?;
+    if to_console {
+        return console(shared, settings, talk, &request).await;
+    }
+    client(shared, settings, talk, &request).await
+}
+
+/// Reads up to the startup packet; encryption is declined.
+async fn read_request(talk: &mut Talk) -> Result<StartupRequest, ProxyError> {
+    let (mut asked_ssl, mut asked_gss) = (false, false);
+    loop {
+        let (request, consumed) = loop {
+            if let Some(parsed) = startup::parse_startup(talk.read.bytes())? {
+                break parsed;
+            }
+            let have = talk.read.len();
+            talk.read.fill_to(&mut talk.stream, have + 1).await?;
+        };
+        let rest = talk.read.len() - consumed;
+        talk.read.consume(consumed);
+        let again = match request {
+            StartupRequest::Ssl => std::mem::replace(&mut asked_ssl, true),
+            StartupRequest::GssEncryption => std::mem::replace(&mut asked_gss, true),
+            other => return Ok(other),
+        };
+        if again || rest > 0 {
+            // Bytes sent before the answer is known could be smuggled past encryption.
+            let why = "unexpected data after an encryption request";
+            return Err(ProxyError::Refused(Box::new(ErrorFields::fatal("08P01", why))));
+        }
+        talk.send(b"N").await?;
+    }
+}
+
+/// Whether this client may try to log in at all.
+fn admit(
+    shared: &Shared,
+    settings: &ProxySettings,
+    request: &StartupParameters,
+    to_console: bool,
+) -> Result<(), ProxyError> {
+    let refuse = |error: ErrorFields| Err(ProxyError::Refused(Box::new(error)));
+    if shared.is_draining() && !to_console {
+        return refuse(ErrorFields::fatal("57P03", "pgweir is shutting down"));
+    }
+    if request.replication.as_deref().is_some_and(|value| !is_false(value)) {
+        let error = ErrorFields::fatal("0A000", "replication connections are not supported yet");
+        return refuse(error.with_hint("Connect to the PostgreSQL server directly for that."));
+    }
+    if !to_console && shared.connections.load(Ordering::Relaxed) > settings.max_client_conn {
+        let error = ErrorFields::fatal("53300", "no more connections allowed (max_client_conn)");
+        return refuse(error.with_hint(format!(
+            "max_client_conn is {}; raise it, or close connections that are not used.",
+            settings.max_client_conn
+        )));
+    }
+    Ok(())
+}
+
+fn is_false(value: &str) -> bool {
+    ["false", "off", "no", "0"].iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+async fn cancel(shared: &Shared, process_id: i32, key: &[u8]) {
+    match shared.clients.cancel(process_id, key) {
+        CancelAction::None | CancelAction::Woken => {}
+        CancelAction::Send(request, pool) => {
+            pool.cancels.fetch_add(1, Ordering::Relaxed);
+            if let Err(error) = request.send().await {
+                tracing::warn!(pool = %pool.key, "cancel request not delivered: {error}");
+            }
+            pool.cancels.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+async fn console(
+    shared: &Arc<Shared>,
+    settings: &ProxySettings,
+    talk: &mut Talk,
+    request: &StartupParameters,
+) -> Result<LoggedIn, ProxyError> {
+    let role = if settings.admin_users.contains(&request.user) {
+        AdminRole::Admin
+    } else if settings.stats_users.contains(&request.user) {
+        AdminRole::Stats
+    } else {
+        let error = ErrorFields::fatal("42501", "admin access needed")
+            .with_hint("admin_users and stats_users say who may use the admin console.");
+        return Err(ProxyError::Refused(Box::new(error)));
+    };
+    let Some(admin) = &shared.admin else {
+        let error = ErrorFields::fatal("3D000", "the admin console is not available");
+        return Err(ProxyError::Refused(Box::new(error)));
+    };
+    let mut out = AuthenticationRequest::Ok.encode();
+    for (name, value) in admin.parameter_status() {
+        backend::write_parameter_status(&mut out, &name, &value);
+    }
+    backend::write_backend_key(&mut out, 0, &[0; 4]);
+    backend::write_ready(&mut out, TransactionStatus::Idle);
+    talk.send(&out).await?;
+    Ok(LoggedIn::Admin(request.user.clone(), role))
+}
+
+async fn client(
+    shared: &Arc<Shared>,
+    settings: &ProxySettings,
+    talk: &mut Talk,
+    request: &StartupParameters,
+) -> Result<LoggedIn, ProxyError> {
+    let key = PoolKey {
+        database: request.database.as_str().into(),
+        user: request.user.as_str().into(),
+    };
+    let Some(pool) = shared.pool(settings, &key) else {
+        let error =
+            ErrorFields::fatal("3D000", format!("no such database: {}", request.database));
+        return Err(ProxyError::Refused(Box::new(error)));
+    };
+    let id = ClientId(shared.next_client.fetch_add(1, Ordering::Relaxed));
+    let options = startup::parse_options(request.options.as_deref().unwrap_or_default())?;
+    // What is given by name outranks what is given in options (process_startup_options).
+    let wanted = options.iter().chain(&request.settings);
+    let mut parameters =
+        ClientParameters::new(wanted.map(|(name, value)| (name.as_str(), value.as_str())));
+    let reported = welcome::negotiate(&pool, id, &mut parameters).await?;
+
+    let application: Arc<str> = parameters.get("application_name").unwrap_or_default().into();
+    let key_bytes = if request.negotiated_version() >= ProtocolVersion::V3_2 {
+        rand::random::<[u8; 32]>().to_vec()
+    } else {
+        rand::random::<[u8; 4]>().to_vec()
+    };
+    let addresses = (talk.stream.peer_address(), talk.stream.local_address());
+    let client = ClientShared::new(
+        id,
+        pool,
+        addresses,
+        Arc::clone(&application),
+        key_bytes.clone(),
+    );
+    let mut out = AuthenticationRequest::Ok.encode();
+    for (name, value) in &reported {
+        backend::write_parameter_status(&mut out, name, value);
+    }
+    backend::write_backend_key(&mut out, client.process_id(), &key_bytes);
+    backend::write_ready(&mut out, TransactionStatus::Idle);
+    let labels = Labels { database: key.database, user: key.user, application };
+    let task = ClientTask::new(Arc::clone(shared), client, labels, parameters);
+    talk.send(&out).await?;
+    Ok(LoggedIn::Client(Box::new(task)))
+}

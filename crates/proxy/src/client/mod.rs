@@ -1,0 +1,12 @@
+//! Client connections: login, then the conversation.
+
+mod auth;
+mod login;
+mod registry;
+mod relay;
+mod task;
+mod welcome;
+
+pub(crate) use auth::Authenticator;
+pub(crate) use login::serve;
+pub(crate) use registry::{ClientRegistry, Order};

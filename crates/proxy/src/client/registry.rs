@@ -1,0 +1,286 @@
+//! What the rest of the process may know of a client, and do to it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use atomic_waker::AtomicWaker;
+use jiff::{SignedDuration, Timestamp};
+use model::{ClientId, ClientState, ClientStatus, ServerId, ShapeId};
+use parking_lot::{Mutex, RwLock};
+use subtle::ConstantTimeEq;
+
+use crate::pool::Pool;
+use crate::server::{CancelHandle, CancelUnderWay};
+
+/// What a client is told from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Order {
+    /// Go on.
+    Stay = 0,
+    /// Leave when between transactions.
+    Drain = 1,
+    /// Leave now.
+    Kill = 2,
+}
+
+/// What the rest of the process may know of a client, and do to it.
+///
+/// Written by the client's task with relaxed stores: a reader sees each field as of a moment ago.
+#[derive(Debug)]
+pub(crate) struct ClientShared {
+    pub(crate) id: ClientId,
+    pub(crate) pool: Arc<Pool>,
+    address: SocketAddr,
+    local_address: SocketAddr,
+    connected: Timestamp,
+    started: Instant,
+    key: Vec<u8>,
+    application: Mutex<Arc<str>>,
+    pinned: Mutex<Option<&'static str>>,
+    state: AtomicU8,
+    /// Microseconds since `started`.
+    requested_us: AtomicU64,
+    server: AtomicU64,
+    statement: AtomicU64,
+    prepared: AtomicU32,
+    order: AtomicU8,
+    waker: AtomicWaker,
+    /// The server connection it holds, as far as a cancel request is concerned.
+    cancel: Mutex<Cancel>,
+}
+
+/// What a cancel request meets.
+#[derive(Debug, Default)]
+enum Cancel {
+    /// Nothing runs.
+    #[default]
+    Idle,
+    /// It stands in the queue; true once it was cancelled.
+    Waiting(bool),
+    /// It holds this server connection.
+    Holds(Arc<CancelHandle>),
+}
+
+/// What a cancel request is to do.
+pub(crate) enum CancelAction {
+    /// Nothing: there is no such client, or nothing runs.
+    None,
+    /// The client stood in the queue, and has been told.
+    Woken,
+    /// Send it on.
+    Send(CancelUnderWay, Arc<Pool>),
+}
+
+impl ClientShared {
+    pub(crate) fn new(
+        id: ClientId,
+        pool: Arc<Pool>,
+        addresses: (SocketAddr, SocketAddr),
+        application: Arc<str>,
+        key: Vec<u8>,
+    ) -> Self {
+        Self {
+            id,
+            pool,
+            address: addresses.0,
+            local_address: addresses.1,
+            connected: Timestamp::now(),
+            started: Instant::now(),
+            key,
+            application: Mutex::new(application),
+            pinned: Mutex::new(None),
+            state: AtomicU8::new(state_code(ClientState::Login)),
+            requested_us: AtomicU64::new(0),
+            server: AtomicU64::new(0),
+            statement: AtomicU64::new(0),
+            prepared: AtomicU32::new(0),
+            order: AtomicU8::new(Order::Stay as u8),
+            waker: AtomicWaker::new(),
+            cancel: Mutex::default(),
+        }
+    }
+
+    /// The process id that the client believes it has.
+    pub(crate) fn process_id(&self) -> i32 {
+        process_id(self.id)
+    }
+
+    pub(crate) fn set_state(&self, state: ClientState) {
+        self.state.store(state_code(state), Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_requested(&self, now: Instant) {
+        let us = now.saturating_duration_since(self.started).as_micros();
+        self.requested_us.store(u64::try_from(us).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_statement(&self, shape: ShapeId, prepared: usize) {
+        self.statement.store(shape.0, Ordering::Relaxed);
+        self.prepared.store(u32::try_from(prepared).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_application(&self, application: Arc<str>) {
+        *self.application.lock() = application;
+    }
+
+    pub(crate) fn set_pinned(&self, reason: Option<&'static str>) {
+        *self.pinned.lock() = reason;
+    }
+
+    /// It stands in the queue from now on.
+    pub(crate) fn waits(&self) {
+        self.set_state(ClientState::Waiting);
+        *self.cancel.lock() = Cancel::Waiting(false);
+    }
+
+    /// It holds a server connection from now on.
+    pub(crate) fn holds(&self, server: ServerId, cancel: Arc<CancelHandle>) {
+        self.set_state(ClientState::Active);
+        self.server.store(server.0, Ordering::Relaxed);
+        *self.cancel.lock() = Cancel::Holds(cancel);
+    }
+
+    /// It holds and wants nothing. From here on no cancel request can begin for the connection that
+    /// it held; whether one did is seen by [`crate::server::ServerConnection::was_cancelled`].
+    pub(crate) fn holds_nothing(&self) {
+        self.set_state(ClientState::Idle);
+        self.server.store(0, Ordering::Relaxed);
+        *self.cancel.lock() = Cancel::Idle;
+    }
+
+    /// Whether a cancel request came while it stood in the queue.
+    pub(crate) fn wait_was_cancelled(&self) -> bool {
+        matches!(*self.cancel.lock(), Cancel::Waiting(true))
+    }
+
+    fn cancel(&self) -> CancelAction {
+        let mut cancel = self.cancel.lock();
+        match &mut *cancel {
+            Cancel::Idle => CancelAction::None,
+            Cancel::Waiting(cancelled) => {
+                *cancelled = true;
+                drop(cancel);
+                self.waker.wake();
+                CancelAction::Woken
+            }
+            // Announced under the lock: the client cannot give the connection back in between.
+            Cancel::Holds(handle) => CancelAction::Send(handle.begin(), Arc::clone(&self.pool)),
+        }
+    }
+
+    /// What it is told. `waker` is woken when that changes.
+    pub(crate) fn order(&self, cx: &std::task::Context<'_>) -> Order {
+        self.waker.register(cx.waker());
+        match self.order.load(Ordering::Acquire) {
+            0 => Order::Stay,
+            1 => Order::Drain,
+            _ => Order::Kill,
+        }
+    }
+
+    pub(crate) fn give_order(&self, order: Order) {
+        self.order.fetch_max(order as u8, Ordering::AcqRel);
+        self.waker.wake();
+    }
+
+    fn status(&self) -> ClientStatus {
+        let requested_us = self.requested_us.load(Ordering::Relaxed);
+        let state = state_of(self.state.load(Ordering::Relaxed));
+        let since_request =
+            self.started.elapsed().saturating_sub(Duration::from_micros(requested_us));
+        let offset = SignedDuration::from_micros(i64::try_from(requested_us).unwrap_or(i64::MAX));
+        ClientStatus {
+            id: self.id,
+            pool: self.pool.key.clone(),
+            application: self.application.lock().clone(),
+            state,
+            address: self.address,
+            local_address: self.local_address,
+            connected: self.connected,
+            requested: self.connected.checked_add(offset).unwrap_or(self.connected),
+            waiting: match state {
+                ClientState::Waiting => since_request,
+                _ => Duration::ZERO,
+            },
+            server: match self.server.load(Ordering::Relaxed) {
+                0 => None,
+                id => Some(ServerId(id)),
+            },
+            pinned: *self.pinned.lock(),
+            prepared_statements: self.prepared.load(Ordering::Relaxed),
+            statement: ShapeId(self.statement.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+const STATES: [ClientState; 5] = [
+    ClientState::Login,
+    ClientState::Idle,
+    ClientState::Waiting,
+    ClientState::Active,
+    ClientState::IdleInTransaction,
+];
+
+fn state_code(state: ClientState) -> u8 {
+    STATES.iter().position(|known| *known == state).map_or(0, |index| index as u8)
+}
+
+fn state_of(code: u8) -> ClientState {
+    STATES.get(usize::from(code)).copied().unwrap_or(ClientState::Login)
+}
+
+fn process_id(id: ClientId) -> i32 {
+    // 31 bits, never 0: clients take it for a process id.
+    i32::try_from(id.0 % 0x7fff_ffff).unwrap_or(0) + 1
+}
+
+/// All clients that are logged in.
+#[derive(Debug, Default)]
+pub(crate) struct ClientRegistry {
+    by_process_id: RwLock<HashMap<i32, Arc<ClientShared>>>,
+}
+
+impl ClientRegistry {
+    pub(crate) fn insert(&self, client: Arc<ClientShared>) {
+        self.by_process_id.write().insert(client.process_id(), client);
+    }
+
+    pub(crate) fn remove(&self, client: &ClientShared) {
+        self.by_process_id.write().remove(&client.process_id());
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_process_id.read().len()
+    }
+
+    pub(crate) fn get(&self, id: ClientId) -> Option<Arc<ClientShared>> {
+        self.by_process_id.read().get(&process_id(id)).filter(|client| client.id == id).cloned()
+    }
+
+    /// What a cancel request is to do; the key is compared in constant time.
+    pub(crate) fn cancel(&self, process_id: i32, key: &[u8]) -> CancelAction {
+        let client = self.by_process_id.read().get(&process_id).cloned();
+        match client {
+            Some(client) if bool::from(client.key.ct_eq(key)) => client.cancel(),
+            _ => CancelAction::None,
+        }
+    }
+
+    pub(crate) fn order_all(&self, order: Order) {
+        let clients: Vec<_> = self.by_process_id.read().values().cloned().collect();
+        for client in clients {
+            client.give_order(order);
+        }
+    }
+
+    pub(crate) fn status(&self) -> Vec<ClientStatus> {
+        let clients: Vec<_> = self.by_process_id.read().values().cloned().collect();
+        let mut status: Vec<_> = clients.iter().map(|client| client.status()).collect();
+        status.sort_by_key(|client| client.id);
+        status
+    }
+}

@@ -1,0 +1,150 @@
+//! A client with a server connection: bytes both ways, by one task that owns both sockets.
+
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use model::ClientState;
+use pooling::session::{ClientStep, Io, ServerStep};
+use wire::backend::TransactionStatus;
+
+use super::registry::Order;
+use super::task::{ClientTask, End, Socket};
+use crate::buffer::{HIGH_WATER_BYTES, WriteBuffer};
+use crate::server::ServerConnection;
+
+/// How a relay ends.
+pub(super) enum Relay {
+    /// The transaction is over and the connection clean.
+    Release,
+    /// The server is gone, or makes no sense.
+    Lost,
+    /// The conversation is over.
+    End(End),
+}
+
+impl ClientTask {
+    /// Moves bytes until the server connection can be given back or a side is gone. A wake-up costs
+    /// one read and one write; sockets that are not ready cost no call.
+    pub(super) fn poll_relay(
+        &mut self,
+        socket: &mut Socket,
+        server: &mut ServerConnection,
+        cx: &mut Context<'_>,
+    ) -> Poll<Relay> {
+        match self.client.order(cx) {
+            Order::Kill => return Poll::Ready(Relay::End(End::Killed)),
+            Order::Drain if self.session.between_transactions() => {
+                return Poll::Ready(Relay::End(End::Drained));
+            }
+            Order::Drain | Order::Stay => {}
+        }
+        loop {
+            if let Some(end) = self.take_from_client(socket, server) {
+                return Poll::Ready(Relay::End(end));
+            }
+            // A server that closes while we write may have said why: that is read before it is
+            // given up.
+            if let Poll::Ready(Err(_)) = self.to_server.poll_flush(&mut server.stream, cx) {
+                self.to_server = WriteBuffer::default();
+            }
+            if let Poll::Ready(Err(_)) = socket.write.poll_flush(&mut socket.stream, cx) {
+                return Poll::Ready(Relay::End(End::Gone));
+            }
+            if self.session.releasable() && self.to_server.pending() == 0 {
+                return Poll::Ready(Relay::Release);
+            }
+            let mut progress = false;
+            if socket.write.pending() < HIGH_WATER_BYTES {
+                match server.read.poll_fill(&mut server.stream, cx) {
+                    Poll::Pending => {}
+                    Poll::Ready(Ok(count)) if count > 0 => {
+                        progress = true;
+                        if !self.take_from_server(socket, server) {
+                            return Poll::Ready(Relay::Lost);
+                        }
+                    }
+                    Poll::Ready(_) => return Poll::Ready(Relay::Lost),
+                }
+            }
+            if self.to_server.pending() < HIGH_WATER_BYTES {
+                match socket.read.poll_fill(&mut socket.stream, cx) {
+                    Poll::Pending => {}
+                    Poll::Ready(Ok(count)) if count > 0 => {
+                        progress = true;
+                        self.arrived = Instant::now();
+                        self.client.set_requested(self.arrived);
+                    }
+                    Poll::Ready(_) => return Poll::Ready(Relay::End(End::Gone)),
+                }
+            }
+            if !progress {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Deals with the client's bytes at hand.
+    fn take_from_client(
+        &mut self,
+        socket: &mut Socket,
+        server: &mut ServerConnection,
+    ) -> Option<End> {
+        if socket.read.len() < socket.need || self.to_server.pending() >= HIGH_WATER_BYTES {
+            return None;
+        }
+        let mut io = Io {
+            shapes: &self.shared.measures.shapes,
+            to_server: &mut self.to_server.bytes,
+            to_client: &mut socket.write.bytes,
+            events: &mut self.events,
+            now: self.arrived,
+        };
+        let step =
+            self.session.on_client(socket.read.bytes(), Some(&mut server.session), &mut io);
+        self.client.set_state(ClientState::Active);
+        self.client.set_statement(self.session.statement(), self.session.prepared_statements());
+        match step {
+            Ok(ClientStep::More { consumed, need }) => {
+                socket.read.consume(consumed);
+                socket.need = need;
+                None
+            }
+            Ok(ClientStep::NeedServer { consumed }) => {
+                // It holds one: cannot be.
+                socket.read.consume(consumed);
+                None
+            }
+            Ok(ClientStep::Terminate) => Some(End::Gone),
+            Err(error) => Some(End::Violation(error)),
+        }
+    }
+
+    /// Deals with the server's bytes at hand; false when the server is not to be used any more.
+    fn take_from_server(&mut self, socket: &mut Socket, server: &mut ServerConnection) -> bool {
+        let mut io = Io {
+            shapes: &self.shared.measures.shapes,
+            to_server: &mut self.to_server.bytes,
+            to_client: &mut socket.write.bytes,
+            events: &mut self.events,
+            now: Instant::now(),
+        };
+        let step = self.session.on_server(server.read.bytes(), &mut server.session, &mut io);
+        let usable = match step {
+            Ok(ServerStep::More { consumed, .. }) => {
+                server.read.consume(consumed);
+                true
+            }
+            Ok(ServerStep::Lost) => false,
+            Err(error) => {
+                tracing::warn!(server = %server.id, client = %self.client.id,
+                    pool = %self.client.pool.key, "server connection dropped: {error}");
+                false
+            }
+        };
+        if self.session.server_is_quiet() && self.session.status() != TransactionStatus::Idle {
+            self.client.set_state(ClientState::IdleInTransaction);
+        }
+        self.publish();
+        usable
+    }
+}

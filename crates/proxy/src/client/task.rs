@@ -1,0 +1,357 @@
+//! A client that is logged in: idle, in the queue, or with a server connection.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use model::{ClientState, ConnectionEvent, Event, Labels, ServerId};
+use pooling::PoolingError;
+use pooling::parameters::ClientParameters;
+use pooling::session::{ClientSession, ClientStep, Io, Loss};
+use tokio::io::AsyncWriteExt;
+use wire::error_response::ErrorFields;
+
+use super::registry::{ClientShared, Order};
+use super::relay::Relay;
+use crate::buffer::{HIGH_WATER_BYTES, ReadBuffer, WriteBuffer};
+use crate::pool::{Acquired, Lease, Leftovers, Ticket};
+use crate::proxy::Shared;
+use crate::stream::Stream;
+
+/// How long a client that is sent away may take to read why.
+const PARTING: Duration = Duration::from_secs(1);
+/// Bytes taken from a client that stands in the queue.
+const QUEUED_BYTES: usize = 64 * 1024;
+
+/// Why a conversation is over.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The client went away, politely or not.
+    Gone,
+    /// pgweir is shutting down.
+    Drained,
+    /// An admin said so.
+    Killed,
+    /// The client broke the protocol.
+    Violation(PoolingError),
+    /// The server connection is lost, and with it the client's session. It has been told.
+    SessionLost,
+}
+
+/// The client's side of the conversation.
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) stream: Stream,
+    pub(super) read: ReadBuffer,
+    pub(super) write: WriteBuffer,
+    /// Bytes that must be at hand before the session can go on.
+    pub(super) need: usize,
+}
+
+/// What a client without a server connection comes to.
+enum Idle {
+    NeedServer,
+    End(End),
+}
+
+/// What a client that wants a server connection comes to.
+enum Wanted {
+    Lease(Lease),
+    Refused(ErrorFields),
+    End(End),
+}
+
+/// A client that is logged in.
+#[derive(Debug)]
+pub(super) struct ClientTask {
+    pub(super) shared: Arc<Shared>,
+    pub(super) client: Arc<ClientShared>,
+    pub(super) session: ClientSession,
+    pub(super) to_server: WriteBuffer,
+    pub(super) events: Vec<Event>,
+    /// When the bytes at hand arrived.
+    pub(super) arrived: Instant,
+    labels: Labels,
+    pinned: Option<&'static str>,
+    last_server: Option<ServerId>,
+    since: Instant,
+}
+
+impl ClientTask {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        client: ClientShared,
+        labels: Labels,
+        parameters: ClientParameters,
+    ) -> Self {
+        let now = Instant::now();
+        let label = shared.measures.labels.intern(labels.clone());
+        let session = ClientSession::new(client.id, label, client.pool.mode(), parameters);
+        let client = Arc::new(client);
+        client.pool.clients.fetch_add(1, Ordering::AcqRel);
+        client.set_state(ClientState::Idle);
+        // From here on cancel requests find it: it learns its key next.
+        shared.clients.insert(Arc::clone(&client));
+        let opened = ConnectionEvent::Opened { client: client.id, labels: label };
+        Self {
+            shared,
+            client,
+            session,
+            to_server: WriteBuffer::default(),
+            events: vec![Event::Connection(opened)],
+            arrived: now,
+            labels,
+            pinned: None,
+            last_server: None,
+            since: now,
+        }
+    }
+
+    /// Serves the client until it leaves. Not cancel-safe: dropped, it closes both sides.
+    pub(super) async fn run(mut self, stream: Stream, read: ReadBuffer) {
+        let mut socket = Socket { stream, read, write: WriteBuffer::default(), need: 1 };
+        self.publish();
+        let end = self.converse(&mut socket).await;
+        let now = Instant::now();
+        self.session.gone(now, &mut self.events);
+        let parting = match &end {
+            End::Gone | End::SessionLost => None,
+            End::Drained => Some(ErrorFields::fatal(
+                "57P01",
+                "terminating connection: pgweir is shutting down",
+            )),
+            End::Killed => Some(ErrorFields::fatal(
+                "57P01",
+                "terminating connection due to administrator command",
+            )),
+            End::Violation(error) => Some(ErrorFields::fatal("08P01", error.to_string())),
+        };
+        if let End::Violation(error) = &end {
+            tracing::info!(client = %self.client.id, pool = %self.client.pool.key,
+                "client disconnected for breaking the protocol: {error}");
+        }
+        if let Some(error) = &parting {
+            socket.write.bytes.extend_from_slice(&error.encode());
+        }
+        self.publish();
+        if !matches!(end, End::Gone) {
+            let goodbye = async {
+                socket.write.flush(&mut socket.stream).await?;
+                socket.stream.shutdown().await
+            };
+            let _ = tokio::time::timeout(PARTING, goodbye).await;
+        }
+    }
+
+    async fn converse(&mut self, socket: &mut Socket) -> End {
+        loop {
+            match poll_fn(|cx| self.poll_idle(socket, cx)).await {
+                Idle::NeedServer => {}
+                Idle::End(end) => return end,
+            }
+            let mut lease = match self.want(socket).await {
+                Wanted::Lease(lease) => lease,
+                Wanted::Refused(error) => {
+                    self.client.holds_nothing();
+                    self.session.refuse(error);
+                    continue;
+                }
+                Wanted::End(end) => {
+                    self.client.holds_nothing();
+                    return end;
+                }
+            };
+            let relay = poll_fn(|cx| self.poll_relay(socket, lease.server(), cx)).await;
+            if let Some(end) = self.part(socket, lease, relay) {
+                return end;
+            }
+        }
+    }
+
+    /// Without a server connection: answers what can be answered, until one is needed.
+    fn poll_idle(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<Idle> {
+        loop {
+            match self.client.order(cx) {
+                Order::Stay => {}
+                Order::Drain => return Poll::Ready(Idle::End(End::Drained)),
+                Order::Kill => return Poll::Ready(Idle::End(End::Killed)),
+            }
+            if socket.read.len() >= socket.need {
+                let mut io = Io {
+                    shapes: &self.shared.measures.shapes,
+                    to_server: &mut self.to_server.bytes,
+                    to_client: &mut socket.write.bytes,
+                    events: &mut self.events,
+                    now: self.arrived,
+                };
+                match self.session.on_client(socket.read.bytes(), None, &mut io) {
+                    Ok(ClientStep::More { consumed, need }) => {
+                        socket.read.consume(consumed);
+                        socket.need = need;
+                    }
+                    Ok(ClientStep::NeedServer { consumed }) => {
+                        socket.read.consume(consumed);
+                        socket.need = 1;
+                        return Poll::Ready(Idle::NeedServer);
+                    }
+                    Ok(ClientStep::Terminate) => return Poll::Ready(Idle::End(End::Gone)),
+                    Err(error) => return Poll::Ready(Idle::End(End::Violation(error))),
+                }
+                self.publish();
+            }
+            match socket.write.poll_flush(&mut socket.stream, cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(Idle::End(End::Gone)),
+                // A client that does not read is not read from.
+                Poll::Pending if socket.write.pending() > HIGH_WATER_BYTES => return Poll::Pending,
+                Poll::Pending => {}
+            }
+            match socket.read.poll_fill(&mut socket.stream, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(count)) if count > 0 => self.arrived = Instant::now(),
+                Poll::Ready(_) => return Poll::Ready(Idle::End(End::Gone)),
+            }
+        }
+    }
+
+    /// Gets a server connection and writes what it lacks of the client's settings.
+    async fn want(&mut self, socket: &mut Socket) -> Wanted {
+        self.client.set_requested(self.arrived);
+        let pool = Arc::clone(&self.client.pool);
+        let (mut lease, wait) = match pool.acquire(self.client.id, self.last_server) {
+            Acquired::Now(lease) => (lease, Duration::ZERO),
+            Acquired::Refused(error) => return Wanted::Refused(error),
+            Acquired::Later(mut ticket) => {
+                self.client.waits();
+                match poll_fn(|cx| self.poll_queue(socket, &mut ticket, cx)).await {
+                    Wanted::Lease(lease) => (lease, self.arrived.elapsed()),
+                    other => return other,
+                }
+            }
+        };
+        let server = lease.server();
+        self.last_server = Some(server.id);
+        self.client.holds(server.id, Arc::clone(&server.cancel));
+        let mut io = Io {
+            shapes: &self.shared.measures.shapes,
+            to_server: &mut self.to_server.bytes,
+            to_client: &mut socket.write.bytes,
+            events: &mut self.events,
+            now: self.arrived,
+        };
+        self.session.attach(&mut server.session, wait, &mut io);
+        Wanted::Lease(lease)
+    }
+
+    /// In the queue: until it is its turn, it is cancelled, or it leaves.
+    fn poll_queue(
+        &mut self,
+        socket: &mut Socket,
+        ticket: &mut Ticket,
+        cx: &mut Context<'_>,
+    ) -> Poll<Wanted> {
+        match self.client.order(cx) {
+            Order::Kill => return Poll::Ready(Wanted::End(End::Killed)),
+            // A transaction that was begun before the drain may end.
+            Order::Drain | Order::Stay => {}
+        }
+        if self.client.wait_was_cancelled() {
+            let error = ErrorFields::error("57014", "canceling statement due to user request");
+            return Poll::Ready(Wanted::Refused(error));
+        }
+        if let Poll::Ready(grant) = Pin::new(&mut ticket.grant).poll(cx) {
+            return Poll::Ready(match grant {
+                Ok(Ok(lease)) => Wanted::Lease(lease),
+                Ok(Err(error)) => Wanted::Refused(error),
+                Err(_) => Wanted::Refused(ErrorFields::error("08006", "the pool was closed")),
+            });
+        }
+        while socket.read.len() < QUEUED_BYTES {
+            match socket.read.poll_fill(&mut socket.stream, cx) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(count)) if count > 0 => {}
+                Poll::Ready(_) => return Poll::Ready(Wanted::End(End::Gone)),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Gives the server connection back, in the state that it is in.
+    fn part(&mut self, socket: &mut Socket, mut lease: Lease, relay: Relay) -> Option<End> {
+        // First: from here on no cancel request begins for this connection on our behalf.
+        self.client.holds_nothing();
+        self.client.set_statement(self.session.statement(), self.session.prepared_statements());
+        let end = match relay {
+            Relay::Release => {
+                lease.release();
+                None
+            }
+            Relay::Lost => {
+                self.to_server = WriteBuffer::default();
+                let mut io = Io {
+                    shapes: &self.shared.measures.shapes,
+                    to_server: &mut self.to_server.bytes,
+                    to_client: &mut socket.write.bytes,
+                    events: &mut self.events,
+                    now: Instant::now(),
+                };
+                let loss = self.session.server_lost(&mut lease.server().session, &mut io);
+                drop(lease);
+                (loss == Loss::Close).then_some(End::SessionLost)
+            }
+            Relay::End(end) => {
+                let session = &self.session;
+                if self.to_server.pending() > 0 || session.mid_client_message() {
+                    // The server has the front of a message that will never end.
+                    lease.abandon();
+                } else if session.releasable() {
+                    lease.release();
+                } else {
+                    let running = !session.server_is_quiet();
+                    lease.clean(Leftovers { running, state: session.leaves_state() });
+                }
+                Some(end)
+            }
+        };
+        self.relabel();
+        self.publish();
+        end
+    }
+
+    /// Hands over what was measured, and shows what is to be seen of the client.
+    pub(super) fn publish(&mut self) {
+        self.shared.measures.events.push(self.client.id, &mut self.events);
+        let pinned = self.session.pinned().map(pooling::session::PinReason::as_str);
+        if pinned != self.pinned {
+            self.pinned = pinned;
+            self.client.set_pinned(pinned);
+        }
+    }
+
+    /// The client may have renamed itself.
+    fn relabel(&mut self) {
+        let name = self.session.parameter("application_name").unwrap_or_default();
+        if *name != *self.labels.application {
+            self.labels.application = name.into();
+            self.session.set_labels(self.shared.measures.labels.intern(self.labels.clone()));
+            self.client.set_application(Arc::clone(&self.labels.application));
+        }
+    }
+}
+
+impl Drop for ClientTask {
+    fn drop(&mut self) {
+        self.shared.clients.remove(&self.client);
+        self.client.pool.clients.fetch_sub(1, Ordering::AcqRel);
+        let labels = self.shared.measures.labels.intern(self.labels.clone());
+        self.events.push(Event::Connection(ConnectionEvent::Closed {
+            client: self.client.id,
+            labels,
+            lifetime: self.since.elapsed(),
+        }));
+        self.shared.measures.events.push(self.client.id, &mut self.events);
+    }
+}

@@ -1,0 +1,91 @@
+//! What can go wrong with a connection.
+
+use pooling::PoolingError;
+use wire::WireError;
+use wire::error_response::ErrorFields;
+use wire::frame::FrameError;
+
+/// Why a connection ended, or could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// The socket failed.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The peer's bytes are wrong.
+    #[error("{0}")]
+    Wire(#[from] WireError),
+    /// The peer's frames are wrong.
+    #[error("{0}")]
+    Frame(#[from] FrameError),
+    /// The peer's messages are wrong.
+    #[error("{0}")]
+    Pooling(#[from] PoolingError),
+    /// The peer closed the connection.
+    #[error("connection closed by the peer")]
+    Closed,
+    /// It took too long.
+    #[error("timed out: {0}")]
+    TimedOut(&'static str),
+    /// The client is told this and leaves.
+    #[error("{}", .0.message)]
+    Refused(Box<ErrorFields>),
+    /// The server refused us with this.
+    #[error("server said: {} (SQLSTATE {})", .0.message, .0.sqlstate())]
+    Server(Box<ErrorFields>),
+    /// The server asks for a password and there is none that can be used.
+    #[error("the server asks for a password of user {0:?}, and none is configured")]
+    NoPassword(String),
+    /// The listener could not be opened.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl ProxyError {
+    /// What the client is told, if it can be told anything.
+    pub(crate) fn for_client(&self) -> Option<ErrorFields> {
+        Some(match self {
+            Self::Refused(error) => (**error).clone(),
+            Self::Wire(error) => error.to_error_response(),
+            Self::Frame(error) | Self::Pooling(PoolingError::Client(error)) => {
+                ErrorFields::fatal("08P01", error.to_string())
+            }
+            Self::TimedOut(what) => ErrorFields::fatal("57014", format!("timed out: {what}")),
+            _ => return None,
+        })
+    }
+
+    /// Whether trying again cannot help: the server answered, and the answer is no.
+    pub(crate) fn is_permanent(&self) -> bool {
+        match self {
+            // Class 57P is "come back later" (starting up, shutting down), class 53 is "full".
+            Self::Server(error) => {
+                !error.sqlstate().starts_with("57P") && !error.sqlstate().starts_with("53")
+            }
+            Self::NoPassword(_) | Self::Wire(_) => true,
+            _ => false,
+        }
+    }
+
+    /// A failure to open a server connection, in words for the clients that wait for one.
+    pub(crate) fn as_connect_failure(&self, address: &crate::stream::ServerAddress) -> ErrorFields {
+        match self {
+            Self::Server(error) => ErrorFields::error(
+                error.sqlstate().to_owned(),
+                error.message.clone(),
+            ),
+            Self::NoPassword(_) => ErrorFields::error("28000", self.to_string()).with_hint(
+                "Give the user's password in pgweir's configuration: [users.NAME] password = \"…\".",
+            ),
+            other => ErrorFields::error(
+                "08006",
+                format!("cannot connect to the PostgreSQL server at {address}: {other}"),
+            )
+            .with_hint("Check that the server runs and that pgweir can reach it."),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Pools and server connections as SHOW prints them.
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use model::{ClientId, PoolKey, PoolStatus, ServerId, ServerState, ServerStatus};
+
+use super::Pool;
+use crate::server::ServerConnection;
+
+/// What SHOW SERVERS says of a connection that is out.
+#[derive(Clone, Debug)]
+pub(super) struct Out {
+    client: Option<ClientId>,
+    since: Instant,
+    address: SocketAddr,
+    local_address: SocketAddr,
+    opened_at: Timestamp,
+    process_id: i32,
+    prepared: usize,
+}
+
+impl Out {
+    pub(super) fn of(server: &ServerConnection, client: Option<ClientId>) -> Self {
+        Self {
+            client,
+            since: Instant::now(),
+            address: server.address,
+            local_address: server.local_address,
+            opened_at: server.opened_at,
+            process_id: server.cancel.process_id,
+            prepared: server.session.statements.len(),
+        }
+    }
+
+    fn status(&self, id: ServerId, pool: &PoolKey, state: ServerState) -> ServerStatus {
+        let ago = jiff::SignedDuration::try_from(self.since.elapsed()).unwrap_or_default();
+        ServerStatus {
+            id,
+            pool: pool.clone(),
+            state,
+            address: self.address,
+            local_address: self.local_address,
+            connected: self.opened_at,
+            requested: Timestamp::now().checked_sub(ago).unwrap_or(self.opened_at),
+            client: self.client,
+            remote_pid: self.process_id,
+            prepared_statements: u32::try_from(self.prepared).unwrap_or(u32::MAX),
+            close_needed: false,
+        }
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+impl Pool {
+    pub(crate) fn status(&self) -> PoolStatus {
+        let now = Instant::now();
+        let inner = self.inner.lock();
+        let scheduler = &inner.scheduler;
+        let held = count(inner.out.values().filter(|out| out.client.is_some()).count());
+        let clients = self.clients.load(Ordering::Relaxed);
+        let waiting = count(scheduler.waiting());
+        PoolStatus {
+            key: self.key.clone(),
+            mode: inner.mode,
+            clients_active: clients.saturating_sub(waiting),
+            clients_waiting: waiting,
+            cancels_active: self.cancels.load(Ordering::Relaxed),
+            servers_active: held,
+            servers_idle: count(inner.idle.len()),
+            servers_tested: scheduler.out().saturating_sub(held),
+            servers_login: scheduler.connecting(),
+            size: scheduler.limits().size,
+            longest_wait: scheduler.longest_wait(now),
+            paused: scheduler.is_paused(),
+            last_failure: inner.last_failure.as_ref().map(|failure| failure.message.clone()),
+        }
+    }
+
+    pub(crate) fn server_status(&self) -> Vec<ServerStatus> {
+        let inner = self.inner.lock();
+        let out = inner.out.iter().map(|(id, out)| {
+            let state =
+                if out.client.is_some() { ServerState::Active } else { ServerState::Tested };
+            out.status(*id, &self.key, state)
+        });
+        let idle = inner.idle.values().map(|server| {
+            Out::of(server, None).status(server.id, &self.key, ServerState::Idle)
+        });
+        out.chain(idle).collect()
+    }
+}

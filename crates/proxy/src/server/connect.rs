@@ -1,0 +1,129 @@
+//! Opening a server connection: connect, log in, learn what the server reports.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use model::ServerId;
+use pooling::parameters::ServerParameters;
+use pooling::session::ServerSession;
+use wire::auth::Secret;
+use wire::backend;
+use wire::frame::{HEAD_BYTES, Head};
+use wire::{error_response, startup};
+
+use super::connection::{CancelHandle, ServerConnection};
+use super::login::Login;
+use crate::buffer::{ReadBuffer, WriteBuffer};
+use crate::error::ProxyError;
+use crate::stream::{ServerAddress, Stream};
+
+/// Messages before ReadyForQuery are short; longer ones are not believed.
+const MAX_LOGIN_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// What a pool needs to open a server connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream {
+    pub(crate) address: ServerAddress,
+    pub(crate) database: String,
+    pub(crate) user: String,
+    pub(crate) password: Option<Secret>,
+    pub(crate) timeout: Duration,
+    pub(crate) max_prepared_statements: usize,
+}
+
+/// Opens a server connection and logs in. Cancel-safe: dropping the future closes it.
+pub(crate) async fn connect(
+    upstream: &Upstream,
+    id: ServerId,
+) -> Result<ServerConnection, ProxyError> {
+    tokio::time::timeout(upstream.timeout, open(upstream, id))
+        .await
+        .unwrap_or(Err(ProxyError::TimedOut("server_connect_timeout")))
+}
+
+async fn open(upstream: &Upstream, id: ServerId) -> Result<ServerConnection, ProxyError> {
+    let stream = upstream.address.connect().await?;
+    let mut talk = Talk { stream, read: ReadBuffer::default() };
+    talk.send(startup::startup_message(&upstream.user, &upstream.database, &[])).await?;
+    let mut login = Login::new(&upstream.user, upstream.password.clone());
+    let mut parameters = Vec::new();
+    let mut key = None;
+    loop {
+        let (kind, body) = talk.receive().await?;
+        match kind {
+            backend::AUTHENTICATION => {
+                if let Some(answer) = login.answer(&body).await? {
+                    talk.send(answer).await?;
+                }
+            }
+            backend::PARAMETER_STATUS => {
+                if let Some((name, value)) = backend::read_parameter_status(&body) {
+                    parameters.push((name.to_owned(), value.to_owned()));
+                }
+            }
+            backend::BACKEND_KEY_DATA => {
+                key = backend::read_backend_key(&body).map(|(id, key)| (id, key.to_vec()));
+            }
+            backend::NOTICE_RESPONSE | backend::NEGOTIATE_PROTOCOL_VERSION => {}
+            backend::ERROR_RESPONSE => return Err(server_error(&body)),
+            // Only after the server has said that we are who we say: a server that skips the
+            // exchange must not be believed.
+            backend::READY_FOR_QUERY if login.is_done() => break,
+            _ => return Err(ProxyError::Pooling(pooling::PoolingError::Unexpected { kind })),
+        }
+    }
+    let (process_id, key) = key.unwrap_or_default();
+    let mut known = ServerParameters::default();
+    for (name, value) in &parameters {
+        known.reported_at_login(name, value);
+    }
+    Ok(ServerConnection {
+        id,
+        address: talk.stream.peer_address(),
+        local_address: talk.stream.local_address(),
+        stream: talk.stream,
+        read: talk.read,
+        session: ServerSession::new(known, upstream.max_prepared_statements),
+        cancel: CancelHandle::new(upstream.address.clone(), process_id, key),
+        opened: Instant::now(),
+        opened_at: Timestamp::now(),
+        parameters,
+        cancels_before: 0,
+    })
+}
+
+fn server_error(body: &[u8]) -> ProxyError {
+    let view = error_response::ErrorView::new(body);
+    let sqlstate = String::from_utf8_lossy(view.sqlstate()).into_owned();
+    let error = error_response::ErrorFields::error(sqlstate, view.message().into_owned());
+    ProxyError::Server(Box::new(error))
+}
+
+struct Talk {
+    stream: Stream,
+    read: ReadBuffer,
+}
+
+impl Talk {
+    async fn send(&mut self, bytes: Vec<u8>) -> Result<(), ProxyError> {
+        let mut write = WriteBuffer::default();
+        write.bytes = bytes;
+        Ok(write.flush(&mut self.stream).await?)
+    }
+
+    async fn receive(&mut self) -> Result<(u8, Arc<[u8]>), ProxyError> {
+        self.read.fill_to(&mut self.stream, HEAD_BYTES).await?;
+        let Some(head) = Head::from_server(self.read.bytes())? else {
+            return Err(ProxyError::Closed);
+        };
+        if head.body > MAX_LOGIN_MESSAGE_BYTES {
+            let length = i32::try_from(head.body).unwrap_or(i32::MAX);
+            return Err(wire::frame::FrameError::Length { kind: head.kind, length }.into());
+        }
+        self.read.fill_to(&mut self.stream, head.total()).await?;
+        let body = self.read.bytes()[HEAD_BYTES..head.total()].into();
+        self.read.consume(head.total());
+        Ok((head.kind, body))
+    }
+}

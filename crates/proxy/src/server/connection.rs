@@ -1,0 +1,269 @@
+//! An open server connection.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use model::ServerId;
+use pooling::session::ServerSession;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use wire::backend::{self, TransactionStatus};
+use wire::frame::{HEAD_BYTES, Head};
+use wire::{frontend, startup};
+
+use crate::buffer::ReadBuffer;
+use crate::error::ProxyError;
+use crate::stream::{ServerAddress, Stream};
+
+/// How long a server may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// How long cleaning a connection may take before it is closed instead.
+const CLEANING: Duration = Duration::from_secs(5);
+/// How long a cancel request may take.
+const CANCELLING: Duration = Duration::from_secs(5);
+
+/// What a cancel request needs, and what keeps it from reaching a foreign query.
+#[derive(Debug)]
+pub(crate) struct CancelHandle {
+    address: ServerAddress,
+    pub(crate) process_id: i32,
+    key: Vec<u8>,
+    /// Requests that were begun while the present client held the connection. The connection is
+    /// not given to another client before all are over.
+    under_way: AtomicU32,
+    /// Requests ever begun; a change tells that one was, even if it is over.
+    begun: AtomicU64,
+}
+
+impl CancelHandle {
+    pub(crate) fn new(address: ServerAddress, process_id: i32, key: Vec<u8>) -> Arc<Self> {
+        let (under_way, begun) = (AtomicU32::new(0), AtomicU64::new(0));
+        Arc::new(Self { address, process_id, key, under_way, begun })
+    }
+
+    /// Announces a request. Must be called while the client is known to hold the connection.
+    pub(crate) fn begin(self: &Arc<Self>) -> CancelUnderWay {
+        self.under_way.fetch_add(1, Ordering::AcqRel);
+        self.begun.fetch_add(1, Ordering::AcqRel);
+        CancelUnderWay { handle: Arc::clone(self) }
+    }
+
+    /// The server that the connection goes to.
+    pub(crate) fn address(&self) -> &ServerAddress {
+        &self.address
+    }
+
+    /// Requests begun so far.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Acquire)
+    }
+}
+
+/// A cancel request that has been announced. Over when dropped.
+#[derive(Debug)]
+pub(crate) struct CancelUnderWay {
+    handle: Arc<CancelHandle>,
+}
+
+impl CancelUnderWay {
+    /// Sends the request and waits until the server has acted on it: it closes the connection after
+    /// it has signalled the process (postmaster.c, processCancelRequest).
+    pub(crate) async fn send(self) -> Result<(), ProxyError> {
+        let request = startup::cancel_request(self.handle.process_id, &self.handle.key);
+        let exchange = async {
+            let mut stream = self.handle.address.connect().await?;
+            stream.write_all(&request).await?;
+            let mut rest = [0; 16];
+            while stream.read(&mut rest).await? > 0 {}
+            Ok(())
+        };
+        tokio::time::timeout(CANCELLING, exchange)
+            .await
+            .unwrap_or(Err(ProxyError::TimedOut("cancel request")))
+    }
+}
+
+impl Drop for CancelUnderWay {
+    fn drop(&mut self) {
+        self.handle.under_way.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// An open server connection, logged in.
+#[derive(Debug)]
+pub(crate) struct ServerConnection {
+    pub(crate) id: ServerId,
+    pub(crate) stream: Stream,
+    pub(crate) read: ReadBuffer,
+    pub(crate) session: ServerSession,
+    pub(crate) cancel: Arc<CancelHandle>,
+    pub(crate) opened: Instant,
+    pub(crate) opened_at: Timestamp,
+    pub(crate) address: std::net::SocketAddr,
+    pub(crate) local_address: std::net::SocketAddr,
+    /// As reported at login, in the server's spelling.
+    pub(crate) parameters: Vec<(String, String)>,
+    /// `cancel.begun()` when the present client got it.
+    pub(crate) cancels_before: u64,
+}
+
+impl ServerConnection {
+    /// Whether the server is still there, as far as is known without asking. Costs no system call
+    /// unless something has arrived.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        loop {
+            match self.read.poll_fill(&mut self.stream, &mut cx) {
+                Poll::Pending => return self.take_idle_messages(),
+                Poll::Ready(Ok(count)) if count > 0 => {
+                    if !self.take_idle_messages() {
+                        return false;
+                    }
+                }
+                Poll::Ready(_) => return false,
+            }
+        }
+    }
+
+    /// A server may report a changed parameter, or a notice, at any time (manual 55.2.7). Anything
+    /// else that it sends unasked is its end.
+    fn take_idle_messages(&mut self) -> bool {
+        loop {
+            let bytes = self.read.bytes();
+            let Ok(head) = Head::from_server(bytes) else { return false };
+            let Some(head) = head else { return true };
+            match head.kind {
+                backend::PARAMETER_STATUS | backend::NOTICE_RESPONSE => {}
+                _ => return false,
+            }
+            let Some(body) = bytes.get(HEAD_BYTES..head.total()) else { return true };
+            if head.kind == backend::PARAMETER_STATUS
+                && let Some((name, value)) = backend::read_parameter_status(body)
+            {
+                self.session.parameters.reported_at_login(name, value);
+            }
+            self.read.consume(head.total());
+        }
+    }
+
+    /// Whether a cancel request was begun on behalf of the present client.
+    pub(crate) fn was_cancelled(&self) -> bool {
+        self.cancel.begun() != self.cancels_before
+    }
+
+    /// Makes it fit for the next client: waits out cancel requests, and what still runs if
+    /// `running`; rolls back; resets the session if `discard`. Not cancel-safe: close it then.
+    pub(crate) async fn clean(&mut self, running: bool, discard: bool) -> Result<(), ProxyError> {
+        let cleaning = async {
+            if running {
+                self.cancel.begin().send().await?;
+            }
+            while self.cancel.under_way.load(Ordering::Acquire) > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            // Sync ends whatever pipeline is open, and its answer shows that a cancel that came
+            // late has been dealt with.
+            let mut request = Vec::new();
+            if running {
+                // A COPY that reads is ended by CopyFail, which is ignored elsewhere. How many
+                // answers are due is not known: a marker tells where those to us begin.
+                frontend::write_copy_fail(&mut request, "the client has gone");
+                frontend::write_empty(&mut request, frontend::SYNC);
+                frontend::write_query(&mut request, CLEAN_MARKER.as_bytes());
+                self.stream.write_all(&request).await?;
+                self.skip_to_marker().await?;
+            } else {
+                frontend::write_empty(&mut request, frontend::SYNC);
+                self.stream.write_all(&request).await?;
+            }
+            let status = self.skip_to_ready().await?;
+            if status != TransactionStatus::Idle {
+                self.run("ROLLBACK").await?;
+            }
+            if discard {
+                self.run("DISCARD ALL").await?;
+                self.session.statements.clear();
+                self.session.parameters.reset();
+            }
+            Ok(())
+        };
+        tokio::time::timeout(CLEANING, cleaning)
+            .await
+            .unwrap_or(Err(ProxyError::TimedOut("cleaning a server connection")))
+    }
+
+    async fn run(&mut self, sql: &str) -> Result<(), ProxyError> {
+        let mut request = Vec::new();
+        frontend::write_query(&mut request, sql.as_bytes());
+        self.stream.write_all(&request).await?;
+        self.session.statements.set_unnamed(None);
+        match self.skip_to_ready().await? {
+            TransactionStatus::Idle => Ok(()),
+            _ => Err(ProxyError::Closed),
+        }
+    }
+
+    /// Reads up to the next ReadyForQuery.
+    async fn skip_to_ready(&mut self) -> Result<TransactionStatus, ProxyError> {
+        loop {
+            let (kind, body) = self.next_message().await?;
+            if kind == backend::READY_FOR_QUERY {
+                return TransactionStatus::read(&body).ok_or(ProxyError::Closed);
+            }
+        }
+    }
+
+    async fn skip_to_marker(&mut self) -> Result<(), ProxyError> {
+        loop {
+            let (kind, body) = self.next_message().await?;
+            let found = body.windows(CLEAN_MARKER_ID.len()).any(|window| window == CLEAN_MARKER_ID);
+            if kind == backend::ROW_DESCRIPTION && found {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads one message; a body longer than what is of use is cut off. Not cancel-safe.
+    async fn next_message(&mut self) -> Result<(u8, Vec<u8>), ProxyError> {
+        const USEFUL_BYTES: usize = 4096;
+        self.read.fill_to(&mut self.stream, HEAD_BYTES).await?;
+        let Some(head) = Head::from_server(self.read.bytes())? else {
+            return Err(ProxyError::Closed);
+        };
+        let front = head.body.min(USEFUL_BYTES);
+        self.read.fill_to(&mut self.stream, HEAD_BYTES + front).await?;
+        let body = self.read.bytes()[HEAD_BYTES..HEAD_BYTES + front].to_vec();
+        self.read.consume(HEAD_BYTES + front);
+        let mut rest = head.body - front;
+        while rest > 0 {
+            self.read.fill_to(&mut self.stream, 1).await?;
+            let count = rest.min(self.read.len());
+            self.read.consume(count);
+            rest -= count;
+        }
+        Ok((head.kind, body))
+    }
+
+    /// Says goodbye and waits until the server has closed the connection, so that it does not count
+    /// any more there when it does not count any more here.
+    pub(crate) async fn close(mut self) {
+        let goodbye = async {
+            let mut request = Vec::new();
+            frontend::write_empty(&mut request, frontend::TERMINATE);
+            self.stream.write_all(&request).await?;
+            let mut rest = [0; 1024];
+            while Pin::new(&mut self.stream).read(&mut rest).await? > 0 {}
+            Ok::<(), std::io::Error>(())
+        };
+        // A server that does not answer is left to itself.
+        let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+    }
+}
+
+/// A name that only the marker's column has.
+const CLEAN_MARKER_ID: &[u8] = b"__pgweir_clean";
+/// Outside of a transaction ROLLBACK only warns; in a failed one nothing else is accepted.
+const CLEAN_MARKER: &str = "ROLLBACK; SELECT 1 AS __pgweir_clean";

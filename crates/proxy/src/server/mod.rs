@@ -1,0 +1,8 @@
+//! Server connections: opening, keeping, cleaning and closing them.
+
+mod connect;
+mod connection;
+mod login;
+
+pub(crate) use connect::{Upstream, connect};
+pub(crate) use connection::{CancelHandle, CancelUnderWay, ServerConnection};

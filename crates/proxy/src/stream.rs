@@ -1,0 +1,203 @@
+//! Sockets of either kind behind one type.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// Where an upstream listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ServerAddress {
+    /// TCP.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// A Unix socket in this directory.
+    Unix {
+        /// The directory.
+        directory: PathBuf,
+        /// The port, which is part of the socket's name.
+        port: u16,
+    },
+}
+
+impl ServerAddress {
+    /// From a host as in a connection string: one that begins with `/` is a directory.
+    #[must_use]
+    pub fn new(host: &str, port: u16) -> Self {
+        if host.starts_with('/') {
+            Self::Unix { directory: host.into(), port }
+        } else {
+            Self::Tcp { host: host.to_owned(), port }
+        }
+    }
+
+    /// The host as in a connection string.
+    #[must_use]
+    pub fn host(&self) -> String {
+        match self {
+            Self::Tcp { host, .. } => host.clone(),
+            Self::Unix { directory, .. } => directory.display().to_string(),
+        }
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        match self {
+            Self::Tcp { port, .. } | Self::Unix { port, .. } => *port,
+        }
+    }
+
+    /// Opens a socket. Cancel-safe: dropping the future closes it.
+    pub(crate) async fn connect(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp { host, port } => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                stream.set_nodelay(true)?;
+                keep_alive(&stream);
+                Ok(Stream::Tcp(stream))
+            }
+            Self::Unix { directory, port } => {
+                let path = directory.join(format!(".s.PGSQL.{port}"));
+                Ok(Stream::Unix(UnixStream::connect(path).await?))
+            }
+        }
+    }
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            _ => write!(f, "{}:{}", self.host(), self.port()),
+        }
+    }
+}
+
+/// A peer that vanished without a word is noticed in about two minutes. Not having it is no error.
+pub(crate) fn keep_alive(stream: &TcpStream) {
+    let keep_alive = socket2::TcpKeepalive::new()
+        .with_time(std::time::Duration::from_secs(60))
+        .with_interval(std::time::Duration::from_secs(15))
+        .with_retries(4);
+    let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keep_alive);
+}
+
+/// A socket.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// The peer's address; a Unix socket has none, and says so with port 0.
+    pub(crate) fn peer_address(&self) -> SocketAddr {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().unwrap_or(NO_ADDRESS),
+            Self::Unix(_) => NO_ADDRESS,
+        }
+    }
+
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().unwrap_or(NO_ADDRESS),
+            Self::Unix(_) => NO_ADDRESS,
+        }
+    }
+}
+
+const NO_ADDRESS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+/// A client's stream that is handed to the admin console, with what was read from it already.
+#[derive(Debug)]
+pub struct Handover {
+    pub(crate) stream: Stream,
+    pub(crate) read: BytesMut,
+}
+
+impl AsyncRead for Handover {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.read.is_empty() {
+            return Pin::new(&mut this.stream).poll_read(cx, buf);
+        }
+        let taken = this.read.len().min(buf.remaining());
+        buf.put_slice(&this.read[..taken]);
+        this.read.advance(taken);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Handover {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}

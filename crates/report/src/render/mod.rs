@@ -1,0 +1,29 @@
+//! Renderers: one per format. Each takes the [`Report`](crate::Report) view and returns text.
+
+mod comparison;
+mod json;
+mod layout;
+mod text;
+pub mod units;
+
+pub use comparison::{Comparison, comparison};
+pub use json::{from_json, json};
+pub use text::text;
+
+/// How text for people is set. The caller decides, by the terminal and `NO_COLOR`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether to use ANSI colours.
+    pub colour: bool,
+    /// Columns to fill; text is wrapped at it, SQL that is to be pasted is not.
+    pub width: usize,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self {
+            colour: false,
+            width: 100,
+        }
+    }
+}

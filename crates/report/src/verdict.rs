@@ -1,0 +1,153 @@
+//! The verdict: what is wrong, and what to do first, in plain sentences.
+
+use model::{Finding, Severity};
+
+use crate::render::units::{count, duration_ms, percent, seconds, sentence};
+use crate::view::Report;
+
+/// The most causes that the verdict names; the findings have the rest.
+const CAUSES: usize = 3;
+/// Share of measurements lost above which the numbers need a warning.
+const LOSS_WORTH_SAYING: f64 = 0.001;
+
+/// The verdict on a report whose other parts are filled in.
+pub(crate) fn verdict(report: &Report) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let mut problems: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|f| f.severity > Severity::Info)
+        .collect();
+    // Stable: within causes, and within consequences, the order by harm stays.
+    problems.sort_by_key(|finding| is_consequence(finding, &report.findings));
+    if report.totals.calls + report.totals.lost == 0 {
+        sentences.push("No statement was measured in this window.".to_owned());
+    } else if problems.is_empty() {
+        sentences.push(healthy(report));
+    }
+    sentences.extend(problems.iter().take(CAUSES).map(|finding| cause(finding)));
+    let more = problems.len().saturating_sub(CAUSES);
+    if more > 0 {
+        let noun = if more == 1 { "finding" } else { "findings" };
+        sentences.push(format!("{more} more {noun} below."));
+    }
+    let seen = report.coverage.statements + report.coverage.dropped;
+    if report.coverage.dropped as f64 > seen as f64 * LOSS_WORTH_SAYING {
+        sentences.push(format!(
+            "{} of {} measurements were lost because the analysis fell behind: counts are too low by as much.",
+            count(report.coverage.dropped),
+            count(seen),
+        ));
+    }
+    sentences
+}
+
+fn healthy(report: &Report) -> String {
+    let totals = &report.totals;
+    let unchecked = match report.not_checked.len() {
+        0 => String::new(),
+        1 => "; 1 check could not be made (see below)".to_owned(),
+        n => format!("; {n} checks could not be made (see below)"),
+    };
+    let failed = match totals.failed {
+        0 => "none failed".to_owned(),
+        n => format!(
+            "{} failed ({})",
+            count(n),
+            percent(n as f64 / totals.calls.max(1) as f64)
+        ),
+    };
+    format!(
+        "Healthy: {} statements in {}, {failed}, 95 % done within {}; nothing to fix{unchecked}.",
+        count(totals.calls),
+        seconds(report.window.duration_s),
+        duration_ms(totals.p95_ms),
+    )
+}
+
+/// A pool is rarely too small by itself: where an index is missing in the same database, that is
+/// what to do first, and the queue is what comes of it.
+fn is_consequence(finding: &Finding, all: &[Finding]) -> bool {
+    let missing_index =
+        |other: &Finding| other.detector == "missing_index" && other.database == finding.database;
+    finding.detector == "pool_saturation" && all.iter().any(missing_index)
+}
+
+fn cause(finding: &Finding) -> String {
+    let mut text = sentence(&finding.title);
+    let first_step = finding
+        .fix
+        .sql
+        .as_deref()
+        .and_then(|sql| {
+            sql.lines()
+                .find(|line| !line.trim_start().starts_with("--"))
+        })
+        .or_else(|| finding.fix.advice.as_deref().and_then(first_sentence));
+    if let Some(step) = first_step {
+        text.push_str(" Do: ");
+        text.push_str(step.trim());
+    }
+    text
+}
+
+fn first_sentence(text: &str) -> Option<&str> {
+    let end = text.find(". ").map_or(text.len(), |at| at + 1);
+    Some(text[..end].trim()).filter(|t| !t.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Report, ReportOptions, example};
+    use model::Severity;
+
+    #[test]
+    fn names_causes_before_consequences_with_what_to_do() {
+        let report = Report::build(
+            &example::busy(),
+            &ReportOptions::default(),
+            &example::process(),
+        );
+        insta::assert_snapshot!(report.verdict.join("\n"), @r##"
+        public.orders has no index on (customer_id, created_at). Do: CREATE INDEX CONCURRENTLY orders_customer_id_created_at_idx ON public.orders (customer_id, created_at);
+        Pool shop/web is too busy: clients wait longer than they work. Do: Make the top statements faster first.
+        "##);
+    }
+
+    #[test]
+    fn a_healthy_window_is_one_line() {
+        let report = Report::build(
+            &example::healthy(),
+            &ReportOptions::default(),
+            &example::process(),
+        );
+        insta::assert_snapshot!(report.verdict.join("\n"), @"Healthy: 1,000 statements in 15.5 min, none failed, 95 % done within 433 µs; nothing to fix.");
+    }
+
+    #[test]
+    fn information_alone_does_not_spoil_health() {
+        let mut published = example::busy();
+        published.findings.truncate(1);
+        published.findings[0].severity = Severity::Info;
+        let report = Report::build(&published, &ReportOptions::default(), &example::process());
+        assert!(
+            report.verdict[0].starts_with("Healthy: "),
+            "{:?}",
+            report.verdict
+        );
+    }
+
+    #[test]
+    fn says_when_measurements_were_lost() {
+        let mut published = example::healthy();
+        let snapshot = std::sync::Arc::make_mut(&mut published.snapshot);
+        let minute = snapshot.minutes.back_mut().expect("one minute");
+        std::sync::Arc::make_mut(minute).dropped = 500;
+        let report = Report::build(&published, &ReportOptions::default(), &example::process());
+        assert!(
+            report.verdict[1].starts_with("500 of 1,500 measurements"),
+            "{:?}",
+            report.verdict
+        );
+    }
+}

@@ -1,0 +1,448 @@
+//! PostgreSQL's lexical rules (manual, 4.1), with `standard_conforming_strings` on.
+//!
+//! Never fails: what is left open at the end of the text ends there, and a byte that SQL has no use
+//! for is a token by itself.
+
+use crate::bytes::{self, ByteClass};
+use crate::hash::{
+    self, LITERAL_SEED, NAME_SEED, QUOTED_RESERVED_SEED, SYMBOL_SEED, constant_token,
+};
+use crate::keyword;
+
+/// A constant's type, as far as its spelling tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Literal {
+    /// A whole number that fits `integer`.
+    Integer,
+    /// A whole number that fits `bigint`.
+    BigInteger,
+    /// Any other number.
+    Numeric,
+    /// `'…'`, `E'…'`, `U&'…'`, `N'…'`, `$$…$$`.
+    Text,
+    /// `B'…'`, `X'…'`.
+    Bits,
+    /// `true`, `false`.
+    Boolean,
+    /// `null`.
+    Null,
+}
+
+/// What a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A keyword or an unquoted name.
+    Name,
+    /// A name in quotation marks.
+    QuotedName,
+    Literal(Literal),
+    /// `$n`
+    Parameter(u32),
+    Operator,
+    /// `::`
+    Cast,
+    Dot,
+    Comma,
+    Semicolon,
+    OpenParenthesis,
+    CloseParenthesis,
+    OpenBracket,
+    CloseBracket,
+    Other,
+    /// There is no more text.
+    End,
+}
+
+/// One token; `start..end` is where it stands in the text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Token {
+    pub(crate) kind: Kind,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// The hash of its text, names folded.
+    pub(crate) hash: u64,
+}
+
+const fn symbol(text: &[u8]) -> u64 {
+    constant_token(SYMBOL_SEED, text)
+}
+/// A single minus, which may belong to the number that follows.
+pub(crate) const MINUS: u64 = symbol(b"-");
+const CAST: u64 = symbol(b"::");
+const NOT_EQUAL: u64 = symbol(b"<>");
+/// PostgreSQL reads it as `<>`.
+const NOT_EQUAL_ALIAS: u64 = symbol(b"!=");
+
+/// PostgreSQL's operators are names and no longer than these. Without a limit a long run of signs,
+/// each of which is a token, would be looked through once for each of them.
+const OPERATOR_LIMIT: usize = 64;
+
+/// Reads tokens off a text. A copy of it is a look ahead.
+#[derive(Clone)]
+pub(crate) struct Lexer<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Lexer<'a> {
+    /// Reads `text` from `at` on.
+    pub(crate) fn new(text: &'a [u8], at: usize) -> Self {
+        Self { text, at }
+    }
+
+    #[inline(always)]
+    fn byte(&self, at: usize) -> u8 {
+        // 0 is nowhere part of a token with others, so it can stand for the end.
+        self.text.get(at).copied().unwrap_or(0)
+    }
+
+    /// The next token, or [`Kind::End`] again and again.
+    #[inline(always)]
+    pub(crate) fn next(&mut self) -> Token {
+        loop {
+            let start = self.at;
+            let Some(&first) = self.text.get(start) else {
+                return Token {
+                    kind: Kind::End,
+                    start,
+                    end: start,
+                    hash: 0,
+                };
+            };
+            match bytes::class(first) {
+                ByteClass::Space => self.at += 1,
+                ByteClass::Letter => return self.name(start, first),
+                ByteClass::Digit => return self.number(start),
+                ByteClass::Punctuation => return self.symbol(punctuation(first), start, start + 1),
+                ByteClass::Operator => {
+                    if first == b'-' && self.byte(start + 1) == b'-' {
+                        self.at = self.line_end(start + 2);
+                    } else if first == b'/' && self.byte(start + 1) == b'*' {
+                        self.at = self.comment_end(start + 2);
+                    } else {
+                        return self.operator(start);
+                    }
+                }
+                ByteClass::SingleQuote => {
+                    let end = self.quoted_end(start + 1, b'\'');
+                    return self.literal(Literal::Text, start, end);
+                }
+                ByteClass::DoubleQuote => return self.quoted_name(start, start + 1),
+                ByteClass::Dollar => return self.dollar(start),
+                ByteClass::Dot if self.byte(start + 1).is_ascii_digit() => {
+                    return self.number(start);
+                }
+                ByteClass::Dot => return self.symbol(Kind::Dot, start, start + 1),
+                ByteClass::Colon => return self.colon(start),
+                ByteClass::Other => return self.symbol(Kind::Other, start, start + 1),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn token(&mut self, kind: Kind, start: usize, end: usize, hash: u64) -> Token {
+        self.at = end;
+        Token {
+            kind,
+            start,
+            end,
+            hash,
+        }
+    }
+
+    #[inline(always)]
+    fn symbol(&mut self, kind: Kind, start: usize, end: usize) -> Token {
+        let hash = hash::token(SYMBOL_SEED, self.text, start, end);
+        self.token(kind, start, end, hash)
+    }
+
+    #[inline]
+    fn literal(&mut self, literal: Literal, start: usize, end: usize) -> Token {
+        let hash = hash::token(LITERAL_SEED, self.text, start, end);
+        self.token(Kind::Literal(literal), start, end, hash)
+    }
+
+    /// A name, a keyword, or a string with a prefix.
+    #[inline(always)]
+    fn name(&mut self, start: usize, first: u8) -> Token {
+        let end = bytes::name_end(self.text, start + 1);
+        if end == start + 1
+            && matches!(self.byte(end), b'\'' | b'&')
+            && let Some(token) = self.prefixed(start, first)
+        {
+            return token;
+        }
+        let hash = hash::folded_name(self.text, start, end);
+        self.token(Kind::Name, start, end, hash)
+    }
+
+    /// `E'…'`, `B'…'`, `X'…'`, `N'…'`, `U&'…'`, `U&"…"`.
+    #[cold]
+    fn prefixed(&mut self, start: usize, first: u8) -> Option<Token> {
+        let after = [self.byte(start + 1), self.byte(start + 2)];
+        match (first.to_ascii_lowercase(), after) {
+            (b'e', [b'\'', _]) => {
+                let end = self.escaped_end(start + 2);
+                Some(self.literal(Literal::Text, start, end))
+            }
+            (b'b' | b'x', [b'\'', _]) => {
+                let end = self.quoted_end(start + 2, b'\'');
+                Some(self.literal(Literal::Bits, start, end))
+            }
+            (b'n', [b'\'', _]) => {
+                let end = self.quoted_end(start + 2, b'\'');
+                Some(self.literal(Literal::Text, start, end))
+            }
+            (b'u', [b'&', b'\'']) => {
+                let end = self.quoted_end(start + 3, b'\'');
+                Some(self.literal(Literal::Text, start, end))
+            }
+            (b'u', [b'&', b'"']) => Some(self.quoted_name(start, start + 3)),
+            _ => None,
+        }
+    }
+
+    /// A name whose text begins at `inside`, after the quotation mark. One that is spelt as an
+    /// unquoted name would be folded is the same name; a reserved word in quotes is not.
+    #[inline]
+    fn quoted_name(&mut self, start: usize, inside: usize) -> Token {
+        let end = self.quoted_end(inside, b'"');
+        let closed = end > inside && self.byte(end - 1) == b'"';
+        let inside_end = if closed { end - 1 } else { end };
+        let mut hash = hash::token(NAME_SEED, self.text, inside, inside_end);
+        if keyword::lookup(hash).1.reserved() {
+            hash = hash::token(QUOTED_RESERVED_SEED, self.text, inside, inside_end);
+        }
+        self.token(Kind::QuotedName, start, end, hash)
+    }
+
+    /// The end of a quotation in which only a doubled quotation mark is special.
+    #[inline]
+    fn quoted_end(&self, mut at: usize, mark: u8) -> usize {
+        loop {
+            at = bytes::find(self.text, at, mark);
+            if self.byte(at + 1) != mark || at >= self.text.len() {
+                return (at + 1).min(self.text.len());
+            }
+            at += 2;
+        }
+    }
+
+    /// The end of an `E'…'` string, where a backslash hides the next byte.
+    fn escaped_end(&self, mut at: usize) -> usize {
+        while at < self.text.len() {
+            match self.text[at] {
+                b'\\' => at += 2,
+                b'\'' if self.byte(at + 1) == b'\'' => at += 2,
+                b'\'' => return at + 1,
+                _ => at += 1,
+            }
+        }
+        self.text.len()
+    }
+
+    /// `$1`, `$$…$$`, `$tag$…$tag$`, or a lone `$`.
+    fn dollar(&mut self, start: usize) -> Token {
+        let after = start + 1;
+        if self.byte(after).is_ascii_digit() {
+            let mut end = after;
+            let mut number = 0u32;
+            while self.byte(end).is_ascii_digit() {
+                number = number
+                    .saturating_mul(10)
+                    .saturating_add(u32::from(self.text[end] - b'0'));
+                end += 1;
+            }
+            return self.literal_with_kind(Kind::Parameter(number), start, end);
+        }
+        let mut tag_end = after;
+        while matches!(
+            bytes::class(self.byte(tag_end)),
+            ByteClass::Letter | ByteClass::Digit
+        ) {
+            tag_end += 1;
+        }
+        if self.byte(tag_end) != b'$' {
+            return self.symbol(Kind::Other, start, after);
+        }
+        let tag = &self.text[start..=tag_end];
+        let mut at = tag_end + 1;
+        let end = loop {
+            at = bytes::find(self.text, at, b'$');
+            match self.text.get(at..) {
+                Some(rest) if rest.starts_with(tag) => break at + tag.len(),
+                Some([]) | None => break self.text.len(),
+                Some(_) => at += 1,
+            }
+        };
+        self.literal(Literal::Text, start, end)
+    }
+
+    fn literal_with_kind(&mut self, kind: Kind, start: usize, end: usize) -> Token {
+        let hash = hash::token(LITERAL_SEED, self.text, start, end);
+        self.token(kind, start, end, hash)
+    }
+
+    #[inline]
+    fn colon(&mut self, start: usize) -> Token {
+        match self.byte(start + 1) {
+            b':' => self.token(Kind::Cast, start, start + 2, CAST),
+            b'=' => self.symbol(Kind::Operator, start, start + 2),
+            _ => self.symbol(Kind::Other, start, start + 1),
+        }
+    }
+
+    /// A run of operator characters, up to a comment. It cannot end in `+` or `-` unless it has a
+    /// character that arithmetic does not use (manual, 4.1.3), so that `a=-1` is three tokens.
+    #[inline(always)]
+    fn operator(&mut self, start: usize) -> Token {
+        let mut end = start + 1;
+        if bytes::class(self.byte(end)) == ByteClass::Operator {
+            end = self.long_operator_end(start);
+        }
+        let mut hash = hash::token(SYMBOL_SEED, self.text, start, end);
+        if hash == NOT_EQUAL_ALIAS {
+            hash = NOT_EQUAL;
+        }
+        self.token(Kind::Operator, start, end, hash)
+    }
+
+    fn long_operator_end(&self, start: usize) -> usize {
+        let mut end = start + 1;
+        while end - start < OPERATOR_LIMIT && bytes::class(self.byte(end)) == ByteClass::Operator {
+            if matches!(
+                [self.byte(end), self.byte(end + 1)],
+                [b'-', b'-'] | [b'/', b'*']
+            ) {
+                break;
+            }
+            end += 1;
+        }
+        let run = &self.text[start..end];
+        let special = |byte: &u8| b"~!@#%^&|`?".contains(byte);
+        if run.last().is_some_and(|last| matches!(last, b'+' | b'-')) && !run.iter().any(special) {
+            let kept = run.iter().rposition(|byte| !matches!(byte, b'+' | b'-'));
+            // Of nothing but signs, the first one is taken alone.
+            end = start + kept.map_or(1, |last| last + 1);
+        }
+        end
+    }
+
+    /// The end of a comment that began with `--`.
+    fn line_end(&self, mut at: usize) -> usize {
+        while at < self.text.len() && !matches!(self.text[at], b'\n' | b'\r') {
+            at += 1;
+        }
+        at
+    }
+
+    /// The end of a comment that began before `at`; such comments nest.
+    fn comment_end(&self, mut at: usize) -> usize {
+        let mut depth = 1usize;
+        while at < self.text.len() {
+            match (self.text[at], self.byte(at + 1)) {
+                (b'*', b'/') => {
+                    depth -= 1;
+                    at += 2;
+                    if depth == 0 {
+                        return at;
+                    }
+                }
+                (b'/', b'*') => {
+                    depth += 1;
+                    at += 2;
+                }
+                _ => at += 1,
+            }
+        }
+        self.text.len()
+    }
+
+    /// A number (manual, 4.1.2.6): decimal, with fraction and exponent, or 0x, 0o, 0b; underscores
+    /// between digits.
+    #[inline]
+    fn number(&mut self, start: usize) -> Token {
+        if let Some(token) = self.short_number(start) {
+            return token;
+        }
+        let second = self.byte(start + 1) | 0x20;
+        if self.byte(start) == b'0' && matches!(second, b'x' | b'o' | b'b') {
+            let (radix, digits) = match second {
+                b'x' => (16, start + 2),
+                b'o' => (8, start + 2),
+                _ => (2, start + 2),
+            };
+            let (end, value) = self.digits(digits, radix);
+            if end > digits {
+                return self.literal(whole(value), start, end);
+            }
+        }
+        let (mut end, value) = self.digits(start, 10);
+        let mut literal = whole(value);
+        // `1..10` is a range of PL/pgSQL, not the number `1.`
+        if self.byte(end) == b'.' && self.byte(end + 1) != b'.' {
+            end = self.digits(end + 1, 10).0;
+            literal = Literal::Numeric;
+        }
+        if self.byte(end) | 0x20 == b'e' {
+            let sign = usize::from(matches!(self.byte(end + 1), b'+' | b'-'));
+            let exponent_end = self.digits(end + 1 + sign, 10).0;
+            if exponent_end > end + 1 + sign {
+                end = exponent_end;
+                literal = Literal::Numeric;
+            }
+        }
+        self.literal(literal, start, end)
+    }
+
+    /// A number of up to nine digits with nothing else to it: nearly all of them.
+    #[inline(always)]
+    fn short_number(&mut self, start: usize) -> Option<Token> {
+        let mut end = start;
+        while self.byte(end).is_ascii_digit() {
+            end += 1;
+        }
+        // What makes a number of another kind continues with a letter, an underscore or a point.
+        let ends = !matches!(
+            bytes::class(self.byte(end)),
+            ByteClass::Letter | ByteClass::Dot
+        );
+        (ends && end - start < 10).then(|| self.literal(Literal::Integer, start, end))
+    }
+
+    /// The end of the digits at `at`, and their value; none if it is beyond 64 bits.
+    #[inline]
+    fn digits(&self, mut at: usize, radix: u32) -> (usize, Option<u64>) {
+        let mut value = Some(0u64);
+        loop {
+            if let Some(digit) = char::from(self.byte(at)).to_digit(radix) {
+                value = value
+                    .and_then(|v| v.checked_mul(u64::from(radix)))
+                    .and_then(|v| v.checked_add(u64::from(digit)));
+            } else if self.byte(at) != b'_' || !char::from(self.byte(at + 1)).is_digit(radix) {
+                return (at, value);
+            }
+            at += 1;
+        }
+    }
+}
+
+fn whole(value: Option<u64>) -> Literal {
+    match value {
+        Some(value) if i32::try_from(value).is_ok() => Literal::Integer,
+        Some(value) if i64::try_from(value).is_ok() => Literal::BigInteger,
+        _ => Literal::Numeric,
+    }
+}
+
+#[inline(always)]
+fn punctuation(byte: u8) -> Kind {
+    match byte {
+        b',' => Kind::Comma,
+        b';' => Kind::Semicolon,
+        b'(' => Kind::OpenParenthesis,
+        b')' => Kind::CloseParenthesis,
+        b'[' => Kind::OpenBracket,
+        _ => Kind::CloseBracket,
+    }
+}
