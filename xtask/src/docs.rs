@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::detector_pages;
 use crate::repository::{cargo, root};
 use crate::step::shown;
 
@@ -32,6 +33,9 @@ pub(crate) fn run(mode: Mode) -> Result<()> {
         let text = print(page)?;
         settle(&root(), page.path, &text, mode)?;
     }
+    for (path, text) in detector_pages::pages(&root())? {
+        settle(&root(), &path, &text, mode)?;
+    }
     Ok(())
 }
 
@@ -52,13 +56,13 @@ fn print(page: &Page) -> Result<String> {
 }
 
 fn settle(root: &Path, path: &str, text: &str, mode: Mode) -> Result<()> {
-    ensure!(!text.trim().is_empty(), "{path}: pgweir printed nothing");
+    ensure!(!text.trim().is_empty(), "{path}: there is nothing to write");
     let file = root.join(path);
     if fs::read_to_string(&file).is_ok_and(|present| present == text) {
         return Ok(());
     }
     if mode == Mode::Check {
-        bail!("{path} is not what pgweir prints; run `cargo xtask docs` and commit the result");
+        bail!("{path} is not up to date; run `cargo xtask docs` and commit the result");
     }
     if let Some(parent) = file.parent() {
         fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod demo;
+mod detector_pages;
 mod docs;
 mod repository;
 mod setup;

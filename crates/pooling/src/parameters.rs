@@ -148,6 +148,23 @@ impl ServerParameters {
         }
     }
 
+    /// What to tell the client when the server reports, after a reset, its own default where the
+    /// client asked for something else at startup: that, which is applied before the client's next
+    /// statement.
+    #[must_use]
+    pub fn restored<'a>(
+        &self,
+        client: &'a ClientParameters,
+        name: &str,
+        value: &str,
+    ) -> Option<&'a str> {
+        let name = name.to_ascii_lowercase();
+        let is_default =
+            self.defaults.get(name.as_str()).is_some_and(|default| **default == *value);
+        let wanted = client.startup.get(name.as_str()).filter(|_| is_default)?;
+        Some(wanted)
+    }
+
     /// DISCARD ALL or RESET ALL was run.
     pub fn reset(&mut self) {
         self.applied.clear();

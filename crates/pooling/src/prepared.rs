@@ -173,6 +173,8 @@ pub struct ServerStatements {
 struct Prepared {
     name: ServerName,
     last_used: u64,
+    /// Its result may have changed since: a client that prepares it gets it anew.
+    doubtful: bool,
 }
 
 /// What must be sent before a statement can be used under `name`.
@@ -222,9 +224,27 @@ impl ServerStatements {
         }
         let name = ServerName(self.next_name);
         self.next_name += 1;
-        let prepared = Prepared { name, last_used: self.clock };
+        let prepared = Prepared { name, last_used: self.clock, doubtful: false };
         self.by_content.insert(ByContent(Arc::clone(statement)), prepared);
         Preparation { name, parse: true, close }
+    }
+
+    /// A table has changed under a statement. A client that goes on with what it has prepared gets
+    /// the server's error, as without pgweir; one that prepares again must get what is true now.
+    pub fn doubt(&mut self) {
+        for prepared in self.by_content.values_mut() {
+            prepared.doubtful = true;
+        }
+    }
+
+    /// A client prepares `statement`: one that is doubtful is not used for it.
+    pub fn renew(&mut self, statement: &Arc<Statement>) {
+        let key = ByContent(Arc::clone(statement));
+        if self.by_content.get(&key).is_some_and(|prepared| prepared.doubtful)
+            && let Some(old) = self.by_content.remove(&key)
+        {
+            self.orphans.push(old.name);
+        }
     }
 
     /// Drops the statement used least recently; one that is not kept exists only here and stays.

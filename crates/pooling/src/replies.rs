@@ -16,8 +16,8 @@ pub enum Expected {
     OwnQuery,
     /// pgweir's own Parse: swallowed. None is the unnamed statement.
     OwnParse(Option<ServerName>),
-    /// pgweir's own Close: swallowed.
-    OwnClose(ServerName),
+    /// pgweir's own Close: swallowed. None is the unnamed statement.
+    OwnClose(Option<ServerName>),
     /// ParseComplete that pgweir gives, since the server has the statement.
     LocalParseComplete {
         /// The client's name for it.

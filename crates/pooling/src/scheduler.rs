@@ -201,9 +201,15 @@ impl Scheduler {
     /// help (wrong password, no such database). Returns the clients to be told.
     pub fn connect_failed(&mut self, permanent: bool, now: Instant) -> Vec<WaiterId> {
         self.connecting = self.connecting.saturating_sub(1);
-        let since = self.outage.map_or(now, |outage| outage.since);
-        let pause = self.outage.map_or(FIRST_PAUSE, |outage| (outage.pause * 2).min(LONGEST_PAUSE));
-        self.outage = Some(Outage { since, next_attempt: now + pause, pause });
+        self.outage = Some(match self.outage {
+            None => Outage { since: now, next_attempt: now + FIRST_PAUSE, pause: FIRST_PAUSE },
+            // One of several that were under way when the first failed: it says nothing new.
+            Some(outage) if now < outage.next_attempt => outage,
+            Some(outage) => {
+                let pause = (outage.pause * 2).min(LONGEST_PAUSE);
+                Outage { since: outage.since, next_attempt: now + pause, pause }
+            }
+        });
         // Other connections of the pool work: whoever waits gets one of those.
         let alive = self.out > 0 || !self.idle.is_empty();
         if (permanent && !alive) || self.is_unreachable(now) {

@@ -122,30 +122,34 @@ fn contents(class: Class, text: &[u8]) -> SessionEffect {
     }
 }
 
+/// How many tokens of a call of `set_config` are looked at; calls may be nested.
+const LOOK_AHEAD: usize = 200;
+
 /// `set_config(name, value, is_local)`, after the parenthesis: local only if it says `true`.
 fn set_config(mut lexer: Lexer<'_>) -> SessionEffect {
     let mut depth = 0u32;
     let mut commas = 0u32;
-    loop {
+    for _ in 0..LOOK_AHEAD {
         let token = lexer.next();
         match token.kind {
-            Kind::End | Kind::CloseParenthesis if depth == 0 => return SessionEffect::SetConfig,
-            Kind::End => return SessionEffect::SetConfig,
-            Kind::OpenParenthesis | Kind::OpenBracket => depth = depth.saturating_add(1),
+            Kind::End => break,
+            Kind::CloseParenthesis if depth == 0 => break,
+            Kind::OpenParenthesis | Kind::OpenBracket => depth += 1,
             Kind::CloseParenthesis | Kind::CloseBracket => depth = depth.saturating_sub(1),
             Kind::Comma if depth == 0 => commas += 1,
             _ => {}
         }
         if commas == 2 {
             let third = lexer.next();
-            let is_true = word(third.kind, third.hash) == Word::True;
-            return if is_true && lexer.next().kind == Kind::CloseParenthesis {
-                SessionEffect::SetLocal
-            } else {
-                SessionEffect::SetConfig
-            };
+            if word(third.kind, third.hash) == Word::True
+                && lexer.next().kind == Kind::CloseParenthesis
+            {
+                return SessionEffect::SetLocal;
+            }
+            break;
         }
     }
+    SessionEffect::SetConfig
 }
 
 #[cfg(test)]

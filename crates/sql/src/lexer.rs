@@ -8,6 +8,7 @@ use crate::hash::{
     self, LITERAL_SEED, NAME_SEED, QUOTED_RESERVED_SEED, SYMBOL_SEED, constant_token,
 };
 use crate::keyword;
+use crate::number;
 
 /// A constant's type, as far as its spelling tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,15 @@ pub(crate) enum Kind {
     End,
 }
 
+impl Kind {
+    pub(crate) fn is_number(self) -> bool {
+        matches!(
+            self,
+            Self::Literal(Literal::Integer | Literal::BigInteger | Literal::Numeric)
+        )
+    }
+}
+
 /// One token; `start..end` is where it stands in the text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token {
@@ -73,21 +83,24 @@ const NOT_EQUAL: u64 = symbol(b"<>");
 /// PostgreSQL reads it as `<>`.
 const NOT_EQUAL_ALIAS: u64 = symbol(b"!=");
 
-/// PostgreSQL's operators are names and no longer than these. Without a limit a long run of signs,
-/// each of which is a token, would be looked through once for each of them.
-const OPERATOR_LIMIT: usize = 64;
-
 /// Reads tokens off a text. A copy of it is a look ahead.
 #[derive(Clone)]
 pub(crate) struct Lexer<'a> {
     text: &'a [u8],
     at: usize,
+    /// Up to here there are only signs, each of them a token: known, so that a long run of them is
+    /// not looked through again for each.
+    signs_end: usize,
 }
 
 impl<'a> Lexer<'a> {
     /// Reads `text` from `at` on.
     pub(crate) fn new(text: &'a [u8], at: usize) -> Self {
-        Self { text, at }
+        Self {
+            text,
+            at,
+            signs_end: 0,
+        }
     }
 
     #[inline(always)]
@@ -297,7 +310,7 @@ impl<'a> Lexer<'a> {
     #[inline(always)]
     fn operator(&mut self, start: usize) -> Token {
         let mut end = start + 1;
-        if bytes::class(self.byte(end)) == ByteClass::Operator {
+        if end >= self.signs_end && bytes::class(self.byte(end)) == ByteClass::Operator {
             end = self.long_operator_end(start);
         }
         let mut hash = hash::token(SYMBOL_SEED, self.text, start, end);
@@ -307,9 +320,9 @@ impl<'a> Lexer<'a> {
         self.token(Kind::Operator, start, end, hash)
     }
 
-    fn long_operator_end(&self, start: usize) -> usize {
+    fn long_operator_end(&mut self, start: usize) -> usize {
         let mut end = start + 1;
-        while end - start < OPERATOR_LIMIT && bytes::class(self.byte(end)) == ByteClass::Operator {
+        while bytes::class(self.byte(end)) == ByteClass::Operator {
             if matches!(
                 [self.byte(end), self.byte(end + 1)],
                 [b'-', b'-'] | [b'/', b'*']
@@ -322,6 +335,7 @@ impl<'a> Lexer<'a> {
         let special = |byte: &u8| b"~!@#%^&|`?".contains(byte);
         if run.last().is_some_and(|last| matches!(last, b'+' | b'-')) && !run.iter().any(special) {
             let kept = run.iter().rposition(|byte| !matches!(byte, b'+' | b'-'));
+            self.signs_end = end;
             // Of nothing but signs, the first one is taken alone.
             end = start + kept.map_or(1, |last| last + 1);
         }
@@ -358,80 +372,10 @@ impl<'a> Lexer<'a> {
         self.text.len()
     }
 
-    /// A number (manual, 4.1.2.6): decimal, with fraction and exponent, or 0x, 0o, 0b; underscores
-    /// between digits.
-    #[inline]
-    fn number(&mut self, start: usize) -> Token {
-        if let Some(token) = self.short_number(start) {
-            return token;
-        }
-        let second = self.byte(start + 1) | 0x20;
-        if self.byte(start) == b'0' && matches!(second, b'x' | b'o' | b'b') {
-            let (radix, digits) = match second {
-                b'x' => (16, start + 2),
-                b'o' => (8, start + 2),
-                _ => (2, start + 2),
-            };
-            let (end, value) = self.digits(digits, radix);
-            if end > digits {
-                return self.literal(whole(value), start, end);
-            }
-        }
-        let (mut end, value) = self.digits(start, 10);
-        let mut literal = whole(value);
-        // `1..10` is a range of PL/pgSQL, not the number `1.`
-        if self.byte(end) == b'.' && self.byte(end + 1) != b'.' {
-            end = self.digits(end + 1, 10).0;
-            literal = Literal::Numeric;
-        }
-        if self.byte(end) | 0x20 == b'e' {
-            let sign = usize::from(matches!(self.byte(end + 1), b'+' | b'-'));
-            let exponent_end = self.digits(end + 1 + sign, 10).0;
-            if exponent_end > end + 1 + sign {
-                end = exponent_end;
-                literal = Literal::Numeric;
-            }
-        }
-        self.literal(literal, start, end)
-    }
-
-    /// A number of up to nine digits with nothing else to it: nearly all of them.
     #[inline(always)]
-    fn short_number(&mut self, start: usize) -> Option<Token> {
-        let mut end = start;
-        while self.byte(end).is_ascii_digit() {
-            end += 1;
-        }
-        // What makes a number of another kind continues with a letter, an underscore or a point.
-        let ends = !matches!(
-            bytes::class(self.byte(end)),
-            ByteClass::Letter | ByteClass::Dot
-        );
-        (ends && end - start < 10).then(|| self.literal(Literal::Integer, start, end))
-    }
-
-    /// The end of the digits at `at`, and their value; none if it is beyond 64 bits.
-    #[inline]
-    fn digits(&self, mut at: usize, radix: u32) -> (usize, Option<u64>) {
-        let mut value = Some(0u64);
-        loop {
-            if let Some(digit) = char::from(self.byte(at)).to_digit(radix) {
-                value = value
-                    .and_then(|v| v.checked_mul(u64::from(radix)))
-                    .and_then(|v| v.checked_add(u64::from(digit)));
-            } else if self.byte(at) != b'_' || !char::from(self.byte(at + 1)).is_digit(radix) {
-                return (at, value);
-            }
-            at += 1;
-        }
-    }
-}
-
-fn whole(value: Option<u64>) -> Literal {
-    match value {
-        Some(value) if i32::try_from(value).is_ok() => Literal::Integer,
-        Some(value) if i64::try_from(value).is_ok() => Literal::BigInteger,
-        _ => Literal::Numeric,
+    fn number(&mut self, start: usize) -> Token {
+        let (end, literal) = number::number(self.text, start);
+        self.literal(literal, start, end)
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! Pure: no sockets, no files, no clocks, and no panic on any bytes.
 
+mod before;
 mod bytes;
 mod class;
 mod classify;
@@ -17,6 +18,7 @@ mod keyword;
 mod lexer;
 mod lists;
 mod normalise;
+mod number;
 mod registry;
 mod routine;
 mod scan;

@@ -4,7 +4,8 @@
 use std::ops::Range;
 
 use crate::Shape;
-use crate::keyword::{self, Traits, Word};
+use crate::before::Before;
+use crate::keyword::{self, Word};
 use crate::lexer::{Kind, Lexer, Literal, MINUS, Token};
 use crate::lists::{ListWord, Lists};
 use crate::routine::RoutineBody;
@@ -65,29 +66,13 @@ pub(crate) fn scan<S: Sink>(text: &[u8], from: usize, until: Until, sink: &mut S
         modifier_depth: NOWHERE,
         cast: false,
         list_word: None,
-        lists: [List {
-            depth: NOWHERE,
-            rows: false,
-        }; LISTS],
-        open_lists: 0,
+        lists: Lists::default(),
     };
     scanner.run(from.saturating_add(Shape::STATEMENT_LIMIT), text.len())
 }
 
 /// A depth that is never reached.
 const NOWHERE: u32 = u32::MAX;
-
-/// What the token before says about the one that comes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Before {
-    Start,
-    Word(Traits),
-    /// An operator, an opening bracket or parenthesis.
-    Opening,
-    Comma,
-    /// A constant, a name in quotation marks, a closing bracket, …
-    Operand,
-}
 
 struct Scanner<'a, 's, S> {
     lexer: Lexer<'a>,
@@ -211,7 +196,7 @@ impl<S: Sink> Scanner<'_, '_, S> {
             self.release_semicolon();
         }
         self.end = token.end;
-        if self.minus.is_some() && !is_number(token.kind) {
+        if self.minus.is_some() && !token.kind.is_number() {
             self.release_minus();
         }
         match token.kind {
@@ -222,7 +207,7 @@ impl<S: Sink> Scanner<'_, '_, S> {
                 self.sink.parameter(number, &token);
                 self.now_before(Before::Operand);
             }
-            Kind::Operator if token.hash == MINUS && self.operand_expected() => {
+            Kind::Operator if token.hash == MINUS && self.before.expects_operand() => {
                 self.minus = Some(token);
             }
             Kind::Operator => self.plain(&token, Before::Opening),
@@ -266,14 +251,6 @@ impl<S: Sink> Scanner<'_, '_, S> {
         }
     }
 
-    fn operand_expected(&self) -> bool {
-        match self.before {
-            Before::Start | Before::Opening | Before::Comma => true,
-            Before::Word(traits) => traits.before_operand(),
-            Before::Operand => false,
-        }
-    }
-
     #[inline(always)]
     fn name(&mut self, token: &Token) {
         let (word, traits) = keyword::lookup(token.hash);
@@ -288,7 +265,7 @@ impl<S: Sink> Scanner<'_, '_, S> {
         match word {
             Word::Plain => {}
             Word::True | Word::False | Word::Null
-                if self.folds_words && self.constant_expected() =>
+                if self.folds_words && self.before.expects_constant() =>
             {
                 let literal = if word == Word::Null {
                     Literal::Null
@@ -333,14 +310,6 @@ impl<S: Sink> Scanner<'_, '_, S> {
         );
     }
 
-    fn constant_expected(&self) -> bool {
-        match self.before {
-            Before::Opening | Before::Comma => true,
-            Before::Word(traits) => traits.before_constant(),
-            Before::Start | Before::Operand => false,
-        }
-    }
-
     #[inline(always)]
     fn constant_or_position(&mut self, literal: Literal, token: &Token) {
         let minus = self.minus.take();
@@ -380,8 +349,7 @@ impl<S: Sink> Scanner<'_, '_, S> {
     #[inline(always)]
     fn open(&mut self, token: &Token) {
         let parenthesis = token.kind == Kind::OpenParenthesis;
-        let is_modifier = parenthesis
-            && (self.cast || matches!(self.before, Before::Word(traits) if traits.is_type()));
+        let is_modifier = parenthesis && (self.cast || self.before.is_type());
         let list_word = self.list_word;
         // An array's element may be an array without the word.
         let inner_array = !parenthesis
@@ -448,11 +416,4 @@ impl<S: Sink> Scanner<'_, '_, S> {
             self.sink.close_list();
         }
     }
-}
-
-fn is_number(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Literal(Literal::Integer | Literal::BigInteger | Literal::Numeric)
-    )
 }

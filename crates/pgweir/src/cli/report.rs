@@ -12,7 +12,11 @@ use report::Report;
 use report::render::{self, Style};
 
 use super::admin::AdminConsole;
+use crate::run::local_admin;
 use crate::settings;
+
+/// Where pgweir listens unless told otherwise.
+const DEFAULT_ADMIN: &str = "postgres://127.0.0.1:6432/pgweir";
 
 /// What a report looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -40,22 +44,18 @@ impl ReportFormat {
 /// What `pgweir report` takes. Not `Debug`: the URL may hold a password.
 #[derive(Args, Clone)]
 #[command(after_help = "\
-The password may come from PGPASSWORD. The user must be one of admin_users or stats_users.
+A pgweir that runs as the same user on this machine is found by itself. Elsewhere, --admin names it:
+the user must be one of admin_users or stats_users, and the password may come from PGPASSWORD.
 
 Examples:
   pgweir report
   pgweir report --since 5m --top 5
   pgweir report --admin postgres://app@db.internal:6432 --format json --output report.json")]
 pub struct ReportArguments {
-    /// The running pgweir.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "PGWEIR_ADMIN",
-        hide_env_values = true,
-        default_value = "postgres://127.0.0.1:6432/pgweir"
-    )]
-    pub admin: String,
+    /// The running pgweir's admin console [default: the pgweir of this machine and user, else
+    /// postgres://127.0.0.1:6432/pgweir].
+    #[arg(long, value_name = "URL", env = "PGWEIR_ADMIN", hide_env_values = true)]
+    pub admin: Option<String>,
 
     /// How far to look back; whole minutes are taken.
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
@@ -86,7 +86,9 @@ impl ReportArguments {
     /// # Errors
     /// When pgweir cannot be reached or refuses, and when the output cannot be written.
     pub async fn execute(&self) -> anyhow::Result<()> {
-        let console = AdminConsole::connect(&self.admin).await?;
+        let found = self.admin.clone().or_else(|| local_admin::find());
+        let url = found.as_deref().unwrap_or(DEFAULT_ADMIN);
+        let console = AdminConsole::connect(url).await?;
         let report = console.report(self.since, self.top).await?;
         let style = Style {
             colour: self.output.is_none() && colour_wanted(self.no_color),

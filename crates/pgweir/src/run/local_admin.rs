@@ -78,16 +78,12 @@ fn write_private(directory: &Path, file: &Path, text: &str) -> std::io::Result<(
     file.write_all(text.as_bytes())
 }
 
-/// The URL of the pgweir of this machine and user: that on `port`, or the only one there is.
-pub(crate) fn find(port: Option<u16>) -> Option<String> {
+/// The URL of the pgweir of this machine and user: that on the default port, or the only one there
+/// is.
+pub(crate) fn find() -> Option<String> {
     let directory = state_directory(std::env::var_os("PGWEIR_DATA_DIR").as_deref().map(Path::new))?;
-    let file = match port {
-        Some(port) => file_in(&directory, port),
-        None => {
-            let default = file_in(&directory, 6432);
-            if default.exists() { default } else { the_only_one(&directory)? }
-        }
-    };
+    let default = file_in(&directory, 6432);
+    let file = if default.exists() { default } else { the_only_one(&directory)? };
     fs::read_to_string(file).ok().map(|url| url.trim().to_owned())
 }
 

@@ -2,7 +2,7 @@
 
 mod analyser;
 mod console;
-mod local_admin;
+pub(crate) mod local_admin;
 mod logging;
 mod process;
 mod proxy_settings;

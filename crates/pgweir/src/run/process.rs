@@ -50,6 +50,9 @@ impl Reloader {
             tracing::warn!("{warning}");
         }
         let settings = Arc::new(resolved.settings);
+        for name in self.settings().needing_restart(&settings) {
+            tracing::warn!("{name} has changed; that takes effect at the next start");
+        }
         *self.settings.write() = Arc::clone(&settings);
         if let Some(proxy) = self.proxy.get() {
             proxy.reconfigure(proxy_settings::of(&settings, &self.local_password));

@@ -207,6 +207,7 @@ impl ClientSession {
             // does when it is given a name that it has; the error is put into the client's words.
             return self.duplicate(parse.name, statement, server, io);
         }
+        server.statements.renew(&statement);
         let preparation = server.statements.prepare(&statement);
         self.write_closes(&preparation.close, io);
         self.statements.insert(parse.name, Arc::clone(&statement));
@@ -272,7 +273,7 @@ impl ClientSession {
         for name in names {
             let text = name.to_string();
             frontend::write_statement_target(io.to_server, frontend::CLOSE, text.as_bytes());
-            self.replies.push(Expected::OwnClose(*name));
+            self.replies.push(Expected::OwnClose(Some(*name)));
             self.quiet = false;
         }
     }
@@ -285,6 +286,14 @@ impl ClientSession {
         io: &mut Io<'_>,
     ) -> Option<Vec<u8>> {
         let Some(statement) = self.statements.get(name).cloned() else {
+            if name.is_empty() {
+                // The server may have another client's: without it the server raises the error.
+                frontend::write_statement_target(io.to_server, frontend::CLOSE, b"");
+                self.replies.push(Expected::OwnClose(None));
+                self.quiet = false;
+                server.statements.set_unnamed(None);
+                return None;
+            }
             // Not prepared through the protocol: SQL's PREPARE, or an error that the server will
             // raise. A name of ours must not lead to another client's statement.
             let ours = name.starts_with(SERVER_NAME_PREFIX.as_bytes());

@@ -75,9 +75,19 @@ impl PinReason {
             SessionEffect::Load => Self::Load,
             SessionEffect::SequenceSession => Self::SequenceState,
             SessionEffect::SetSession | SessionEffect::SetConfig => Self::Setting,
-            SessionEffect::SetRole => Self::Role,
+            SessionEffect::SetRole | SessionEffect::SetAuthorization => Self::Role,
             SessionEffect::Do => Self::AnonymousCode,
-            _ => return None,
+            // All named, so that a new effect is a question the compiler asks.
+            SessionEffect::None
+            | SessionEffect::SetLocal
+            | SessionEffect::ResetRole
+            | SessionEffect::Reset
+            | SessionEffect::DiscardAll
+            | SessionEffect::DiscardOther
+            | SessionEffect::Deallocate
+            | SessionEffect::DeallocateAll
+            | SessionEffect::Unlisten
+            | SessionEffect::AdvisoryUnlock => return None,
         })
     }
 }

@@ -66,9 +66,13 @@ impl ClientSession {
                     break HEAD_BYTES + front;
                 };
                 // Written by the handlers themselves: whatever stands before must be there first.
-                if matches!(head.kind, backend::ERROR_RESPONSE) {
+                if matches!(head.kind, backend::ERROR_RESPONSE | backend::PARAMETER_STATUS) {
                     io.to_client.extend_from_slice(&input[unsent..consumed]);
                     unsent = consumed;
+                }
+                // Counted before it is dealt with: a statement's last message is part of it.
+                if !self.own_is_due() {
+                    self.meter.sent(head.total(), io.now);
                 }
                 let fate = self.message(head, bytes, server, io)?;
                 if fate == Fate::Lost {
@@ -81,9 +85,7 @@ impl ClientSession {
                 }
                 (HEAD_BYTES + front, forward)
             };
-            if forward {
-                self.meter.sent(taken, io.now);
-            } else {
+            if !forward {
                 io.to_client.extend_from_slice(&input[unsent..consumed]);
                 unsent = consumed + taken;
             }
@@ -106,6 +108,14 @@ impl ClientSession {
                     | Expected::LocalCloseComplete
                     | Expected::CopyEnd
             )
+        )
+    }
+
+    /// Whether the server is answering something that pgweir itself sent.
+    fn own_is_due(&self) -> bool {
+        matches!(
+            self.replies.front(),
+            Some(Expected::OwnQuery | Expected::OwnParse(_) | Expected::OwnClose(_))
         )
     }
 
@@ -137,6 +147,13 @@ impl ClientSession {
             backend::NOTICE_RESPONSE if !own => return Ok(Fate::Forward),
             backend::PARAMETER_STATUS => {
                 if let Some((name, value)) = backend::read_parameter_status(body) {
+                    if self.reattach
+                        && let Some(wanted) =
+                            server.parameters.restored(&self.parameters, name, value)
+                    {
+                        backend::write_parameter_status(io.to_client, name, wanted);
+                        return Ok(Fate::Swallow);
+                    }
                     let client = (!own).then_some(&mut self.parameters);
                     server.parameters.reported(client, name, value);
                 }
@@ -210,7 +227,6 @@ impl ClientSession {
         server: &mut ServerSession,
         io: &mut Io<'_>,
     ) {
-        self.meter.sent(head.total(), io.now);
         let rows = match head.kind {
             backend::COMMAND_COMPLETE => backend::rows_of_tag(body),
             _ => 0,
@@ -263,7 +279,6 @@ impl ClientSession {
         }
         self.quiet = self.replies.is_empty();
         if fate == Fate::Forward {
-            self.meter.sent(head.total(), io.now);
             self.status = status;
             self.meter.ready(status, self.quiet, io.now, io.events);
             if status == TransactionStatus::Idle && self.quiet {
@@ -281,7 +296,10 @@ impl ClientSession {
             self.last_words = Some(body.to_vec());
             return Fate::Lost;
         }
-        self.meter.sent(HEAD_BYTES + body.len(), io.now);
+        // "cached plan must not change result type": only a new Parse helps.
+        if sqlstate == SqlState::from_bytes(b"0A000") && contains(body, b"RevalidateCachedQuery") {
+            server.statements.doubt();
+        }
         match self.replies.front_mut() {
             // A setting was refused: it was checked at login, so that this server differs from the
             // others. The client's own statements go on.
@@ -330,7 +348,7 @@ impl ClientSession {
                 }
                 Expected::OwnParse(Some(name)) => server.statements.forget(name),
                 Expected::OwnParse(None) => server.statements.set_unnamed(None),
-                Expected::OwnClose(name) => server.statements.not_closed(name),
+                Expected::OwnClose(Some(name)) => server.statements.not_closed(name),
                 Expected::Execute => executes += 1,
                 _ => {}
             }

@@ -81,8 +81,8 @@ impl Detector for MissingIndex {
         if inputs.catalog.read_at.is_none() {
             return vec![NotChecked {
                 check: self.name().to_owned(),
-                why: "the catalogue was not read, so that tables and indexes are unknown; \
-                      `pgweir check` says what is needed"
+                why: "the catalogue was not read (yet), so that tables and indexes are unknown; \
+                      it is read within seconds of the first traffic, and the report says why if not"
                     .to_owned(),
             }];
         }

@@ -12,6 +12,8 @@ use tokio::sync::watch;
 use crate::run::process::Reloader;
 use crate::settings::Settings;
 
+/// Everything is asked one at a time: one connection a database is enough.
+const MAX_CONNECTIONS: usize = 1;
 /// How often the catalogue is read.
 const READ: Duration = Duration::from_secs(15);
 /// Work on the upstream is at most this share of the time, so that asking never becomes a load.
@@ -112,7 +114,9 @@ impl Work {
         let upstream = Upstream { host: pool.host, port: pool.port, user: pool.user, password };
         let current = self.catalogs.get(&place).is_some_and(|(made_for, _)| *made_for == upstream);
         if !current {
-            let catalog = Catalog::new(upstream.clone(), CatalogSettings::default());
+            let bounds =
+                CatalogSettings { max_connections: MAX_CONNECTIONS, ..CatalogSettings::default() };
+            let catalog = Catalog::new(upstream.clone(), bounds);
             self.catalogs.insert(place.clone(), (upstream, catalog));
         }
         Some((place, pool.dbname))

@@ -1,0 +1,115 @@
+//! Micro-benchmarks of the pure core: what a statement costs beyond its system calls.
+//!
+//! `cargo bench -p pgweir`. The figures are noisy on a shared machine: compare two runs of one
+//! machine, not a run with a number written down.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use model::{ClientId, Histogram, LabelRegistry, Labels, PoolMode, ServerId};
+use pooling::parameters::{ClientParameters, ServerParameters};
+use pooling::scheduler::{Limits, Request, Scheduler, WaiterId};
+use pooling::session::{ClientSession, Io, ServerSession};
+use sql::ShapeRegistry;
+use testkit::frames;
+
+const STATEMENT: &str = "SELECT o.id, o.status, c.name FROM orders o JOIN customers c ON c.id = \
+                         o.customer_id WHERE o.id = 4711 AND o.status = 'open'";
+
+fn shapes(criterion: &mut Criterion) {
+    let registry = ShapeRegistry::new(1_000);
+    let mut observed = Vec::new();
+    let mut group = criterion.benchmark_group("shapes");
+    group.throughput(Throughput::Bytes(STATEMENT.len() as u64));
+    group.bench_function("known statement", |bencher| {
+        bencher.iter(|| {
+            observed.clear();
+            registry.observe(black_box(STATEMENT.as_bytes()), &mut observed);
+        });
+    });
+    group.finish();
+}
+
+fn limits() -> Limits {
+    Limits {
+        size: 10,
+        max_waiting: None,
+        wait_timeout: Duration::from_secs(120),
+        idle_timeout: Duration::from_secs(600),
+        lifetime: Duration::from_secs(3600),
+        login_retry: Duration::from_secs(15),
+    }
+}
+
+fn scheduler(criterion: &mut Criterion) {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(limits());
+    scheduler.request(WaiterId(0), None, now);
+    for _ in 0..scheduler.connects_due(now) {
+        scheduler.connected();
+        scheduler.freed(ServerId(1), now, now);
+    }
+    scheduler.freed(ServerId(1), now, now);
+    criterion.bench_function("scheduler: request and free", |bencher| {
+        bencher.iter(|| match scheduler.request(WaiterId(1), None, now) {
+            Request::Granted(server) => scheduler.freed(black_box(server), now, now),
+            other => panic!("the pool is idle: {other:?}"),
+        });
+    });
+}
+
+/// One statement through the session machine, both ways, on a server connection that is held.
+fn session(criterion: &mut Criterion) {
+    let registry = ShapeRegistry::new(1_000);
+    let labels = LabelRegistry::new(10);
+    let label = labels.intern(Labels {
+        database: "shop".into(),
+        user: "web".into(),
+        application: "bench".into(),
+    });
+    let parameters = ClientParameters::new([]);
+    let mut client = ClientSession::new(ClientId(1), label, PoolMode::Transaction, parameters);
+    let mut server = ServerSession::new(ServerParameters::default(), 200);
+    let request = frames::query(STATEMENT);
+    let answer = [
+        frames::row_description(&["id"]),
+        frames::data_row(&[Some("4711")]),
+        frames::command_complete("SELECT 1"),
+        frames::ready_for_query(b'I'),
+    ]
+    .concat();
+    let (mut to_server, mut to_client, mut events) = (Vec::new(), Vec::new(), Vec::new());
+    criterion.bench_function("session: one simple query, both ways", |bencher| {
+        bencher.iter(|| {
+            to_server.clear();
+            to_client.clear();
+            events.clear();
+            let mut io = Io {
+                shapes: &registry,
+                to_server: &mut to_server,
+                to_client: &mut to_client,
+                events: &mut events,
+                now: Instant::now(),
+            };
+            client.attach(&mut server, Duration::ZERO, &mut io);
+            let sent = client.on_client(black_box(&request), Some(&mut server), &mut io);
+            let answered = client.on_server(black_box(&answer), &mut server, &mut io);
+            assert!(sent.is_ok() && answered.is_ok() && client.releasable());
+        });
+    });
+}
+
+fn histogram(criterion: &mut Criterion) {
+    let mut histogram = Histogram::default();
+    let mut us = 1u64;
+    criterion.bench_function("histogram: record", |bencher| {
+        bencher.iter(|| {
+            us = us.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            histogram.record(Duration::from_micros(us >> 44));
+        });
+    });
+}
+
+criterion_group!(benches, shapes, scheduler, session, histogram);
+criterion_main!(benches);

@@ -1,0 +1,178 @@
+//! A database of a test's own and a pgweir in front of it.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use testkit::{ErrorFields, Frame, Postgres, Proxy, ProxyOptions, ScriptedClient, TestDatabase};
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+/// The program under test.
+pub(crate) const PGWEIR: &str = env!("CARGO_BIN_EXE_pgweir");
+/// How long something may take to come true.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A row of the admin console, by column.
+pub(crate) type Row = HashMap<String, String>;
+
+/// A database of a test's own and a pgweir in front of it.
+pub(crate) struct Scene {
+    pub(crate) proxy: Proxy,
+    pub(crate) database: TestDatabase,
+}
+
+impl Scene {
+    /// pgweir with these arguments, on the server that all tests share.
+    pub(crate) async fn open<const N: usize>(arguments: [&str; N]) -> Self {
+        let postgres = Postgres::shared().await;
+        let database = postgres.database().await;
+        let options = ProxyOptions::upstream(postgres.url("postgres", "postgres"));
+        let proxy = Proxy::start(PGWEIR, options.arguments(arguments)).await;
+        Self { proxy, database }
+    }
+
+    /// With this pool size.
+    pub(crate) async fn with_pool_of(size: usize) -> Self {
+        Self::open(["--default-pool-size", &size.to_string()]).await
+    }
+
+    /// With these tables.
+    pub(crate) async fn with_schema(self, sql: &str) -> Self {
+        self.direct().await.batch_execute(sql).await.unwrap();
+        self
+    }
+
+    /// A raw client that is logged in.
+    pub(crate) async fn client(&self) -> ScriptedClient {
+        ScriptedClient::login(self.proxy.address(), "postgres", &self.database.name).await
+    }
+
+    /// Several raw clients.
+    pub(crate) async fn clients<const N: usize>(&self) -> [ScriptedClient; N] {
+        let mut clients = Vec::new();
+        for _ in 0..N {
+            clients.push(self.client().await);
+        }
+        clients.try_into().unwrap_or_else(|_| panic!("{N} clients"))
+    }
+
+    /// A driver's client.
+    pub(crate) async fn driver(&self) -> Client {
+        self.proxy.connect("postgres", &self.database.name).await
+    }
+
+    /// A client of the admin console.
+    pub(crate) async fn console(&self) -> Client {
+        self.proxy.connect("postgres", "pgweir").await
+    }
+
+    /// A connection past pgweir.
+    pub(crate) async fn direct(&self) -> Client {
+        self.database.connect().await
+    }
+
+    /// The process ids of the pool's server connections, as the server counts them.
+    pub(crate) async fn server_connections(&self) -> Vec<i32> {
+        server_connections(&self.direct().await).await
+    }
+
+    /// Waits until a server connection runs pg_sleep.
+    pub(crate) async fn until_sleeping(&self) {
+        let direct = self.direct().await;
+        let sql = "SELECT FROM pg_stat_activity WHERE datname = current_database()
+                   AND state = 'active' AND wait_event = 'PgSleep'";
+        until("a server connection sleeps", async || {
+            !direct.query(sql, &[]).await.unwrap().is_empty()
+        })
+        .await;
+    }
+
+    /// Why the console says that a client is pinned; clients are known by their port.
+    pub(crate) async fn pinned(&self, client: &ScriptedClient) -> String {
+        let rows = show(&self.console().await, "SHOW CLIENTS").await;
+        let port = client.local_port().to_string();
+        let row = rows.iter().find(|row| row["port"] == port);
+        row.unwrap_or_else(|| panic!("no client of port {port} in {rows:?}"))["pinned"].clone()
+    }
+}
+
+/// [`Scene::server_connections`] by a connection that is there already.
+pub(crate) async fn server_connections(direct: &Client) -> Vec<i32> {
+    let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+               AND pid <> pg_backend_pid() AND application_name <> 'pgweir-catalog'
+               AND backend_type = 'client backend' ORDER BY backend_start, pid";
+    let rows = direct.query(sql, &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// The rows of a SHOW; NULL is "".
+pub(crate) async fn show(console: &Client, sql: &str) -> Vec<Row> {
+    let messages = console.simple_query(sql).await.unwrap();
+    let rows = messages.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    rows.map(|row| {
+        let columns = row.columns().iter().map(|column| column.name().to_owned());
+        let values = (0..row.len()).map(|index| row.get(index).unwrap_or_default().to_owned());
+        columns.zip(values).collect()
+    })
+    .collect()
+}
+
+/// Waits until `check` is true; panics with what is missing after 10 seconds.
+pub(crate) async fn until(what: &str, mut check: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !check().await {
+        assert!(Instant::now() < deadline, "not so after {PATIENCE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The only error among these messages.
+pub(crate) fn error(frames: &[Frame]) -> ErrorFields {
+    let errors: Vec<_> = frames.iter().filter(|(kind, _)| *kind == b'E').collect();
+    match errors[..] {
+        [(_, body)] => ErrorFields::read(body),
+        _ => panic!("{} errors in {:?}", errors.len(), testkit::frames::kinds(frames)),
+    }
+}
+
+/// The transaction status in the last message, a ReadyForQuery.
+pub(crate) fn status(frames: &[Frame]) -> char {
+    match frames.last() {
+        Some((b'Z', body)) => char::from(body[0]),
+        other => panic!("expected ReadyForQuery, got {other:?}"),
+    }
+}
+
+/// First columns of all rows among these messages.
+pub(crate) fn values(frames: &[Frame]) -> Vec<String> {
+    let rows = frames.iter().filter(|(kind, _)| *kind == b'D');
+    rows.filter_map(|(_, body)| testkit::frames::row_values(body).into_iter().next().flatten())
+        .collect()
+}
+
+/// The tags of all commands among these messages.
+pub(crate) fn tags(frames: &[Frame]) -> Vec<String> {
+    let tags = frames.iter().filter(|(kind, _)| *kind == b'C');
+    tags.map(|(_, body)| String::from_utf8_lossy(body).trim_end_matches('\0').to_owned()).collect()
+}
+
+/// Name and value of each ParameterStatus among these messages.
+pub(crate) fn parameters(frames: &[Frame]) -> HashMap<String, String> {
+    let reports = frames.iter().filter(|(kind, _)| *kind == b'S');
+    reports
+        .map(|(_, body)| {
+            let text = String::from_utf8_lossy(body);
+            let mut parts = text.split('\0').map(str::to_owned);
+            (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+        })
+        .collect()
+}
+
+/// Process id and secret in the BackendKeyData among these messages.
+pub(crate) fn backend_key(frames: &[Frame]) -> (i32, Vec<u8>) {
+    let (_, body) = frames.iter().find(|(kind, _)| *kind == b'K').expect("BackendKeyData");
+    let (id, secret) = body.split_at(4);
+    (i32::from_be_bytes(id.try_into().unwrap()), secret.to_vec())
+}
