@@ -158,3 +158,12 @@ async fn replication_is_refused_in_so_many_words() {
     client.startup("postgres", &scene.database.name, &[("replication", "off")]).await;
     client.login_trust().await;
 }
+
+#[tokio::test]
+async fn an_upstream_may_be_a_name() {
+    let port = Postgres::shared().await.port();
+    let upstream = format!("postgres://postgres@localhost:{port}/postgres");
+    let proxy = Proxy::start(PGWEIR, ProxyOptions::upstream(upstream)).await;
+    let client = proxy.connect("postgres", "postgres").await;
+    client.query_one("SELECT 1", &[]).await.unwrap();
+}

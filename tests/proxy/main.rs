@@ -2,9 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
+mod admin;
+mod cancel;
+mod copy;
 mod extended;
+mod faults;
+mod large;
+mod likeness;
 mod login;
+mod pinning;
+mod pool;
 mod prepared;
+mod programs;
+mod reload;
 mod scene;
+mod session_mode;
+mod shutdown;
 mod simple;
 mod startup;

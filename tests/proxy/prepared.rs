@@ -93,8 +93,7 @@ async fn more_statements_than_a_server_may_keep() {
         assert_eq!(run(&mut one, &format!("s{number}")).await, format!("one {number}"));
         assert_eq!(run(&mut other, &format!("s{number}")).await, format!("other {number}"));
     }
-    let kept: u32 =
-        one.value("SELECT count(*) FROM pg_prepared_statements").await.parse().unwrap();
+    let kept: u32 = one.value("SELECT count(*) FROM pg_prepared_statements").await.parse().unwrap();
     assert!(kept <= 3, "{kept} statements on the server");
 }
 
@@ -196,7 +195,10 @@ async fn sql_gets_rid_of_protocol_level_statements() {
         assert_eq!(run(&mut other, "s").await, "other", "after another client's {sql}");
     }
     let answered = client.query("DEALLOCATE no_such_statement").await;
-    assert_eq!(error(&answered).message(), "prepared statement \"no_such_statement\" does not exist");
+    assert_eq!(
+        error(&answered).message(),
+        "prepared statement \"no_such_statement\" does not exist"
+    );
 }
 
 #[tokio::test]
@@ -274,8 +276,7 @@ async fn a_statement_is_parsed_again_after_its_table_changed() {
     exchange(&mut client, &[bind("", "s", &[]), execute("", 0), sync()]).await;
     other.rows("ALTER TABLE t ADD b int").await;
     // As without a pooler: the result type of a cached plan must not change (0A000).
-    let answered =
-        exchange(&mut client, &[bind("", "s", &[]), execute("", 0), sync()]).await;
+    let answered = exchange(&mut client, &[bind("", "s", &[]), execute("", 0), sync()]).await;
     assert_eq!((error(&answered).sqlstate(), status(&answered)), ("0A000", 'I'));
     // Drivers then close and prepare again, and must get the new row type.
     exchange(&mut client, &[close(b'S', "s"), sync()]).await;
@@ -320,4 +321,24 @@ async fn texts_that_differ_only_in_their_declared_types_are_two_statements() {
     let text = other.prepare_typed(sql, &[tokio_postgres::types::Type::TEXT]).await.unwrap();
     assert_eq!(client.query_one(&int, &[&1_i32]).await.unwrap().get::<_, String>(1), "integer");
     assert_eq!(other.query_one(&text, &[&"x"]).await.unwrap().get::<_, String>(1), "text");
+}
+
+#[tokio::test]
+async fn a_statement_that_another_server_cannot_parse_is_that_error() {
+    let scene = Scene::with_pool_of(2).await.with_schema("CREATE TABLE t (a int)").await;
+    let [mut client, mut holder] = scene.clients().await;
+    prepare(&mut client, "s", "SELECT count(*) FROM t").await;
+    // The server that has it is taken: it must be prepared on the other one.
+    let pid = client.value("SELECT pg_backend_pid()").await;
+    holder.rows("BEGIN").await;
+    assert_eq!(holder.value("SELECT pg_backend_pid()").await, pid);
+    holder.rows("DROP TABLE t; COMMIT; BEGIN").await;
+    for _ in 0..2 {
+        let request = [bind("", "s", &[]), execute("", 0), sync()];
+        let answered = exchange(&mut client, &request).await;
+        assert_eq!((kinds(&answered).as_str(), error(&answered).sqlstate()), ("EZ", "42P01"));
+    }
+    client.rows("CREATE TABLE t (a int)").await;
+    assert_eq!(run(&mut client, "s").await, "0");
+    holder.rows("COMMIT").await;
 }

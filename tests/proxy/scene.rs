@@ -1,6 +1,7 @@
 //! A database of a test's own and a pgweir in front of it.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use testkit::{ErrorFields, Frame, Postgres, Proxy, ProxyOptions, ScriptedClient, TestDatabase};
@@ -55,6 +56,15 @@ impl Scene {
         clients.try_into().unwrap_or_else(|_| panic!("{N} clients"))
     }
 
+    /// A raw client that is logged in, and the key to cancel what it runs.
+    pub(crate) async fn client_with_key(&self) -> (ScriptedClient, CancelKey) {
+        let mut client = self.proxy.scripted().await;
+        client.startup("postgres", &self.database.name, &[]).await;
+        let (process_id, secret) = backend_key(&client.login_trust().await);
+        let address = self.proxy.address();
+        (client, CancelKey { address, process_id, secret })
+    }
+
     /// A driver's client.
     pub(crate) async fn driver(&self) -> Client {
         self.proxy.connect("postgres", &self.database.name).await
@@ -95,6 +105,23 @@ impl Scene {
     }
 }
 
+/// What it takes to cancel a client's query.
+#[derive(Clone, Debug)]
+pub(crate) struct CancelKey {
+    address: SocketAddr,
+    pub(crate) process_id: i32,
+    pub(crate) secret: Vec<u8>,
+}
+
+impl CancelKey {
+    /// Asks for it, and waits until that has been dealt with: the connection is closed then.
+    pub(crate) async fn cancel(&self) {
+        let mut connection = ScriptedClient::connect(self.address).await;
+        connection.send(&testkit::frames::cancel(self.process_id, &self.secret)).await;
+        connection.expect_closed().await;
+    }
+}
+
 /// [`Scene::server_connections`] by a connection that is there already.
 pub(crate) async fn server_connections(direct: &Client) -> Vec<i32> {
     let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
@@ -102,6 +129,13 @@ pub(crate) async fn server_connections(direct: &Client) -> Vec<i32> {
                AND backend_type = 'client backend' ORDER BY backend_start, pid";
     let rows = direct.query(sql, &[]).await.unwrap();
     rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// The most memory that pgweir has used so far, in KiB; `None` where the system does not say.
+pub(crate) fn peak_memory_kib(proxy: &Proxy) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.pid())).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// The rows of a SHOW; NULL is "".

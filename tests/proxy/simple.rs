@@ -1,15 +1,16 @@
-//! The simple protocol, and session state in transaction mode.
+//! The simple protocol, and settings that follow a client.
 
 use testkit::{ErrorFields, frames};
 
-use crate::scene::{Scene, error, parameters, status, tags, until, values};
+use crate::scene::{Scene, error, parameters, status, tags, values};
 
 #[tokio::test]
 async fn strings_of_several_statements_answer_in_order() {
     let scene = Scene::with_pool_of(1).await.with_schema("CREATE TABLE t (a int)").await;
     let mut client = scene.client().await;
-    let answered =
-        client.query("SELECT 1; INSERT INTO t VALUES (1), (2); SELECT a FROM t;;SELECT 'x;y'").await;
+    let answered = client
+        .query("SELECT 1; INSERT INTO t VALUES (1), (2); SELECT a FROM t;;SELECT 'x;y'")
+        .await;
     assert_eq!(frames::kinds(&answered), "TDCCTDDCTDCZ");
     assert_eq!(tags(&answered), ["SELECT 1", "INSERT 0 2", "SELECT 2", "SELECT 1"]);
     assert_eq!(values(&answered), ["1", "1", "2", "x;y"]);
@@ -89,18 +90,6 @@ async fn notices_come_through() {
 }
 
 #[tokio::test]
-async fn listeners_are_pinned_and_notified() {
-    let scene = Scene::with_pool_of(2).await;
-    let [mut listener, mut sender] = scene.clients().await;
-    listener.rows("LISTEN news").await;
-    assert_eq!(scene.pinned(&listener).await, "LISTEN");
-    sender.rows("NOTIFY news, 'first'").await;
-    let body = listener.expect(b'A').await;
-    assert!(body.ends_with(b"news\0first\0"), "{body:?}");
-    listener.rows("NOTIFY news, 'second'").await;
-}
-
-#[tokio::test]
 async fn settings_that_the_server_reports_follow_the_client_without_a_pin() {
     let scene = Scene::with_pool_of(1).await;
     let [mut one, mut other] = scene.clients().await;
@@ -146,61 +135,23 @@ async fn settings_end_with_their_transaction() {
 }
 
 #[tokio::test]
-async fn settings_that_are_not_reported_pin_until_discard_all() {
-    let scene = Scene::with_pool_of(2).await.with_schema("CREATE SCHEMA s").await;
-    let [mut one, mut other] = scene.clients().await;
-    let pid = one.value("SELECT pg_backend_pid()").await;
-    one.rows("SET search_path TO s").await;
-    assert_eq!(scene.pinned(&one).await, "SET");
-    for _ in 0..3 {
-        assert_ne!(other.value("SELECT pg_backend_pid()").await, pid);
-        assert_eq!(other.value("SHOW search_path").await, "\"$user\", public");
-        assert_eq!(one.value("SHOW search_path").await, "s");
-    }
-    one.rows("DISCARD ALL").await;
-    until("the pin is gone", async || scene.pinned(&one).await.is_empty()).await;
-    assert_eq!(one.value("SHOW search_path").await, "\"$user\", public");
-}
-
-#[tokio::test]
-async fn a_temporary_table_pins_and_goes_with_its_client() {
+async fn settings_end_with_their_savepoint() {
     let scene = Scene::with_pool_of(1).await;
-    let mut one = scene.client().await;
-    one.rows("CREATE TEMP TABLE cart (a int); INSERT INTO cart VALUES (7)").await;
-    assert_eq!(scene.pinned(&one).await, "temporary table");
-    assert_eq!(one.value("SELECT a FROM cart").await, "7");
-    // The only server connection is pinned: the other one waits for the first to leave.
-    let mut other = scene.client().await;
-    other.send_query("SELECT to_regclass('cart')::text").await;
-    assert_eq!(one.value("SELECT a FROM cart").await, "7");
-    one.terminate().await;
-    let answered = other.expect_until(b'Z').await;
-    assert_eq!(frames::row_values(&answered[1].1), [None]);
+    let [mut one, mut other] = scene.clients().await;
+    one.rows("BEGIN; SET application_name TO 'kept'; SAVEPOINT s").await;
+    one.rows("SET application_name TO 'lost'; SET TimeZone TO 'Asia/Tokyo'; ROLLBACK TO s").await;
+    one.rows("COMMIT").await;
+    other.rows("SELECT 1").await;
+    assert_eq!(one.value("SHOW application_name").await, "kept");
+    assert_eq!(one.value("SHOW TimeZone").await, "UTC");
 }
 
 #[tokio::test]
-async fn state_of_a_client_that_vanishes_is_gone_for_the_next() {
-    for state in [
-        "CREATE TEMP TABLE left_over (a int)",
-        "SET search_path TO nowhere",
-        "SET SESSION AUTHORIZATION limited",
-        "SELECT pg_advisory_lock(5)",
-        "PREPARE left_over AS SELECT 1",
-        "LISTEN left_over",
-        "BEGIN; DECLARE left_over CURSOR WITH HOLD FOR SELECT 1; COMMIT",
-        "BEGIN; LOCK TABLE pg_class; SELECT pg_advisory_lock(5)",
-    ] {
-        let scene = Scene::with_pool_of(1).await;
-        let [mut one, mut next] = scene.clients().await;
-        one.rows(state).await;
-        one.abort();
-        let sql = "SELECT (to_regclass('left_over') IS NULL)
-            AND current_setting('search_path') <> 'nowhere' AND current_user = 'postgres'
-            AND NOT EXISTS (SELECT FROM pg_prepared_statements WHERE name = 'left_over')
-            AND NOT EXISTS (SELECT FROM pg_listening_channels())
-            AND NOT EXISTS (SELECT FROM pg_cursors)
-            AND NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 5
-                AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
-        assert_eq!(next.value(sql).await, "t", "{state}");
-    }
+async fn reset_all_keeps_nothing_and_pins_nobody() {
+    let scene = Scene::with_pool_of(1).await;
+    let [mut one, mut other] = scene.clients().await;
+    one.rows("SET application_name TO 'x'; SET TimeZone TO 'Asia/Tokyo'; RESET ALL").await;
+    other.rows("SELECT 1").await;
+    assert_eq!(one.value("SHOW application_name").await, "");
+    assert_eq!(one.value("SHOW TimeZone").await, "UTC");
 }

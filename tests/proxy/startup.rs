@@ -28,12 +28,12 @@ async fn protocol_3_2_has_long_keys_and_they_cancel() {
     let scene = Scene::with_pool_of(1).await;
     let (mut client, answered) = login(&scene, frames::PROTOCOL_3_2, &[]).await;
     assert_eq!(frames::kinds(&answered[..1]), "R", "nothing to negotiate");
-    let (process, secret) = backend_key(&answered);
+    let (process_id, secret) = backend_key(&answered);
     assert_eq!(secret.len(), 32);
     client.send_query("SELECT pg_sleep(60)").await;
     scene.until_sleeping().await;
     let mut other = scene.proxy.scripted().await;
-    other.send(&frames::cancel(process, &secret)).await;
+    other.send(&frames::cancel(process_id, &secret)).await;
     let answered = client.expect_until(b'Z').await;
     assert_eq!(error(&answered).sqlstate(), "57014");
     assert_eq!(client.value("SELECT 1").await, "1");
@@ -175,4 +175,63 @@ async fn discard_all_goes_back_to_what_the_startup_packet_said() {
         other.rows("SELECT 1").await;
         assert_eq!(client.value(&format!("SHOW {name}")).await, value);
     }
+}
+
+#[tokio::test]
+async fn a_setting_that_the_server_refuses_later_is_an_error_and_harms_nobody() {
+    let scene = Scene::with_pool_of(1).await;
+    let role = format!("of_{}", scene.database.name);
+    let direct = scene.direct().await;
+    direct.batch_execute(&format!("CREATE ROLE {role}")).await.unwrap();
+    let options = format!("-c role={role}");
+    let (mut client, _) = login_with(&scene, &[("options", &options)]).await;
+    assert_eq!(client.value("SELECT current_user").await, role);
+    let (mut tokyo, _) = login_with(&scene, &[("TimeZone", "Asia/Tokyo")]).await;
+    assert_eq!(
+        tokyo.value("SELECT current_user || current_setting('TimeZone')").await,
+        "postgresAsia/Tokyo"
+    );
+    direct.batch_execute(&format!("DROP ROLE {role}")).await.unwrap();
+    // It must not run as somebody else, or with what another client has set.
+    let answered = client.query("SELECT current_user").await;
+    assert_eq!((frames::kinds(&answered).as_str(), error(&answered).sqlstate()), ("EZ", "22023"));
+    let (mut plain, _) = login_with(&scene, &[]).await;
+    assert_eq!(
+        plain.value("SELECT current_user || current_setting('TimeZone')").await,
+        "postgresUTC"
+    );
+    assert_eq!(tokyo.value("SHOW TimeZone").await, "Asia/Tokyo");
+}
+
+#[tokio::test]
+async fn the_servers_own_settings_may_change_under_way() {
+    let mut postgres = testkit::Postgres::start(testkit::PostgresOptions::default()).await;
+    let options = testkit::ProxyOptions::upstream(postgres.url("postgres", "postgres"))
+        .arguments(["--default-pool-size", "1"]);
+    let proxy = testkit::Proxy::start(crate::scene::PGWEIR, options).await;
+    let mut plain = ScriptedClient::login(proxy.address(), "postgres", "postgres").await;
+    let mut own = ScriptedClient::connect(proxy.address()).await;
+    own.startup("postgres", "postgres", &[("TimeZone", "Asia/Tokyo")]).await;
+    own.login_trust().await;
+    let pid = plain.value("SELECT pg_backend_pid()").await;
+    postgres
+        .admin()
+        .await
+        .batch_execute("ALTER SYSTEM SET TimeZone TO 'Europe/Zurich'")
+        .await
+        .unwrap();
+    postgres.signal("HUP");
+    crate::scene::until("the server has read it", async || {
+        plain.value("SHOW TimeZone").await == "Europe/Zurich"
+    })
+    .await;
+    for _ in 0..2 {
+        assert_eq!(own.value("SHOW TimeZone").await, "Asia/Tokyo");
+        assert_eq!(plain.value("SHOW TimeZone").await, "Europe/Zurich");
+    }
+    let mut late = ScriptedClient::connect(proxy.address()).await;
+    late.startup("postgres", "postgres", &[]).await;
+    late.login_trust().await;
+    assert_eq!(late.value("SHOW TimeZone").await, "Europe/Zurich");
+    assert_eq!(plain.value("SELECT pg_backend_pid()").await, pid, "no connection was lost over it");
 }

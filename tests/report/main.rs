@@ -1,1 +1,5 @@
-//! What was measured, and what is said of it.
+//! What is measured and said of it: from statements through the proxy to the report.
+
+mod findings;
+mod measuring;
+mod scene;

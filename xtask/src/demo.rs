@@ -12,17 +12,7 @@ use crate::step::{step, succeed};
 /// exit status are the demo's own.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     step("setup", setup::run)?;
-    step("build", || {
-        succeed(&mut cargo(&["build", "--release", "--package", "pgweir"]))
-    })?;
-    let mut run = cargo(&[
-        "run",
-        "--quiet",
-        "--release",
-        "--package",
-        "pgweir",
-        "--",
-        "demo",
-    ]);
+    step("build", || succeed(&mut cargo(&["build", "--release", "--package", "pgweir"])))?;
+    let mut run = cargo(&["run", "--quiet", "--release", "--package", "pgweir", "--", "demo"]);
     Err(run.args(arguments).exec()).context("starting the demo")
 }

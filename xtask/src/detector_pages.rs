@@ -17,10 +17,7 @@ pub(crate) fn pages(root: &Path) -> Result<Vec<(String, String)>> {
         pages.extend(page(&source));
     }
     pages.sort();
-    ensure!(
-        !pages.is_empty(),
-        "no detector's page was found in {SOURCES}"
-    );
+    ensure!(!pages.is_empty(), "no detector's page was found in {SOURCES}");
     Ok(pages)
 }
 
@@ -40,9 +37,7 @@ fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// The doc comment that begins with "# `name`", if a file has one.
 fn page(source: &str) -> Option<(String, String)> {
-    let mut lines = source
-        .lines()
-        .skip_while(|line| !line.starts_with("/// # `"));
+    let mut lines = source.lines().skip_while(|line| !line.starts_with("/// # `"));
     let title = lines.clone().next()?;
     let name = title.split('`').nth(1)?;
     let mut text = String::new();
@@ -75,9 +70,6 @@ mod tests {
     fn the_real_detectors_have_pages() {
         let pages = pages(&crate::repository::root()).unwrap();
         let names: Vec<_> = pages.iter().map(|(path, _)| path.as_str()).collect();
-        assert!(
-            names.contains(&"docs/detectors/missing_index.md"),
-            "{names:?}"
-        );
+        assert!(names.contains(&"docs/detectors/missing_index.md"), "{names:?}");
     }
 }

@@ -22,10 +22,7 @@ struct Page {
     arguments: &'static [&'static str],
 }
 
-const PAGES: &[Page] = &[Page {
-    path: "docs/settings.md",
-    arguments: &["settings", "--markdown"],
-}];
+const PAGES: &[Page] = &[Page { path: "docs/settings.md", arguments: &["settings", "--markdown"] }];
 
 /// Writes the generated pages, or fails when one is not what pgweir prints now.
 pub(crate) fn run(mode: Mode) -> Result<()> {
@@ -42,16 +39,9 @@ pub(crate) fn run(mode: Mode) -> Result<()> {
 fn print(page: &Page) -> Result<String> {
     let mut command = cargo(&["run", "--quiet", "--package", "pgweir", "--"]);
     command.args(page.arguments);
-    let output = command
-        .output()
-        .with_context(|| format!("starting {}", shown(&command)))?;
+    let output = command.output().with_context(|| format!("starting {}", shown(&command)))?;
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "{}: {}\n{said}",
-        shown(&command),
-        output.status
-    );
+    ensure!(output.status.success(), "{}: {}\n{said}", shown(&command), output.status);
     String::from_utf8(output.stdout).with_context(|| format!("{} is not UTF-8", page.path))
 }
 
@@ -84,10 +74,7 @@ mod tests {
         settle("new", Mode::Write).unwrap();
         settle("new", Mode::Check).unwrap();
         let error = settle("newer", Mode::Check).unwrap_err().to_string();
-        assert!(
-            error.contains("docs/page.md") && error.contains("cargo xtask docs"),
-            "{error}"
-        );
+        assert!(error.contains("docs/page.md") && error.contains("cargo xtask docs"), "{error}");
     }
 
     #[test]

@@ -16,9 +16,7 @@ pub(crate) fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> 
 
 /// Runs a command whose output goes where ours goes, and requires success.
 pub(crate) fn succeed(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("starting {}", shown(command)))?;
+    let status = command.status().with_context(|| format!("starting {}", shown(command)))?;
     ensure!(status.success(), "{}: {status}", shown(command));
     Ok(())
 }
@@ -29,10 +27,7 @@ pub(crate) fn output_of(
     arguments: &[&str],
 ) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// The command as one would type it.
@@ -50,10 +45,7 @@ mod tests {
     fn a_failure_names_the_step_and_the_command() {
         let error = step("clippy", || succeed(&mut Command::new("false"))).unwrap_err();
         let text = format!("{error:#}");
-        assert!(
-            text.starts_with("FAILED at: clippy: false: exit status: 1"),
-            "{text}"
-        );
+        assert!(text.starts_with("FAILED at: clippy: false: exit status: 1"), "{text}");
     }
 
     #[test]

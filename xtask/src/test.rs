@@ -11,19 +11,10 @@ use crate::{docs, setup, tidy};
 /// The quick steps come first, so that a slip is told soon.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     step("setup", setup::run)?;
-    step("formatting", || {
-        succeed(&mut cargo(&["fmt", "--all", "--check"]))
-    })?;
+    step("formatting", || succeed(&mut cargo(&["fmt", "--all", "--check"])))?;
     step("tidy", tidy::run)?;
     step("clippy", || {
-        let clippy = [
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ];
+        let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         succeed(&mut plain(cargo(&clippy)))
     })?;
     step("documentation", || {
@@ -36,9 +27,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             succeed(Command::new("cargo-deny").arg("check").current_dir(root()))
         })?;
     }
-    step("tests", || {
-        succeed(plain(cargo(&["test", "--workspace"])).args(arguments))
-    })?;
+    step("tests", || succeed(plain(cargo(&["test", "--workspace"])).args(arguments)))?;
     eprintln!("All is well.");
     Ok(())
 }

@@ -39,10 +39,7 @@ impl BackOff {
         let failures = self
             .failures
             .entry((database.to_owned(), fingerprint))
-            .or_insert_with(|| Failures {
-                count: 0,
-                problem: String::new(),
-            });
+            .or_insert_with(|| Failures { count: 0, problem: String::new() });
         failures.count += 1;
         problem.clone_into(&mut failures.problem);
     }

@@ -31,27 +31,17 @@ fn indexes_by_table(facts: &DatabaseFacts) -> IndexesByTable<'_> {
     facts
         .tables
         .iter()
-        .map(|table| {
-            (
-                (table.schema.as_str(), table.name.as_str()),
-                table.indexes.as_slice(),
-            )
-        })
+        .map(|table| ((table.schema.as_str(), table.name.as_str()), table.indexes.as_slice()))
         .collect()
 }
 
 /// The tables that a plan reads, or would with a candidate.
 fn tables_of(plan: &PlanAnswer) -> impl Iterator<Item = (&str, &str)> {
-    let scanned = plan
-        .scans
+    let scanned = plan.scans.iter().map(|scan| (scan.schema.as_str(), scan.table.as_str()));
+    let imagined = plan
+        .what_if
         .iter()
-        .map(|scan| (scan.schema.as_str(), scan.table.as_str()));
-    let imagined = plan.what_if.iter().map(|what_if| {
-        (
-            what_if.candidate.schema.as_str(),
-            what_if.candidate.table.as_str(),
-        )
-    });
+        .map(|what_if| (what_if.candidate.schema.as_str(), what_if.candidate.table.as_str()));
     scanned.chain(imagined)
 }
 
@@ -61,10 +51,7 @@ fn same_indexes(before: Option<&[IndexFacts]>, now: Option<&[IndexFacts]>) -> bo
         (None, None) => true,
         (Some(before), Some(now)) => {
             before.len() == now.len()
-                && before
-                    .iter()
-                    .zip(now)
-                    .all(|(before, now)| same_definition(before, now))
+                && before.iter().zip(now).all(|(before, now)| same_definition(before, now))
         }
         _ => false,
     }
@@ -86,11 +73,7 @@ mod tests {
     const STATEMENT: FingerprintId = FingerprintId(1);
 
     fn index(name: &str) -> IndexFacts {
-        IndexFacts {
-            name: name.to_owned(),
-            valid: true,
-            ..IndexFacts::default()
-        }
+        IndexFacts { name: name.to_owned(), valid: true, ..IndexFacts::default() }
     }
 
     fn database(indexes: Vec<IndexFacts>) -> DatabaseFacts {
@@ -100,10 +83,7 @@ mod tests {
             indexes,
             ..TableFacts::default()
         };
-        DatabaseFacts {
-            tables: vec![orders],
-            ..DatabaseFacts::default()
-        }
+        DatabaseFacts { tables: vec![orders], ..DatabaseFacts::default() }
     }
 
     fn planned(indexes: Vec<IndexFacts>, table: &str) -> DatabaseFacts {
@@ -116,13 +96,7 @@ mod tests {
             filtered: true,
         };
         let mut facts = database(indexes);
-        facts.plans.insert(
-            STATEMENT,
-            PlanAnswer {
-                scans: vec![scan],
-                ..PlanAnswer::default()
-            },
-        );
+        facts.plans.insert(STATEMENT, PlanAnswer { scans: vec![scan], ..PlanAnswer::default() });
         facts
     }
 
@@ -142,11 +116,7 @@ mod tests {
         let previous = planned(vec![index("orders_pkey")], "orders");
         let mut invalid = index("orders_pkey");
         invalid.valid = false;
-        for indexes in [
-            vec![],
-            vec![index("orders_pkey"), index("new")],
-            vec![invalid],
-        ] {
+        for indexes in [vec![], vec![index("orders_pkey"), index("new")], vec![invalid]] {
             let mut current = database(indexes);
             carry_plans(&previous, &mut current);
             assert!(current.plans.is_empty());

@@ -58,9 +58,7 @@ impl Catalog {
         for database in databases {
             let outcome = match &unreachable {
                 // All are on one server: do not wait for it once per database.
-                Some(reason) => Err(CatalogError::Unreachable {
-                    reason: String::clone(reason),
-                }),
+                Some(reason) => Err(CatalogError::Unreachable { reason: String::clone(reason) }),
                 None => self.read_one(database).await,
             };
             let known = previous.databases.get(database);
@@ -76,13 +74,9 @@ impl Catalog {
                 }
                 Err(error) => {
                     let kept = known.filter(|_| error.is_passing());
-                    facts
-                        .unavailable
-                        .push(self.unavailable(database, &error, kept.is_some()));
+                    facts.unavailable.push(self.unavailable(database, &error, kept.is_some()));
                     if let Some(kept) = kept {
-                        facts
-                            .databases
-                            .insert(database.clone(), DatabaseFacts::clone(kept));
+                        facts.databases.insert(database.clone(), DatabaseFacts::clone(kept));
                     }
                     if let CatalogError::Unreachable { reason } = error {
                         unreachable = Some(reason);
@@ -104,11 +98,7 @@ impl Catalog {
         let (database, fingerprint) = (question.database.as_str(), question.fingerprint);
         if let Some(problem) = back_off.given_up(database, fingerprint) {
             let problem = Some(problem.to_owned());
-            return PlanAnswer {
-                asked_at,
-                problem,
-                ..PlanAnswer::default()
-            };
+            return PlanAnswer { asked_at, problem, ..PlanAnswer::default() };
         }
         match self.ask(question).await {
             Ok(answer) => {
@@ -121,11 +111,7 @@ impl Catalog {
                 if error.blames_statement() {
                     back_off.failed(database, fingerprint, &problem);
                 }
-                PlanAnswer {
-                    asked_at,
-                    problem: Some(problem),
-                    ..PlanAnswer::default()
-                }
+                PlanAnswer { asked_at, problem: Some(problem), ..PlanAnswer::default() }
             }
         }
     }
@@ -159,11 +145,8 @@ impl Catalog {
             Ok(Ok(planned)) => planned,
             failed => return give_back(connection, failed).map(|_| PlanAnswer::default()),
         };
-        let mut answer = PlanAnswer {
-            cost: Some(plan.cost),
-            scans: plan.scans,
-            ..PlanAnswer::default()
-        };
+        let mut answer =
+            PlanAnswer { cost: Some(plan.cost), scans: plan.scans, ..PlanAnswer::default() };
         let Some(hypopg) = hypopg else {
             return Ok(answer);
         };
@@ -212,9 +195,6 @@ impl Catalog {
             why.push_str("; what was read before is used");
         }
         tracing::debug!(database, why, "the catalogue was not read");
-        Unavailable {
-            what: format!("catalogue of {database}"),
-            why,
-        }
+        Unavailable { what: format!("catalogue of {database}"), why }
     }
 }

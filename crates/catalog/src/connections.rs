@@ -34,11 +34,7 @@ impl Connections {
         if let Some(password) = &upstream.password {
             login.password(password);
         }
-        Self {
-            login,
-            settings,
-            pools: Mutex::default(),
-        }
+        Self { login, settings, pools: Mutex::default() }
     }
 
     /// Takes a connection to `database` from its pool, a new one if need be.
@@ -57,9 +53,7 @@ impl Connections {
         let login = self.login_to(database);
         let (client, connection) = timeout(self.settings.connect_timeout, login.connect(NoTls))
             .await
-            .map_err(|_| CatalogError::Unreachable {
-                reason: "no connection in time".to_owned(),
-            })?
+            .map_err(|_| CatalogError::Unreachable { reason: "no connection in time".to_owned() })?
             .map_err(CatalogError::from_login)?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -86,9 +80,7 @@ impl Connections {
         let manager = Manager::from_config(
             self.login_to(database),
             NoTls,
-            ManagerConfig {
-                recycling_method: RecyclingMethod::Fast,
-            },
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
         let mut config = PoolConfig::new(self.settings.max_connections.max(1));
         config.timeouts = Timeouts {
@@ -100,9 +92,7 @@ impl Connections {
             .config(config)
             .runtime(Runtime::Tokio1)
             .build()
-            .map_err(|error| CatalogError::Connection {
-                reason: error.to_string(),
-            })?;
+            .map_err(|error| CatalogError::Connection { reason: error.to_string() })?;
         pools.insert(database.to_owned(), pool.clone());
         Ok(pool)
     }

@@ -98,19 +98,16 @@ impl CatalogError {
     /// Whether the next attempt may well succeed, so that what is known may be kept till then.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Server { sqlstate, .. } => !["28", "3D", "42"]
-                .iter()
-                .any(|class| sqlstate.as_str().starts_with(class)),
+            Self::Server { sqlstate, .. } => {
+                !["28", "3D", "42"].iter().any(|class| sqlstate.as_str().starts_with(class))
+            }
             _ => true,
         }
     }
 
     /// Whether the connection must not be used again.
     pub(crate) fn spoils_connection(&self) -> bool {
-        matches!(
-            self,
-            Self::TimedOut | Self::Connection { .. } | Self::Unreachable { .. }
-        )
+        matches!(self, Self::TimedOut | Self::Connection { .. } | Self::Unreachable { .. })
     }
 
     /// What would make the catalogue of `database` readable for `user`, where we know.
@@ -150,9 +147,7 @@ impl From<tokio_postgres::Error> for CatalogError {
                 sqlstate: SqlState::from_bytes(refusal.code().code().as_bytes()),
                 message: refusal.message().to_owned(),
             },
-            None => Self::Connection {
-                reason: with_causes(&error),
-            },
+            None => Self::Connection { reason: with_causes(&error) },
         }
     }
 }
@@ -161,13 +156,11 @@ impl From<PoolError> for CatalogError {
     fn from(error: PoolError) -> Self {
         match error {
             PoolError::Backend(error) => Self::from_login(error),
-            PoolError::Timeout(TimeoutType::Create) => Self::Unreachable {
-                reason: "no connection in time".to_owned(),
-            },
+            PoolError::Timeout(TimeoutType::Create) => {
+                Self::Unreachable { reason: "no connection in time".to_owned() }
+            }
             PoolError::Timeout(_) => Self::TimedOut,
-            other => Self::Connection {
-                reason: other.to_string(),
-            },
+            other => Self::Connection { reason: other.to_string() },
         }
     }
 }
@@ -207,10 +200,7 @@ mod tests {
 
     #[test]
     fn a_redacted_error_has_no_value() {
-        let error = server(
-            "22P02",
-            "invalid input syntax for type integer: \"4111-secret\"",
-        );
+        let error = server("22P02", "invalid input syntax for type integer: \"4111-secret\"");
         assert_eq!(error.redacted(), "22P02: a value does not fit its type");
         let error = server("42703", "column \"Bob Secret\" does not exist");
         assert_eq!(error.redacted(), "42703: unknown column");
@@ -221,10 +211,7 @@ mod tests {
     #[test]
     fn a_refusal_keeps_the_name_of_the_table() {
         let error = server("42501", "permission denied for table orders");
-        assert_eq!(
-            error.redacted(),
-            "42501: permission denied for table orders"
-        );
+        assert_eq!(error.redacted(), "42501: permission denied for table orders");
     }
 
     #[test]

@@ -11,9 +11,7 @@ use crate::CatalogError;
 use crate::plan_tree::Plan;
 
 /// Statements that EXPLAIN takes and whose plan tells something.
-const PLANNABLE: [&str; 7] = [
-    "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "WITH",
-];
+const PLANNABLE: [&str; 7] = ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "WITH"];
 
 /// VERBOSE for the schemas of the tables.
 const EXPLAIN: &str = "EXPLAIN (FORMAT JSON, VERBOSE) ";
@@ -41,22 +39,15 @@ pub(crate) async fn explain(
     let statement = format!("{EXPLAIN}{}", sample.text);
     let row = transaction.query_typed_one(&statement, &parameters).await?;
     let ExplainAnswer(answer) = row.try_get(0)?;
-    answer
-        .as_ref()
-        .and_then(Plan::from_explain)
-        .ok_or(CatalogError::UnreadablePlan)
+    answer.as_ref().and_then(Plan::from_explain).ok_or(CatalogError::UnreadablePlan)
 }
 
 /// Whether the statement's first word is one that is planned. What follows EXPLAIN must not be
 /// taken for an option of it, such as ANALYZE, which would execute the statement.
 fn is_plannable(text: &str) -> bool {
     let statement = skip_to_first_word(text);
-    let end = statement
-        .find(|c: char| !c.is_ascii_alphabetic())
-        .unwrap_or(statement.len());
-    PLANNABLE
-        .iter()
-        .any(|keyword| statement[..end].eq_ignore_ascii_case(keyword))
+    let end = statement.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(statement.len());
+    PLANNABLE.iter().any(|keyword| statement[..end].eq_ignore_ascii_case(keyword))
 }
 
 /// The text from its first word on, without white space, comments and opening parentheses.

@@ -13,10 +13,7 @@ mod tests {
     #[test]
     fn quotes_are_doubled_and_case_is_kept() {
         assert_eq!(quote_identifier("orders"), r#""orders""#);
-        assert_eq!(
-            quote_identifier(r#"Order "1"; DROP"#),
-            r#""Order ""1""; DROP""#
-        );
+        assert_eq!(quote_identifier(r#"Order "1"; DROP"#), r#""Order ""1""; DROP""#);
         assert_eq!(quote_identifier(""), r#""""#);
     }
 }

@@ -20,11 +20,7 @@ impl Plan {
     pub(crate) fn from_explain(answer: &Value) -> Option<Self> {
         let mut plan = Self::default();
         let mut found = false;
-        for root in answer
-            .as_array()?
-            .iter()
-            .filter_map(|query| query.get("Plan"))
-        {
+        for root in answer.as_array()?.iter().filter_map(|query| query.get("Plan")) {
             found = true;
             plan.cost += number(root, "Total Cost")?;
             // Recursion is bounded: serde_json refuses text nested deeper than 128.
@@ -49,22 +45,14 @@ impl Plan {
                 filtered: node.get("Filter").is_some(),
             });
         }
-        for child in node
-            .get("Plans")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for child in node.get("Plans").and_then(Value::as_array).into_iter().flatten() {
             self.add_node(child);
         }
     }
 }
 
 fn text(node: &Value, key: &str) -> String {
-    node.get(key)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
+    node.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 fn number(node: &Value, key: &str) -> Option<f64> {
@@ -100,20 +88,12 @@ mod tests {
             .scans
             .iter()
             .map(|scan| {
-                (
-                    scan.node.as_str(),
-                    scan.schema.as_str(),
-                    scan.table.as_str(),
-                    scan.filtered,
-                )
+                (scan.node.as_str(), scan.schema.as_str(), scan.table.as_str(), scan.filtered)
             })
             .collect();
         assert_eq!(
             scans,
-            [
-                ("Seq Scan", "shop", "orders", true),
-                ("Bitmap Heap Scan", "public", "lines", false)
-            ]
+            [("Seq Scan", "shop", "orders", true), ("Bitmap Heap Scan", "public", "lines", false)]
         );
     }
 
@@ -128,12 +108,7 @@ mod tests {
 
     #[test]
     fn what_is_no_plan_is_none() {
-        for answer in [
-            json!([]),
-            json!(["Utility Statement"]),
-            json!({}),
-            json!([{"Plan": {}}]),
-        ] {
+        for answer in [json!([]), json!(["Utility Statement"]), json!({}), json!([{"Plan": {}}])] {
             assert_eq!(Plan::from_explain(&answer), None);
         }
     }

@@ -11,11 +11,7 @@ pub(crate) async fn begin_read_only<'connection>(
     connection: &'connection mut Object,
     settings: &CatalogSettings,
 ) -> Result<Transaction<'connection>, CatalogError> {
-    let transaction = connection
-        .build_transaction()
-        .read_only(true)
-        .start()
-        .await?;
+    let transaction = connection.build_transaction().read_only(true).start().await?;
     transaction
         .batch_execute(&format!(
             "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",

@@ -30,9 +30,7 @@ impl HypoPg {
             .await?;
         row.map(|row| {
             let schema: String = row.try_get(0)?;
-            Ok(Self {
-                schema: quote_identifier(&schema),
-            })
+            Ok(Self { schema: quote_identifier(&schema) })
         })
         .transpose()
     }
@@ -41,9 +39,7 @@ impl HypoPg {
     ///
     /// Cancel-safe: whoever plans next on this connection resets first.
     pub(crate) async fn reset(&self, transaction: &Transaction<'_>) -> Result<(), CatalogError> {
-        Ok(transaction
-            .batch_execute(&format!("SELECT {}.hypopg_reset()", self.schema))
-            .await?)
+        Ok(transaction.batch_execute(&format!("SELECT {}.hypopg_reset()", self.schema)).await?)
     }
 
     /// Plans `sample` as if `candidate`, and no other imagined index, existed.
@@ -89,11 +85,8 @@ impl HypoPg {
 
 /// The DDL to imagine.
 fn definition(candidate: &IndexCandidate) -> String {
-    let columns: Vec<String> = candidate
-        .columns
-        .iter()
-        .map(|column| quote_identifier(column))
-        .collect();
+    let columns: Vec<String> =
+        candidate.columns.iter().map(|column| quote_identifier(column)).collect();
     format!(
         "CREATE INDEX ON {}.{} ({})",
         quote_identifier(&candidate.schema),

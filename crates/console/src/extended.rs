@@ -58,8 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             }
             Target::Portal(name) => {
                 let portal = self.named.portal(name)?;
-                self.replies
-                    .columns(portal.prepared.columns.as_deref(), &portal.formats);
+                self.replies.columns(portal.prepared.columns.as_deref(), &portal.formats);
             }
         }
         Ok(())

@@ -46,25 +46,14 @@ enum Block {
 
 impl Interpreter {
     pub(crate) fn new(session: Session, live: Arc<dyn Live>) -> Self {
-        Self {
-            session,
-            live,
-            block: Block::None,
-        }
+        Self { session, live, block: Block::None }
     }
 
     /// Reads a string of statements.
     pub(crate) fn parse(&self, text: &str) -> Result<Vec<Statement>, Refusal> {
         let (user, version) = (self.session.user.as_str(), self.live.version());
         let settings = self.live.settings();
-        statement::parse(
-            text,
-            &Names {
-                user,
-                version,
-                settings: &settings,
-            },
-        )
+        statement::parse(text, &Names { user, version, settings: &settings })
     }
 
     /// The columns of a statement's rows; none where it gives no rows.
@@ -114,9 +103,7 @@ impl Interpreter {
                 Ok(Outcome::Rows(table, "SHOW"))
             }
             Statement::Parameter(name) => {
-                let value = self
-                    .parameter(name)
-                    .ok_or_else(|| refusal::unknown_command(name))?;
+                let value = self.parameter(name).ok_or_else(|| refusal::unknown_command(name))?;
                 Ok(single(parameter_column(name), Value::Text(value), "SHOW"))
             }
             Statement::Select(column, value) => {
@@ -130,15 +117,10 @@ impl Interpreter {
     }
 
     fn parameter(&self, name: &str) -> Option<String> {
-        parameters::find(name)
-            .map(|(_, value)| value.to_owned())
-            .or_else(|| {
-                let settings = self.live.settings();
-                settings
-                    .into_iter()
-                    .find(|setting| setting.key == name)
-                    .map(|setting| setting.value)
-            })
+        parameters::find(name).map(|(_, value)| value.to_owned()).or_else(|| {
+            let settings = self.live.settings();
+            settings.into_iter().find(|setting| setting.key == name).map(|setting| setting.value)
+        })
     }
 
     fn control(&mut self, control: TransactionControl) -> &'static str {
@@ -188,10 +170,7 @@ fn ends_failed_block(statement: &Statement) -> bool {
     use TransactionControl as Control;
 
     let ends = |control| {
-        matches!(
-            control,
-            Control::Commit | Control::Rollback | Control::RollbackToSavepoint
-        )
+        matches!(control, Control::Commit | Control::Rollback | Control::RollbackToSavepoint)
     };
     matches!(statement, Statement::Transaction(control) if ends(*control))
 }
@@ -200,18 +179,9 @@ fn ends_failed_block(statement: &Statement) -> bool {
 fn parameter_column(name: &str) -> Column {
     let known = parameters::find(name).map(|(name, _)| Cow::Borrowed(name));
     let name = known.unwrap_or_else(|| Cow::Owned(name.to_owned()));
-    Column {
-        name,
-        ..Column::text("")
-    }
+    Column { name, ..Column::text("") }
 }
 
 fn single(column: Column, value: Value, tag: &'static str) -> Outcome {
-    Outcome::Rows(
-        Table {
-            columns: vec![column],
-            rows: vec![vec![value]],
-        },
-        tag,
-    )
+    Outcome::Rows(Table { columns: vec![column], rows: vec![vec![value]] }, tag)
 }

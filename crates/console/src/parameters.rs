@@ -37,11 +37,7 @@ const UNREPORTED: &[(&str, &str)] = &[
 #[must_use]
 pub fn parameter_status(version: &str) -> Vec<(&'static str, String)> {
     let own = ("pgweir_version", version.to_owned());
-    REPORTED
-        .iter()
-        .map(|(name, value)| (*name, (*value).to_owned()))
-        .chain([own])
-        .collect()
+    REPORTED.iter().map(|(name, value)| (*name, (*value).to_owned())).chain([own]).collect()
 }
 
 /// Name, as PostgreSQL writes it, and value of a run-time parameter.

@@ -80,11 +80,7 @@ impl Named {
             return Err(Refusal::error("42P03", message));
         }
         check_room(&bind.portal, self.portals.len())?;
-        let portal = Portal {
-            prepared,
-            formats: bind.formats,
-            progress: Progress::Bound,
-        };
+        let portal = Portal { prepared, formats: bind.formats, progress: Progress::Bound };
         self.portals.insert(bind.portal, portal);
         Ok(())
     }
@@ -140,10 +136,7 @@ impl Named {
 
 fn check_room(name: &str, taken: usize) -> Result<(), Refusal> {
     if name.len() > MAX_NAME_BYTES {
-        let message = format!(
-            "name of {} bytes is longer than {MAX_NAME_BYTES}",
-            name.len()
-        );
+        let message = format!("name of {} bytes is longer than {MAX_NAME_BYTES}", name.len());
         return Err(Refusal::error("42622", message));
     }
     // The unnamed one replaces the one before.

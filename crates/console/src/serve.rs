@@ -45,9 +45,7 @@ where
     if let Err(error) = &ended
         && let Some(sqlstate) = error.sqlstate()
     {
-        connection
-            .replies
-            .fields(&ErrorFields::fatal(sqlstate, error.to_string()));
+        connection.replies.fields(&ErrorFields::fatal(sqlstate, error.to_string()));
     }
     if !matches!(ended, Err(ConsoleError::Io(_))) {
         // The first reason matters more than that it could not be delivered.
@@ -109,10 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 _ if self.phase == Phase::SkippingToSync => {}
                 Frontend::Query(text) => self.query(&text).await?,
                 Frontend::FunctionCall => {
-                    self.refuse(&Refusal::error(
-                        "0A000",
-                        "the console has no functions to call",
-                    ));
+                    self.refuse(&Refusal::error("0A000", "the console has no functions to call"));
                     self.ready();
                 }
                 message => match self.extended(message).await {
@@ -141,11 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             self.inbox.reserve(READ_BYTES);
             if self.stream.read_buf(&mut self.inbox).await? == 0 {
                 let whole = self.inbox.is_empty();
-                return if whole {
-                    Ok(None)
-                } else {
-                    Err(ConsoleError::Truncated)
-                };
+                return if whole { Ok(None) } else { Err(ConsoleError::Truncated) };
             }
         }
     }
@@ -161,11 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 
     /// Keeps the answers to a long pipeline, or a long table, from piling up in memory.
     pub(crate) async fn send_if_much(&mut self) -> Result<(), ConsoleError> {
-        if self.replies.bytes.len() >= SEND_AT_BYTES {
-            self.send().await
-        } else {
-            Ok(())
-        }
+        if self.replies.bytes.len() >= SEND_AT_BYTES { self.send().await } else { Ok(()) }
     }
 
     fn ready(&mut self) {

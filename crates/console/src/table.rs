@@ -46,38 +46,23 @@ pub(crate) struct Column {
 
 impl Column {
     pub(crate) const fn text(name: &'static str) -> Self {
-        Self {
-            name: Cow::Borrowed(name),
-            kind: Kind::Text,
-        }
+        Self { name: Cow::Borrowed(name), kind: Kind::Text }
     }
 
     pub(crate) const fn int4(name: &'static str) -> Self {
-        Self {
-            name: Cow::Borrowed(name),
-            kind: Kind::Int4,
-        }
+        Self { name: Cow::Borrowed(name), kind: Kind::Int4 }
     }
 
     pub(crate) const fn int8(name: &'static str) -> Self {
-        Self {
-            name: Cow::Borrowed(name),
-            kind: Kind::Int8,
-        }
+        Self { name: Cow::Borrowed(name), kind: Kind::Int8 }
     }
 
     pub(crate) const fn float8(name: &'static str) -> Self {
-        Self {
-            name: Cow::Borrowed(name),
-            kind: Kind::Float8,
-        }
+        Self { name: Cow::Borrowed(name), kind: Kind::Float8 }
     }
 
     pub(crate) const fn numeric(name: &'static str) -> Self {
-        Self {
-            name: Cow::Borrowed(name),
-            kind: Kind::Numeric,
-        }
+        Self { name: Cow::Borrowed(name), kind: Kind::Numeric }
     }
 }
 
@@ -141,11 +126,9 @@ impl Value {
             Self::Int4(number) => write!(out, "{number}"),
             Self::Int8(number) => write!(out, "{number}"),
             Self::Numeric(number) => write!(out, "{number}"),
-            Self::Float8(number) if number.is_infinite() => out.write_str(if *number > 0.0 {
-                "Infinity"
-            } else {
-                "-Infinity"
-            }),
+            Self::Float8(number) if number.is_infinite() => {
+                out.write_str(if *number > 0.0 { "Infinity" } else { "-Infinity" })
+            }
             Self::Float8(number) => write!(out, "{number}"),
         };
     }
@@ -177,10 +160,7 @@ fn encode_numeric(number: u64, out: &mut BytesMut) {
         count += 1;
     }
     let first = digits.len() - usize::try_from(count).unwrap_or_default();
-    let significant = digits
-        .iter()
-        .rposition(|digit| *digit != 0)
-        .map_or(first, |last| last + 1);
+    let significant = digits.iter().rposition(|digit| *digit != 0).map_or(first, |last| last + 1);
     let shown = &digits[first..significant];
     out.put_i16(i16::try_from(shown.len()).unwrap_or_default());
     out.put_i16((count - 1).max(0));
@@ -203,10 +183,8 @@ mod tests {
 
     /// What `numeric_recv` makes of the bytes.
     fn numeric_value(bytes: &[u8]) -> u128 {
-        let words: Vec<u16> = bytes
-            .chunks(2)
-            .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
-            .collect();
+        let words: Vec<u16> =
+            bytes.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
         let (count, weight) = (usize::from(words[0]), i32::from(words[1]));
         assert_eq!(words.len(), 4 + count);
         assert!(words[4..].iter().all(|digit| *digit < 10_000));
@@ -221,26 +199,12 @@ mod tests {
     #[test]
     fn numeric_is_sent_as_postgres_sends_it() {
         // select encode(numeric_send(n), 'hex')
-        assert_eq!(
-            encoded(&Value::Numeric(0), Format::Binary),
-            [0, 0, 0, 0, 0, 0, 0, 0]
-        );
-        assert_eq!(
-            encoded(&Value::Numeric(7), Format::Binary),
-            [0, 1, 0, 0, 0, 0, 0, 0, 0, 7]
-        );
+        assert_eq!(encoded(&Value::Numeric(0), Format::Binary), [0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(encoded(&Value::Numeric(7), Format::Binary), [0, 1, 0, 0, 0, 0, 0, 0, 0, 7]);
         // 123 * 10,000: the zero digit at the end is left out.
         let bytes = encoded(&Value::Numeric(1_230_000), Format::Binary);
         assert_eq!(bytes, [0, 1, 0, 1, 0, 0, 0, 0, 0, 123]);
-        for number in [
-            1,
-            9_999,
-            10_000,
-            10_001,
-            100_000_000,
-            123_456_789_012,
-            u64::MAX,
-        ] {
+        for number in [1, 9_999, 10_000, 10_001, 100_000_000, 123_456_789_012, u64::MAX] {
             let bytes = encoded(&Value::Numeric(number), Format::Binary);
             assert_eq!(numeric_value(&bytes), u128::from(number));
         }
@@ -249,24 +213,12 @@ mod tests {
     #[test]
     fn text_and_binary_of_the_other_kinds() {
         assert_eq!(encoded(&Value::Int4(-2), Format::Text), b"-2");
-        assert_eq!(
-            encoded(&Value::Int4(-2), Format::Binary),
-            (-2i32).to_be_bytes()
-        );
-        assert_eq!(
-            encoded(&Value::Int8(1 << 40), Format::Binary),
-            (1i64 << 40).to_be_bytes()
-        );
+        assert_eq!(encoded(&Value::Int4(-2), Format::Binary), (-2i32).to_be_bytes());
+        assert_eq!(encoded(&Value::Int8(1 << 40), Format::Binary), (1i64 << 40).to_be_bytes());
         assert_eq!(encoded(&Value::Float8(1.5), Format::Text), b"1.5");
-        assert_eq!(
-            encoded(&Value::Float8(f64::NEG_INFINITY), Format::Text),
-            b"-Infinity"
-        );
+        assert_eq!(encoded(&Value::Float8(f64::NEG_INFINITY), Format::Text), b"-Infinity");
         assert_eq!(encoded(&Value::Float8(f64::NAN), Format::Text), b"NaN");
-        assert_eq!(
-            encoded(&Value::Float8(1.5), Format::Binary),
-            1.5f64.to_be_bytes()
-        );
+        assert_eq!(encoded(&Value::Float8(1.5), Format::Binary), 1.5f64.to_be_bytes());
         assert_eq!(encoded(&Value::text("é"), Format::Binary), "é".as_bytes());
         assert_eq!(Value::int4(u64::MAX), Value::Int4(i32::MAX));
     }

@@ -56,10 +56,7 @@ impl Scene {
             shapes: ShapeRegistry::new(10_000),
             label: labels.intern(named("shop", "web", "storefront")),
             labels,
-            catalog: CatalogFacts {
-                read_at: Some(started_at),
-                ..CatalogFacts::default()
-            },
+            catalog: CatalogFacts { read_at: Some(started_at), ..CatalogFacts::default() },
             settings: DetectionSettings::default(),
             client: 1,
             started_at,
@@ -146,17 +143,13 @@ impl Scene {
             bytes_received: 60,
             bytes_sent: 500,
         };
-        self.aggregator
-            .apply(Event::Transaction(event), self.now(), &self.shapes);
+        self.aggregator.apply(Event::Transaction(event), self.now(), &self.shapes);
     }
 
     /// A tick's look at the only pool.
     pub(crate) fn pool_look(&mut self, size: u32, waiting: u32) {
         self.aggregator.note_pools(&[PoolStatus {
-            key: PoolKey {
-                database: "shop".into(),
-                user: "web".into(),
-            },
+            key: PoolKey { database: "shop".into(), user: "web".into() },
             mode: PoolMode::Transaction,
             clients_active: 1,
             clients_waiting: waiting,
@@ -194,11 +187,7 @@ impl Scene {
 }
 
 fn named(database: &str, user: &str, application: &str) -> Labels {
-    Labels {
-        database: database.into(),
-        user: user.into(),
-        application: application.into(),
-    }
+    Labels { database: database.into(), user: user.into(), application: application.into() }
 }
 
 /// A statement to run.
@@ -222,31 +211,19 @@ impl Statement<'_> {
     }
 
     pub(crate) fn wait_ms(self, milliseconds: u64) -> Self {
-        Self {
-            wait: Duration::from_millis(milliseconds),
-            ..self
-        }
+        Self { wait: Duration::from_millis(milliseconds), ..self }
     }
 
     pub(crate) fn work_ms(self, milliseconds: u64) -> Self {
-        Self {
-            work: Duration::from_millis(milliseconds),
-            ..self
-        }
+        Self { work: Duration::from_millis(milliseconds), ..self }
     }
 
     pub(crate) fn fails(self, code: &str) -> Self {
-        Self {
-            outcome: Outcome::Failed(SqlState::from_bytes(code.as_bytes())),
-            ..self
-        }
+        Self { outcome: Outcome::Failed(SqlState::from_bytes(code.as_bytes())), ..self }
     }
 
     pub(crate) fn lost(self) -> Self {
-        Self {
-            outcome: Outcome::Lost,
-            ..self
-        }
+        Self { outcome: Outcome::Lost, ..self }
     }
 
     pub(crate) fn run(self) {
@@ -284,9 +261,7 @@ impl Statement<'_> {
             outcome: self.outcome,
             sample,
         };
-        scene
-            .aggregator
-            .apply(Event::Query(event), scene.now(), &scene.shapes);
+        scene.aggregator.apply(Event::Query(event), scene.now(), &scene.shapes);
         match &mut scene.block {
             Some(block) => {
                 block.wait += self.wait;
@@ -325,11 +300,7 @@ pub(crate) fn table(name: &str, rows: f64, columns: &[(&str, f64)]) -> TableFact
                 ..ColumnFacts::default()
             })
             .collect(),
-        indexes: vec![IndexFacts {
-            primary: true,
-            unique: true,
-            ..index(&[key])
-        }],
+        indexes: vec![IndexFacts { primary: true, unique: true, ..index(&[key]) }],
         ..TableFacts::default()
     }
 }
@@ -347,9 +318,5 @@ pub(crate) fn index(columns: &[&str]) -> IndexFacts {
 
 /// A shop with these tables, and without HypoPG.
 pub(crate) fn shop(tables: Vec<TableFacts>) -> DatabaseFacts {
-    DatabaseFacts {
-        search_path: vec!["public".to_owned()],
-        tables,
-        ..DatabaseFacts::default()
-    }
+    DatabaseFacts { search_path: vec!["public".to_owned()], tables, ..DatabaseFacts::default() }
 }

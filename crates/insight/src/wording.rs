@@ -27,9 +27,5 @@ pub(crate) fn duration_ms(ms: f64) -> String {
 /// `43 %`, `0.4 %`.
 pub(crate) fn percent(share: f64) -> String {
     let value = share * 100.0;
-    if value > 0.0 && value < 0.95 {
-        format!("{value:.1} %")
-    } else {
-        format!("{value:.0} %")
-    }
+    if value > 0.0 && value < 0.95 { format!("{value:.1} %") } else { format!("{value:.0} %") }
 }

@@ -53,10 +53,7 @@ impl Workload {
         for (key, stats) in &window.queries {
             let labels = snapshot.labels.get(&key.labels);
             let database = labels.map_or(&unknown, |labels| &labels.database);
-            merged
-                .entry((key.fingerprint, Arc::clone(database)))
-                .or_default()
-                .merge(stats);
+            merged.entry((key.fingerprint, Arc::clone(database))).or_default().merge(stats);
         }
         let mut statements: Vec<_> = merged
             .into_iter()
@@ -72,19 +69,12 @@ impl Workload {
                 .then_with(|| (a.fingerprint, &a.database).cmp(&(b.fingerprint, &b.database)))
         });
         let database_ms = statements.iter().map(StatementTotals::database_ms).sum();
-        Self {
-            statements,
-            database_ms,
-        }
+        Self { statements, database_ms }
     }
 
     /// The share of all database time that `ms` is, 0 to 1.
     #[must_use]
     pub fn share(&self, ms: f64) -> f64 {
-        if self.database_ms > 0.0 {
-            ms / self.database_ms
-        } else {
-            0.0
-        }
+        if self.database_ms > 0.0 { ms / self.database_ms } else { 0.0 }
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{FingerprintId, Histogram, LabelId, Labels, PoolKey, PoolStatus, Sample, ShapeId, SqlState};
+use crate::{
+    FingerprintId, Histogram, LabelId, Labels, PoolKey, PoolStatus, Sample, ShapeId, SqlState,
+};
 
 /// What a row of statistics is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

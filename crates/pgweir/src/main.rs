@@ -6,6 +6,7 @@ use clap::Parser;
 use pgweir::cli::{Cli, Command};
 use pgweir::{demo, run};
 
+#[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(arguments) => run::run(&arguments),

@@ -4,7 +4,7 @@
 //! (ParameterStatus); the server's side is what was applied to it. On attach the difference is
 //! written as one Query in front of the client's own bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Reported parameters that say what the *server* is doing, and cannot be set to that value.
 const NOT_SETTABLE: [&str; 7] = [
@@ -17,8 +17,8 @@ const NOT_SETTABLE: [&str; 7] = [
     "scram_iterations",
 ];
 
-/// Reported parameters that a client may set: after a SET of one of these the server reports the
-/// new value, so that nothing need be guessed (manual 55.2.7).
+/// Parameters that a client may set and that servers report: after a SET of one of these the new
+/// value comes by itself, so that nothing need be guessed (manual 55.2.7).
 const REPORTED: [&str; 7] = [
     "application_name",
     "client_encoding",
@@ -29,30 +29,29 @@ const REPORTED: [&str; 7] = [
     "timezone",
 ];
 
-/// Whether the server reports changes of the parameter that this `SET` or `RESET` statement sets.
+/// The parameter that this `SET` or `RESET` statement sets, if it is one of [`REPORTED`].
 ///
 /// Reads `SET [SESSION] name …` and `RESET name`; `SET TIME ZONE` and `SET NAMES` are spellings of
 /// timezone and client_encoding.
-#[must_use]
-pub fn sets_only_reported(text: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(text) else { return false };
+fn reported_parameter(text: &[u8]) -> Option<&'static str> {
+    let text = std::str::from_utf8(text).ok()?;
     let mut words = text
         .split(|c: char| c.is_ascii_whitespace() || c == '=' || c == ';')
         .filter(|word| !word.is_empty())
         .map(str::to_ascii_lowercase);
     if !matches!(words.next().as_deref(), Some("set" | "reset")) {
-        return false;
+        return None;
     }
     let mut name = words.next();
     if name.as_deref() == Some("session") {
         name = words.next();
     }
-    match name.as_deref() {
-        Some("time") => words.next().as_deref() == Some("zone"),
-        Some("names") => true,
-        Some(name) => REPORTED.contains(&name),
-        None => false,
-    }
+    let name = match name.as_deref()? {
+        "time" => words.next().filter(|word| word == "zone").map(|_| "timezone")?,
+        "names" => "client_encoding",
+        other => other,
+    };
+    REPORTED.into_iter().find(|reported| *reported == name)
 }
 
 /// Names fold to lower case: PostgreSQL compares parameter names so.
@@ -72,6 +71,9 @@ pub struct ServerParameters {
     defaults: Values,
     /// Set since, and not equal to the default.
     applied: Values,
+    /// Which of these have the value that was set, or the default, is not known: a RESET ALL can be
+    /// rolled back.
+    unsure: BTreeSet<Box<str>>,
 }
 
 impl ClientParameters {
@@ -128,6 +130,34 @@ impl ServerParameters {
         self.defaults.insert(name.to_ascii_lowercase().into(), value.into());
     }
 
+    /// Whether the server reports the change that this `SET` or `RESET` statement makes. Which
+    /// parameters are reported depends on its version.
+    #[must_use]
+    pub fn will_report(&self, text: &[u8]) -> bool {
+        reported_parameter(text).is_some_and(|name| self.defaults.contains_key(name))
+    }
+
+    /// What `client` wants has been applied, and the server `reported` what changed. Adds the
+    /// parameters that did not change to `reported`, in the spelling that the server had for them
+    /// before.
+    pub fn complete_report(
+        &mut self,
+        before: &Self,
+        client: &ClientParameters,
+        reported: &mut Vec<(String, String)>,
+    ) {
+        for name in client.wanted.keys() {
+            let is_there = reported.iter().any(|(found, _)| found.eq_ignore_ascii_case(name));
+            if !is_there
+                && self.defaults.contains_key(name)
+                && let Some(value) = before.value(name)
+            {
+                self.reported(None, name, value);
+                reported.push((name.to_string(), value.to_owned()));
+            }
+        }
+    }
+
     /// The server reported this later, because of something that `client` did; none while the
     /// report answers what pgweir itself applied.
     pub fn reported(&mut self, client: Option<&mut ClientParameters>, name: &str, value: &str) {
@@ -135,6 +165,7 @@ impl ServerParameters {
         if NOT_SETTABLE.contains(&name.as_str()) {
             return;
         }
+        self.unsure.remove(name.as_str());
         if self.defaults.get(name.as_str()).is_some_and(|default| **default == *value) {
             self.applied.remove(name.as_str());
             if let Some(client) = client {
@@ -165,16 +196,23 @@ impl ServerParameters {
         Some(wanted)
     }
 
-    /// DISCARD ALL or RESET ALL was run.
+    /// DISCARD ALL was run.
     pub fn reset(&mut self) {
         self.applied.clear();
+        self.unsure.clear();
+    }
+
+    /// RESET ALL was run, and may be rolled back.
+    pub fn maybe_reset(&mut self) {
+        self.unsure.extend(std::mem::take(&mut self.applied).into_keys());
     }
 
     /// The SQL that makes this server what `client` wants; empty when it is. The server is
     /// considered changed: the caller must send it.
     pub fn difference(&mut self, client: &ClientParameters) -> String {
         let mut sql = String::new();
-        for name in self.applied.keys().filter(|name| !client.wanted.contains_key(*name)) {
+        let changed = self.applied.keys().chain(&self.unsure);
+        for name in changed.filter(|name| !client.wanted.contains_key(*name)) {
             sql.push_str("RESET ");
             push_quoted(&mut sql, name, '"');
             sql.push(';');
@@ -189,16 +227,20 @@ impl ServerParameters {
             }
         }
         if !sql.is_empty() {
+            self.unsure.clear();
             self.applied = client.wanted.clone();
             self.applied.retain(|name, value| self.defaults.get(name) != Some(value));
         }
         sql
     }
 
+    /// The value it has, where that is known.
     fn value(&self, name: &str) -> Option<&str> {
+        if self.unsure.contains(name) {
+            return None;
+        }
         self.applied.get(name).or_else(|| self.defaults.get(name)).map(|value| &**value)
     }
-
 }
 
 fn push_quoted(sql: &mut String, text: &str, quote: char) {
@@ -347,7 +389,7 @@ mod tests {
             ("RESET ALL", false),
             ("select 1", false),
         ] {
-            assert_eq!(sets_only_reported(text.as_bytes()), reported, "{text}");
+            assert_eq!(reported_parameter(text.as_bytes()).is_some(), reported, "{text}");
         }
     }
 }

@@ -128,6 +128,12 @@ impl ClientStatements {
         self.unnamed = None;
     }
 
+    /// Whether one of them is too long to be kept.
+    #[must_use]
+    pub fn any_not_kept(&self) -> bool {
+        self.named.values().chain(&self.unnamed).any(|statement| !statement.kept)
+    }
+
     /// The client's name for a statement.
     #[must_use]
     pub fn name_of(&self, statement: &Arc<Statement>) -> Option<&[u8]> {
@@ -162,7 +168,11 @@ impl std::fmt::Display for ServerName {
 pub struct ServerStatements {
     limit: usize,
     by_content: HashMap<ByContent, Prepared>,
-    unnamed: Option<Arc<Statement>>,
+    unnamed: Option<(Arc<Statement>, u64)>,
+    /// Pipelines, which end with a Sync each, that were sent.
+    sent: u64,
+    /// Of these, those that are answered. What was prepared in one that is not may be skipped yet.
+    answered: u64,
     /// Names to be closed: evicted, but the Close was not sent or did not take effect.
     orphans: Vec<ServerName>,
     next_name: u64,
@@ -175,6 +185,8 @@ struct Prepared {
     last_used: u64,
     /// Its result may have changed since: a client that prepares it gets it anew.
     doubtful: bool,
+    /// The number of the pipeline that prepared it.
+    pipeline: u64,
 }
 
 /// What must be sent before a statement can be used under `name`.
@@ -196,6 +208,8 @@ impl ServerStatements {
             limit: limit.max(1),
             by_content: HashMap::new(),
             unnamed: None,
+            sent: 0,
+            answered: 0,
             orphans: Vec::new(),
             next_name: 0,
             clock: 0,
@@ -205,11 +219,20 @@ impl ServerStatements {
     /// The statement's name here, counted as used now.
     pub fn lookup(&mut self, statement: &Arc<Statement>) -> Option<ServerName> {
         self.clock += 1;
-        let clock = self.clock;
-        self.by_content.get_mut(&ByContent(Arc::clone(statement))).map(|prepared| {
-            prepared.last_used = clock;
-            prepared.name
-        })
+        let prepared = self.by_content.get_mut(&ByContent(Arc::clone(statement)))?;
+        let is_there = prepared.pipeline == self.sent || prepared.pipeline < self.answered;
+        prepared.last_used = self.clock;
+        is_there.then_some(prepared.name)
+    }
+
+    /// The client ended a pipeline: what it sends next is run even if all of that is skipped.
+    pub fn pipeline_sent(&mut self) {
+        self.sent += 1;
+    }
+
+    /// A pipeline was answered to its end; if `all` is, nothing is under way.
+    pub fn pipeline_answered(&mut self, all: bool) {
+        self.answered = if all { self.sent } else { self.sent.min(self.answered + 1) };
     }
 
     /// Makes room for `statement` and says what to send for it.
@@ -218,13 +241,16 @@ impl ServerStatements {
             return Preparation { name, parse: false, close: Vec::new() };
         }
         let mut close = std::mem::take(&mut self.orphans);
+        let unsettled = self.by_content.remove(&ByContent(Arc::clone(statement)));
+        close.extend(unsettled.map(|prepared| prepared.name));
         while self.by_content.len() >= self.limit {
             let Some(name) = self.evict() else { break };
             close.push(name);
         }
         let name = ServerName(self.next_name);
         self.next_name += 1;
-        let prepared = Prepared { name, last_used: self.clock, doubtful: false };
+        let (last_used, pipeline) = (self.clock, self.sent);
+        let prepared = Prepared { name, last_used, doubtful: false, pipeline };
         self.by_content.insert(ByContent(Arc::clone(statement)), prepared);
         Preparation { name, parse: true, close }
     }
@@ -287,12 +313,14 @@ impl ServerStatements {
     /// Whether the unnamed statement here is `statement`.
     #[must_use]
     pub fn unnamed_is(&self, statement: &Arc<Statement>) -> bool {
-        self.unnamed.as_ref().is_some_and(|found| same(found, statement))
+        self.unnamed.as_ref().is_some_and(|(found, pipeline)| {
+            same(found, statement) && (*pipeline == self.sent || *pipeline < self.answered)
+        })
     }
 
     /// The unnamed statement here is now this one, or none.
     pub fn set_unnamed(&mut self, statement: Option<Arc<Statement>>) {
-        self.unnamed = statement;
+        self.unnamed = statement.map(|statement| (statement, self.sent));
     }
 
     /// Named statements.

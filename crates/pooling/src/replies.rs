@@ -9,6 +9,17 @@ use std::sync::Arc;
 
 use crate::prepared::{ServerName, Statement};
 
+/// A statement that SQL's DEALLOCATE is to remove.
+#[derive(Clone, Debug)]
+pub struct Deallocated {
+    /// The client's name for it.
+    pub name: Box<[u8]>,
+    /// What it stands for.
+    pub statement: Arc<Statement>,
+    /// The server's name for it.
+    pub server: ServerName,
+}
+
 /// An answer that is due.
 #[derive(Clone, Debug)]
 pub enum Expected {
@@ -26,7 +37,10 @@ pub enum Expected {
         statement: Arc<Statement>,
     },
     /// CloseComplete that pgweir gives, since only the client's name goes.
-    LocalCloseComplete,
+    LocalCloseComplete {
+        /// The name, and what it stood for; none if the client never had it.
+        closed: Option<(Box<[u8]>, Arc<Statement>)>,
+    },
     /// The client's Parse.
     Parse {
         /// The client's name for it.
@@ -51,11 +65,24 @@ pub enum Expected {
     Query {
         /// Statements in the string that are not answered yet.
         statements: u32,
+        /// The statement that it deallocates, in case it fails.
+        deallocated: Option<Box<Deallocated>>,
     },
     /// The client's FunctionCall, up to its ReadyForQuery.
     FunctionCall,
     /// The client's Sync.
     Sync,
+}
+
+impl Expected {
+    /// Whether pgweir itself gives the answer, or there is none.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(
+            self,
+            Self::LocalParseComplete { .. } | Self::LocalCloseComplete { .. } | Self::CopyEnd
+        )
+    }
 }
 
 /// Answers that are due, in order.
@@ -98,6 +125,27 @@ impl ReplyQueue {
         self.queue.len()
     }
 
+    /// Whether nothing is due from the server.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.queue.iter().all(Expected::is_local)
+    }
+
+    /// Whether a statement is due, which may end a transaction block.
+    #[must_use]
+    pub fn has_statement(&self) -> bool {
+        let is_statement = |expected: &Expected| {
+            matches!(expected, Expected::Query { .. } | Expected::Execute | Expected::FunctionCall)
+        };
+        self.queue.iter().any(is_statement)
+    }
+
+    /// Whether nothing is due to the client.
+    #[must_use]
+    pub fn owes_nothing(&self) -> bool {
+        self.queue.iter().all(|expected| matches!(expected, Expected::OwnQuery))
+    }
+
     /// Whether a Sync of the client's is due.
     #[must_use]
     pub fn has_sync(&self) -> bool {
@@ -113,11 +161,12 @@ impl ReplyQueue {
     }
 
     /// A COPY began to read: the server ignores every Sync up to the end of the data (manual
-    /// 55.2.6), so that no ReadyForQuery comes for those that were sent before it.
-    pub fn copy_in_began(&mut self) {
-        let end = self.queue.iter().position(|expected| matches!(expected, Expected::CopyEnd));
+    /// 55.2.6), so that no ReadyForQuery comes for those that were sent before it. Returns whether
+    /// that end is still to be sent.
+    pub fn copy_in_began(&mut self) -> bool {
+        let sent = self.queue.iter().position(|expected| matches!(expected, Expected::CopyEnd));
         let mut index = 0;
-        let mut end = end.unwrap_or(self.queue.len());
+        let mut end = sent.unwrap_or(self.queue.len());
         while index < end {
             if matches!(self.queue.get(index), Some(Expected::Sync)) {
                 self.queue.remove(index);
@@ -126,6 +175,7 @@ impl ReplyQueue {
                 index += 1;
             }
         }
+        sent.is_none()
     }
 
     /// Takes all.
@@ -179,7 +229,7 @@ mod tests {
     fn a_copy_that_reads_loses_the_syncs_sent_before_its_end() {
         for (sent, left) in [("ES", "E"), ("EcS", "EcS"), ("EScS", "EcS"), ("ESS", "E")] {
             let mut replies = queue(sent);
-            replies.copy_in_began();
+            assert_eq!(replies.copy_in_began(), !sent.contains('c'), "{sent}");
             assert_eq!(kinds(&replies), left, "{sent}");
         }
     }

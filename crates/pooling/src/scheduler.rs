@@ -226,10 +226,16 @@ impl Scheduler {
 
     /// A server connection that was out is clean and can be used again.
     pub fn freed(&mut self, server: ServerId, opened: Instant, now: Instant) -> Freed {
+        if let Some(outage) = &mut self.outage {
+            // It works with those that there are: only opening more does not.
+            outage.since = now;
+        }
         if self.total() > self.limits.size || now.duration_since(opened) >= self.limits.lifetime {
             return Freed::Close;
         }
-        if !self.paused && let Some(waiter) = self.waiting.pop_front() {
+        if !self.paused
+            && let Some(waiter) = self.waiting.pop_front()
+        {
             return Freed::To(waiter.id);
         }
         self.out = self.out.saturating_sub(1);

@@ -102,7 +102,10 @@ impl WriteBuffer {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(count)) => self.written += count,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    self.drop_written();
+                    return Poll::Pending;
+                }
             }
         }
         if !self.bytes.is_empty() {
@@ -110,6 +113,15 @@ impl WriteBuffer {
             self.written = 0;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// A peer that is always a little behind never takes all: what it took must not pile up. What
+    /// is moved is no longer than what is dropped.
+    fn drop_written(&mut self) {
+        if self.written >= self.pending() {
+            self.bytes.drain(..self.written);
+            self.written = 0;
+        }
     }
 
     /// Writes all. Cancel-safe.

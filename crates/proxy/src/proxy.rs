@@ -47,7 +47,7 @@ pub(crate) struct Shared {
     pub(crate) clients: ClientRegistry,
     pub(crate) auth: Authenticator,
     pub(crate) admin: Option<Arc<dyn AdminConsole>>,
-    pub(crate) connections: AtomicUsize,
+    places_taken: AtomicUsize,
     pub(crate) next_client: AtomicU64,
     next_server: Arc<AtomicU64>,
     draining: AtomicBool,
@@ -127,7 +127,7 @@ impl Proxy {
                 clients: ClientRegistry::default(),
                 auth: Authenticator::new(),
                 admin,
-                connections: AtomicUsize::new(0),
+                places_taken: AtomicUsize::new(0),
                 next_client: AtomicU64::new(1),
                 next_server: Arc::new(AtomicU64::new(1)),
                 draining: AtomicBool::new(false),
@@ -177,11 +177,7 @@ impl Proxy {
             return;
         }
         keep_alive(&stream);
-        let counted = Counted::new(&shared);
-        tokio::spawn(async move {
-            client::serve(shared, Stream::Tcp(stream)).await;
-            drop(counted);
-        });
+        tokio::spawn(client::serve(shared, Stream::Tcp(stream)));
     }
 
     fn tick(&self) {
@@ -301,7 +297,7 @@ impl Proxy {
     }
 
     async fn pause(&self, database: Option<String>) -> Result<(), CommandError> {
-        let pools = self.pools_of(database.as_deref())?;
+        self.pools_of(database.as_deref())?;
         {
             let mut paused = self.shared.paused.lock();
             let fresh = match &database {
@@ -312,6 +308,8 @@ impl Proxy {
                 return Err(CommandError::WrongState("already suspended/paused".to_owned()));
             }
         }
+        // Asked for now, not before: a pool made in between has not heard of it.
+        let pools = self.pools_of(database.as_deref())?;
         for pool in &pools {
             pool.pause();
         }
@@ -330,7 +328,7 @@ impl Proxy {
     }
 
     fn resume(&self, database: Option<String>) -> Result<(), CommandError> {
-        let pools = self.pools_of(database.as_deref())?;
+        self.pools_of(database.as_deref())?;
         {
             let mut paused = self.shared.paused.lock();
             let was = match &database {
@@ -345,7 +343,7 @@ impl Proxy {
                 return Err(CommandError::WrongState("not paused".to_owned()));
             }
         }
-        for pool in pools {
+        for pool in self.pools_of(database.as_deref())? {
             pool.resume();
         }
         Ok(())
@@ -396,18 +394,20 @@ impl Proxy {
     }
 }
 
-/// Counts a socket while it is open.
-struct Counted(Arc<Shared>);
+/// One of `max_client_conn` places, from the startup packet on: a socket that has said nothing, or
+/// brings a cancel request, takes none.
+pub(crate) struct Place(Arc<Shared>);
 
-impl Counted {
-    fn new(shared: &Arc<Shared>) -> Self {
-        shared.connections.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(shared))
+impl Place {
+    /// None if all are taken.
+    pub(crate) fn take(shared: &Arc<Shared>, max: usize) -> Option<Self> {
+        let place = Self(Arc::clone(shared));
+        (shared.places_taken.fetch_add(1, Ordering::AcqRel) < max).then_some(place)
     }
 }
 
-impl Drop for Counted {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        self.0.places_taken.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -26,10 +26,7 @@ pub struct ReportOptions {
 
 impl Default for ReportOptions {
     fn default() -> Self {
-        Self {
-            since: Duration::from_secs(15 * 60),
-            top: 20,
-        }
+        Self { since: Duration::from_secs(15 * 60), top: 20 }
     }
 }
 
@@ -86,9 +83,9 @@ impl Report {
             checked: published.checked.clone(),
             not_checked: published.not_checked.clone(),
         };
-        report
-            .findings
-            .sort_by(|a, b| by_number(b.harm_ms, a.harm_ms));
+        report.findings.sort_by(|a, b| {
+            b.severity.cmp(&a.severity).then_with(|| by_number(b.harm_ms, a.harm_ms))
+        });
         report.verdict = verdict(&report);
         report
     }
@@ -105,11 +102,7 @@ fn rounded(value: f64) -> f64 {
 
 /// Shares to a millionth.
 fn share(part: f64, whole: f64) -> f64 {
-    if whole > 0.0 {
-        (part / whole * 1e6).round() / 1e6
-    } else {
-        0.0
-    }
+    if whole > 0.0 { (part / whole * 1e6).round() / 1e6 } else { 0.0 }
 }
 
 fn database_ms(stats: &QueryStats) -> f64 {
@@ -154,17 +147,12 @@ fn coverage(
     let snapshot = &published.snapshot;
     let known = merged.keys().filter(|id| **id != FingerprintId::OTHERS);
     let parsed = |id: &&FingerprintId| {
-        snapshot
-            .shapes
-            .get(id)
-            .is_some_and(|shape| shape.parsed == Some(true))
+        snapshot.shapes.get(id).is_some_and(|shape| shape.parsed == Some(true))
     };
     CoverageReport {
         started_at: process.started_at,
         statements: merged.values().map(|m| m.stats.calls + m.stats.lost).sum(),
-        others: merged
-            .get(&FingerprintId::OTHERS)
-            .map_or(0, |m| m.stats.calls + m.stats.lost),
+        others: merged.get(&FingerprintId::OTHERS).map_or(0, |m| m.stats.calls + m.stats.lost),
         dropped: window.dropped,
         fingerprints: known.clone().count() as u64,
         fingerprint_limit: snapshot.coverage.fingerprint_limit,
@@ -184,22 +172,10 @@ fn query(
     let snapshot = &published.snapshot;
     let stats = &merged.stats;
     let shape = snapshot.shapes.get(&id).cloned().unwrap_or_default();
-    let text = if id == FingerprintId::OTHERS {
-        "(others)"
-    } else {
-        &*shape.text
-    };
-    let labels: Vec<_> = merged
-        .labels
-        .iter()
-        .filter_map(|id| snapshot.labels.get(id))
-        .collect();
+    let text = if id == FingerprintId::OTHERS { "(others)" } else { &*shape.text };
+    let labels: Vec<_> = merged.labels.iter().filter_map(|id| snapshot.labels.get(id)).collect();
     let names = |name: fn(&model::Labels) -> &str| {
-        let names: BTreeSet<_> = labels
-            .iter()
-            .map(|l| name(l))
-            .filter(|n| !n.is_empty())
-            .collect();
+        let names: BTreeSet<_> = labels.iter().map(|l| name(l)).filter(|n| !n.is_empty()).collect();
         names.into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
     let named_by: BTreeSet<_> = published
@@ -242,10 +218,7 @@ fn query(
 }
 
 fn by_code(errors: &BTreeMap<SqlState, u64>) -> BTreeMap<String, u64> {
-    errors
-        .iter()
-        .map(|(code, count)| (code.to_string(), *count))
-        .collect()
+    errors.iter().map(|(code, count)| (code.to_string(), *count)).collect()
 }
 
 fn remainder(rest: &[(&FingerprintId, &Merged)], totals: &TotalsReport) -> Option<Remainder> {
@@ -271,9 +244,7 @@ fn pools(snapshot: &Snapshot, window: &WindowStats) -> Vec<PoolReport> {
     let mut keys: BTreeSet<&PoolKey> = window.pools.keys().collect();
     keys.extend(snapshot.pools.iter().map(|status| &status.key));
     let seconds = window.until.duration_since(window.since).as_secs_f64();
-    keys.into_iter()
-        .map(|key| pool(snapshot, window.pools.get(key), key, seconds))
-        .collect()
+    keys.into_iter().map(|key| pool(snapshot, window.pools.get(key), key, seconds)).collect()
 }
 
 fn pool(
@@ -314,15 +285,9 @@ mod tests {
     #[test]
     fn listed_queries_and_the_remainder_add_up_to_the_totals() {
         let published = example::busy();
-        let options = ReportOptions {
-            top: 1,
-            ..ReportOptions::default()
-        };
+        let options = ReportOptions { top: 1, ..ReportOptions::default() };
         let report = Report::build(&published, &options, &example::process());
-        let rest = report
-            .remainder
-            .as_ref()
-            .expect("more than one fingerprint ran");
+        let rest = report.remainder.as_ref().expect("more than one fingerprint ran");
         assert_eq!(report.queries.len(), 1);
         assert_eq!(report.queries[0].calls + rest.calls, report.totals.calls);
         assert_eq!(report.queries[0].failed + rest.failed, report.totals.failed);
@@ -333,28 +298,18 @@ mod tests {
     #[test]
     fn waiting_does_not_decide_the_order() {
         // BEGIN is charged with its transaction's wait; it must not outrank what the server did.
-        let report = Report::build(
-            &example::busy(),
-            &ReportOptions::default(),
-            &example::process(),
-        );
+        let report =
+            Report::build(&example::busy(), &ReportOptions::default(), &example::process());
         let texts: Vec<_> = report.queries.iter().map(|q| q.text.as_str()).collect();
         assert_eq!(texts.last(), Some(&"BEGIN"));
         let begin = report.queries.last().expect("not empty");
-        assert!(
-            begin.wait_ms > report.queries[0].database_ms,
-            "{}",
-            begin.wait_ms
-        );
+        assert!(begin.wait_ms > report.queries[0].database_ms, "{}", begin.wait_ms);
     }
 
     #[test]
     fn a_query_says_who_ran_it_and_which_detectors_name_it() {
-        let report = Report::build(
-            &example::busy(),
-            &ReportOptions::default(),
-            &example::process(),
-        );
+        let report =
+            Report::build(&example::busy(), &ReportOptions::default(), &example::process());
         let query = &report.queries[0];
         assert_eq!(query.users, ["web"]);
         assert_eq!(query.applications, ["checkout", "shop"]);
@@ -364,11 +319,8 @@ mod tests {
 
     #[test]
     fn a_window_without_statements_is_all_zero_and_finite() {
-        let report = Report::build(
-            &example::silent(),
-            &ReportOptions::default(),
-            &example::process(),
-        );
+        let report =
+            Report::build(&example::silent(), &ReportOptions::default(), &example::process());
         assert_eq!((report.totals.calls, report.totals.p95_ms), (0, 0.0));
         assert!(report.queries.is_empty() && report.remainder.is_none());
         assert!(serde_json::to_string(&report).is_ok());

@@ -19,17 +19,11 @@ fn at(second: i64) -> Timestamp {
 }
 
 pub(crate) fn process() -> ProcessFacts {
-    ProcessFacts {
-        version: "0.1.0".to_owned(),
-        started_at: at(-900),
-    }
+    ProcessFacts { version: "0.1.0".to_owned(), started_at: at(-900) }
 }
 
 fn key() -> PoolKey {
-    PoolKey {
-        database: "shop".into(),
-        user: "web".into(),
-    }
+    PoolKey { database: "shop".into(), user: "web".into() }
 }
 
 fn stats(calls: u64, milliseconds: f64, wait_ms: f64) -> QueryStats {
@@ -59,28 +53,14 @@ struct Builder {
 
 impl Builder {
     fn new() -> Self {
-        let snapshot = Snapshot {
-            taken_at: at(30),
-            started_at: at(-900),
-            ..Snapshot::default()
-        };
-        let minute = Minute {
-            minute: at(0).as_second() / 60,
-            ..Minute::default()
-        };
-        Self {
-            minute,
-            snapshot,
-            registry: LabelRegistry::new(10),
-        }
+        let snapshot = Snapshot { taken_at: at(30), started_at: at(-900), ..Snapshot::default() };
+        let minute = Minute { minute: at(0).as_second() / 60, ..Minute::default() };
+        Self { minute, snapshot, registry: LabelRegistry::new(10) }
     }
 
     fn labels(&mut self, application: &str) -> LabelId {
-        let labels = Labels {
-            database: "shop".into(),
-            user: "web".into(),
-            application: application.into(),
-        };
+        let labels =
+            Labels { database: "shop".into(), user: "web".into(), application: application.into() };
         let id = self.registry.intern(labels);
         self.snapshot.labels.insert(id, self.registry.get(id));
         id
@@ -89,13 +69,7 @@ impl Builder {
     fn query(&mut self, id: u64, text: &str, application: &str, stats: QueryStats) {
         let labels = self.labels(application);
         let fingerprint = FingerprintId(id);
-        self.minute.queries.insert(
-            RowKey {
-                fingerprint,
-                labels,
-            },
-            stats,
-        );
+        self.minute.queries.insert(RowKey { fingerprint, labels }, stats);
         let info = ShapeInfo {
             strict_ids: vec![ShapeId(id + 1)],
             text: text.into(),
@@ -141,12 +115,7 @@ impl Builder {
             server_version: 150_004,
             ..CatalogFacts::default()
         };
-        let checked = [
-            "error_rate",
-            "idle_in_transaction",
-            "missing_index",
-            "n_plus_one",
-        ];
+        let checked = ["error_rate", "idle_in_transaction", "missing_index", "n_plus_one"];
         Published {
             snapshot: Arc::new(self.snapshot),
             catalog: Arc::new(catalog),
@@ -165,12 +134,7 @@ pub(crate) fn busy() -> Published {
     failing.errors.insert(SqlState::from_bytes(b"57014"), 2);
     builder.query(0xa1, orders, "shop", failing);
     builder.query(0xa1, orders, "checkout", stats(100, 200.0, 0.0));
-    builder.query(
-        0xb2,
-        "SELECT * FROM products WHERE id = $1",
-        "shop",
-        stats(2_000, 0.3, 0.0),
-    );
+    builder.query(0xb2, "SELECT * FROM products WHERE id = $1", "shop", stats(2_000, 0.3, 0.0));
     builder.query(0xc3, "BEGIN", "checkout", stats(100, 0.05, 900.0));
     let mut pool = PoolMinute {
         samples: 30,
@@ -184,8 +148,7 @@ pub(crate) fn busy() -> Published {
         pool.wait.record(Duration::from_millis(900));
         pool.held.record(Duration::from_millis(200));
     }
-    pool.connect_failures
-        .insert(SqlState::from_bytes(b"53300"), 3);
+    pool.connect_failures.insert(SqlState::from_bytes(b"53300"), 3);
     builder.pool(pool, 41);
     let not_checked = vec![NotChecked {
         check: "missing_index: what-if planning in shop".to_owned(),
@@ -196,12 +159,7 @@ pub(crate) fn busy() -> Published {
 
 pub(crate) fn healthy() -> Published {
     let mut builder = Builder::new();
-    builder.query(
-        0xb2,
-        "SELECT * FROM products WHERE id = $1",
-        "shop",
-        stats(1_000, 0.3, 0.0),
-    );
+    builder.query(0xb2, "SELECT * FROM products WHERE id = $1", "shop", stats(1_000, 0.3, 0.0));
     builder.published(Vec::new(), Vec::new())
 }
 
@@ -230,11 +188,7 @@ fn missing_index() -> Finding {
         fingerprints: vec![FingerprintId(0xa1)],
         tables: vec!["public.orders".to_owned()],
         database: Some("shop".to_owned()),
-        fix: Fix {
-            sql: Some(sql.to_owned()),
-            undo: Some(undo.to_owned()),
-            advice: None,
-        },
+        fix: Fix { sql: Some(sql.to_owned()), undo: Some(undo.to_owned()), advice: None },
         estimate: BTreeMap::from([
             ("cost_ratio".to_owned(), 0.0004.into()),
             ("index_bytes".to_owned(), 47_185_920u64.into()),

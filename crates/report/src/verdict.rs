@@ -13,11 +13,8 @@ const LOSS_WORTH_SAYING: f64 = 0.001;
 /// The verdict on a report whose other parts are filled in.
 pub(crate) fn verdict(report: &Report) -> Vec<String> {
     let mut sentences = Vec::new();
-    let mut problems: Vec<_> = report
-        .findings
-        .iter()
-        .filter(|f| f.severity > Severity::Info)
-        .collect();
+    let mut problems: Vec<_> =
+        report.findings.iter().filter(|f| f.severity > Severity::Info).collect();
     // Stable: within causes, and within consequences, the order by harm stays.
     problems.sort_by_key(|finding| is_consequence(finding, &report.findings));
     if report.totals.calls + report.totals.lost == 0 {
@@ -51,11 +48,7 @@ fn healthy(report: &Report) -> String {
     };
     let failed = match totals.failed {
         0 => "none failed".to_owned(),
-        n => format!(
-            "{} failed ({})",
-            count(n),
-            percent(n as f64 / totals.calls.max(1) as f64)
-        ),
+        n => format!("{} failed ({})", count(n), percent(n as f64 / totals.calls.max(1) as f64)),
     };
     format!(
         "Healthy: {} statements in {}, {failed}, 95 % done within {}; nothing to fix{unchecked}.",
@@ -79,10 +72,7 @@ fn cause(finding: &Finding) -> String {
         .fix
         .sql
         .as_deref()
-        .and_then(|sql| {
-            sql.lines()
-                .find(|line| !line.trim_start().starts_with("--"))
-        })
+        .and_then(|sql| sql.lines().find(|line| !line.trim_start().starts_with("--")))
         .or_else(|| finding.fix.advice.as_deref().and_then(first_sentence));
     if let Some(step) = first_step {
         text.push_str(" Do: ");
@@ -103,11 +93,8 @@ mod tests {
 
     #[test]
     fn names_causes_before_consequences_with_what_to_do() {
-        let report = Report::build(
-            &example::busy(),
-            &ReportOptions::default(),
-            &example::process(),
-        );
+        let report =
+            Report::build(&example::busy(), &ReportOptions::default(), &example::process());
         insta::assert_snapshot!(report.verdict.join("\n"), @r##"
         public.orders has no index on (customer_id, created_at). Do: CREATE INDEX CONCURRENTLY orders_customer_id_created_at_idx ON public.orders (customer_id, created_at);
         Pool shop/web is too busy: clients wait longer than they work. Do: Make the top statements faster first.
@@ -116,11 +103,8 @@ mod tests {
 
     #[test]
     fn a_healthy_window_is_one_line() {
-        let report = Report::build(
-            &example::healthy(),
-            &ReportOptions::default(),
-            &example::process(),
-        );
+        let report =
+            Report::build(&example::healthy(), &ReportOptions::default(), &example::process());
         insta::assert_snapshot!(report.verdict.join("\n"), @"Healthy: 1,000 statements in 15.5 min, none failed, 95 % done within 433 µs; nothing to fix.");
     }
 
@@ -130,11 +114,7 @@ mod tests {
         published.findings.truncate(1);
         published.findings[0].severity = Severity::Info;
         let report = Report::build(&published, &ReportOptions::default(), &example::process());
-        assert!(
-            report.verdict[0].starts_with("Healthy: "),
-            "{:?}",
-            report.verdict
-        );
+        assert!(report.verdict[0].starts_with("Healthy: "), "{:?}", report.verdict);
     }
 
     #[test]
@@ -144,10 +124,6 @@ mod tests {
         let minute = snapshot.minutes.back_mut().expect("one minute");
         std::sync::Arc::make_mut(minute).dropped = 500;
         let report = Report::build(&published, &ReportOptions::default(), &example::process());
-        assert!(
-            report.verdict[1].starts_with("500 of 1,500 measurements"),
-            "{:?}",
-            report.verdict
-        );
+        assert!(report.verdict[1].starts_with("500 of 1,500 measurements"), "{:?}", report.verdict);
     }
 }

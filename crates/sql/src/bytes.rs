@@ -86,10 +86,7 @@ pub(crate) fn load(text: &[u8], at: usize, length: usize) -> u64 {
         // Bytes after the wanted ones are shifted out.
         return u64::from_le_bytes(*chunk) << (64 - 8 * length) >> (64 - 8 * length);
     }
-    rest.iter()
-        .take(length)
-        .rev()
-        .fold(0, |number, byte| number << 8 | u64::from(*byte))
+    rest.iter().take(length).rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;

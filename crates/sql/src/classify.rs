@@ -40,16 +40,12 @@ impl Head {
 
     /// The word at a place, [`Word::Plain`] for whatever else stands there.
     pub(crate) fn word(&self, index: usize) -> Word {
-        self.tokens
-            .get(index)
-            .map_or(Word::Plain, |(_, word)| *word)
+        self.tokens.get(index).map_or(Word::Plain, |(_, word)| *word)
     }
 
     /// Whether one of the words is followed by the other.
     pub(crate) fn has_pair(&self, first: Word, second: Word) -> bool {
-        self.tokens
-            .windows(2)
-            .any(|pair| pair[0].1 == first && pair[1].1 == second)
+        self.tokens.windows(2).any(|pair| pair[0].1 == first && pair[1].1 == second)
     }
 
     fn kind(&self, index: usize) -> Kind {
@@ -187,13 +183,7 @@ mod tests {
         let cases: &[(Class, &[&str])] = &[
             (
                 Class::Select,
-                &[
-                    "select 1",
-                    "((select 1))",
-                    "table t",
-                    "SELECT(1)",
-                    "/* x */ select",
-                ],
+                &["select 1", "((select 1))", "table t", "SELECT(1)", "/* x */ select"],
             ),
             (Class::Values, &["values (1)", "(values (1))"]),
             (
@@ -206,54 +196,20 @@ mod tests {
                     "with recursive a as (select 1) search depth first by x set y select 1",
                 ],
             ),
-            (
-                Class::Update,
-                &[
-                    "update t set a = 1",
-                    "with a as (select 1) update t set b = 1",
-                ],
-            ),
-            (
-                Class::Delete,
-                &["delete from t", "WITH a AS (SELECT 1) DELETE FROM t"],
-            ),
+            (Class::Update, &["update t set a = 1", "with a as (select 1) update t set b = 1"]),
+            (Class::Delete, &["delete from t", "WITH a AS (SELECT 1) DELETE FROM t"]),
             (
                 Class::Insert,
-                &[
-                    "insert into t values (1)",
-                    "with a as (select 1) insert into t select 1",
-                ],
+                &["insert into t values (1)", "with a as (select 1) insert into t select 1"],
             ),
-            (
-                Class::Merge,
-                &["merge into t using s on true when matched then delete"],
-            ),
+            (Class::Merge, &["merge into t using s on true when matched then delete"]),
             (Class::With, &["with a as (select 1)", "with"]),
-            (
-                Class::Begin,
-                &[
-                    "begin",
-                    "BEGIN ISOLATION LEVEL SERIALIZABLE",
-                    "start transaction",
-                ],
-            ),
+            (Class::Begin, &["begin", "BEGIN ISOLATION LEVEL SERIALIZABLE", "start transaction"]),
             (Class::Commit, &["commit", "end", "commit and chain"]),
-            (
-                Class::Rollback,
-                &["rollback", "abort", "rollback work", "ROLLBACK AND CHAIN"],
-            ),
-            (
-                Class::RollbackToSavepoint,
-                &["rollback to a", "rollback transaction to savepoint a"],
-            ),
-            (
-                Class::PrepareTransaction,
-                &["prepare transaction 'x'", "PREPARE TRANSACTION $$x$$"],
-            ),
-            (
-                Class::Prepare,
-                &["prepare a as select 1", "prepare transaction as select 1"],
-            ),
+            (Class::Rollback, &["rollback", "abort", "rollback work", "ROLLBACK AND CHAIN"]),
+            (Class::RollbackToSavepoint, &["rollback to a", "rollback transaction to savepoint a"]),
+            (Class::PrepareTransaction, &["prepare transaction 'x'", "PREPARE TRANSACTION $$x$$"]),
+            (Class::Prepare, &["prepare a as select 1", "prepare transaction as select 1"]),
             (
                 Class::Other,
                 &[

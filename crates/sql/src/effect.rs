@@ -78,9 +78,7 @@ fn reset(head: &Head) -> SessionEffect {
 
 /// `CREATE [OR REPLACE] [LOCAL | GLOBAL] TEMPORARY`.
 fn creates_temporary(head: &Head) -> bool {
-    let skipped = (1..)
-        .take_while(|index| precedes_temporary(head.word(*index)))
-        .count();
+    let skipped = (1..).take_while(|index| precedes_temporary(head.word(*index))).count();
     head.word(1 + skipped) == Word::Temporary
 }
 
@@ -220,19 +218,8 @@ mod tests {
                     "select set_config('a'",
                 ],
             ),
-            (
-                E::SetRole,
-                &[
-                    "set role a",
-                    "set session role a",
-                    "set role to a",
-                    "set role 'none'",
-                ],
-            ),
-            (
-                E::ResetRole,
-                &["reset role", "set role none", "set role to default"],
-            ),
+            (E::SetRole, &["set role a", "set session role a", "set role to a", "set role 'none'"]),
+            (E::ResetRole, &["reset role", "set role none", "set role to default"]),
             (
                 E::SetAuthorization,
                 &[
@@ -243,25 +230,13 @@ mod tests {
             ),
             (E::Reset, &["reset a", "RESET ALL"]),
             (E::DiscardAll, &["discard all"]),
-            (
-                E::DiscardOther,
-                &["discard temp", "discard plans", "discard sequences"],
-            ),
+            (E::DiscardOther, &["discard temp", "discard plans", "discard sequences"]),
             (
                 E::Prepare,
-                &[
-                    "prepare a as select 1",
-                    "prepare a (int) as select pg_advisory_lock($1)",
-                ],
+                &["prepare a as select 1", "prepare a (int) as select pg_advisory_lock($1)"],
             ),
-            (
-                E::Deallocate,
-                &["deallocate a", "deallocate prepare a", "deallocate \"all\""],
-            ),
-            (
-                E::DeallocateAll,
-                &["deallocate all", "DEALLOCATE PREPARE ALL"],
-            ),
+            (E::Deallocate, &["deallocate a", "deallocate prepare a", "deallocate \"all\""]),
+            (E::DeallocateAll, &["deallocate all", "DEALLOCATE PREPARE ALL"]),
             (E::Listen, &["listen a"]),
             (E::Unlisten, &["unlisten a", "unlisten *"]),
             (
@@ -303,18 +278,12 @@ mod tests {
             ),
             (
                 E::AdvisoryUnlock,
-                &[
-                    "select pg_advisory_unlock(1)",
-                    "select pg_advisory_unlock_all()",
-                ],
+                &["select pg_advisory_unlock(1)", "select pg_advisory_unlock_all()"],
             ),
             (E::Load, &["load 'auto_explain'"]),
             (
                 E::SequenceSession,
-                &[
-                    "select currval('s'), lastval()",
-                    "insert into t values (lastval())",
-                ],
+                &["select currval('s'), lastval()", "insert into t values (lastval())"],
             ),
             (
                 E::Do,

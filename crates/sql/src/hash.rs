@@ -109,38 +109,18 @@ mod tests {
 
     #[test]
     fn compile_time_and_run_time_agree() {
-        for word in [
-            "a",
-            "select",
-            "xmlparse",
-            "authorization",
-            "current_timestamp_and_more",
-        ] {
+        for word in ["a", "select", "xmlparse", "authorization", "current_timestamp_and_more"] {
             let upper = format!("({})", word.to_uppercase());
             let expected = constant_token(NAME_SEED, word.as_bytes());
-            assert_eq!(
-                folded_name(upper.as_bytes(), 1, 1 + word.len()),
-                expected,
-                "{word}"
-            );
-            assert_eq!(
-                token(NAME_SEED, word.as_bytes(), 0, word.len()),
-                expected,
-                "{word}"
-            );
+            assert_eq!(folded_name(upper.as_bytes(), 1, 1 + word.len()), expected, "{word}");
+            assert_eq!(token(NAME_SEED, word.as_bytes(), 0, word.len()), expected, "{word}");
         }
     }
 
     #[test]
     fn length_and_order_count() {
-        assert_ne!(
-            token(LITERAL_SEED, b"a", 0, 1),
-            token(LITERAL_SEED, b"a\0", 0, 2)
-        );
+        assert_ne!(token(LITERAL_SEED, b"a", 0, 1), token(LITERAL_SEED, b"a\0", 0, 2));
         let (one, two) = (mark(1), mark(2));
-        assert_ne!(
-            append(append(EMPTY, one), two),
-            append(append(EMPTY, two), one)
-        );
+        assert_ne!(append(append(EMPTY, one), two), append(append(EMPTY, two), one));
     }
 }

@@ -173,10 +173,7 @@ struct Table {
 static TABLE: Table = build();
 
 const fn build() -> Table {
-    let mut table = Table {
-        hashes: [0; SLOTS],
-        words: [(Word::Plain, Traits::NONE); SLOTS],
-    };
+    let mut table = Table { hashes: [0; SLOTS], words: [(Word::Plain, Traits::NONE); SLOTS] };
     let mut index = 0;
     while index < WORDS.len() {
         let (text, word, traits) = WORDS[index];
@@ -221,14 +218,8 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for (text, word, traits) in WORDS {
             assert!(seen.insert(text), "{text} is listed twice");
-            assert_eq!(
-                lookup(constant_token(NAME_SEED, text.as_bytes())),
-                (*word, *traits)
-            );
+            assert_eq!(lookup(constant_token(NAME_SEED, text.as_bytes())), (*word, *traits));
         }
-        assert_eq!(
-            lookup(constant_token(NAME_SEED, b"customers")),
-            (Word::Plain, Traits::NONE)
-        );
+        assert_eq!(lookup(constant_token(NAME_SEED, b"customers")), (Word::Plain, Traits::NONE));
     }
 }

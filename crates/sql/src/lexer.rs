@@ -56,10 +56,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn is_number(self) -> bool {
-        matches!(
-            self,
-            Self::Literal(Literal::Integer | Literal::BigInteger | Literal::Numeric)
-        )
+        matches!(self, Self::Literal(Literal::Integer | Literal::BigInteger | Literal::Numeric))
     }
 }
 
@@ -96,11 +93,7 @@ pub(crate) struct Lexer<'a> {
 impl<'a> Lexer<'a> {
     /// Reads `text` from `at` on.
     pub(crate) fn new(text: &'a [u8], at: usize) -> Self {
-        Self {
-            text,
-            at,
-            signs_end: 0,
-        }
+        Self { text, at, signs_end: 0 }
     }
 
     #[inline(always)]
@@ -115,12 +108,7 @@ impl<'a> Lexer<'a> {
         loop {
             let start = self.at;
             let Some(&first) = self.text.get(start) else {
-                return Token {
-                    kind: Kind::End,
-                    start,
-                    end: start,
-                    hash: 0,
-                };
+                return Token { kind: Kind::End, start, end: start, hash: 0 };
             };
             match bytes::class(first) {
                 ByteClass::Space => self.at += 1,
@@ -155,12 +143,7 @@ impl<'a> Lexer<'a> {
     #[inline(always)]
     fn token(&mut self, kind: Kind, start: usize, end: usize, hash: u64) -> Token {
         self.at = end;
-        Token {
-            kind,
-            start,
-            end,
-            hash,
-        }
+        Token { kind, start, end, hash }
     }
 
     #[inline(always)]
@@ -261,18 +244,13 @@ impl<'a> Lexer<'a> {
             let mut end = after;
             let mut number = 0u32;
             while self.byte(end).is_ascii_digit() {
-                number = number
-                    .saturating_mul(10)
-                    .saturating_add(u32::from(self.text[end] - b'0'));
+                number = number.saturating_mul(10).saturating_add(u32::from(self.text[end] - b'0'));
                 end += 1;
             }
             return self.literal_with_kind(Kind::Parameter(number), start, end);
         }
         let mut tag_end = after;
-        while matches!(
-            bytes::class(self.byte(tag_end)),
-            ByteClass::Letter | ByteClass::Digit
-        ) {
+        while matches!(bytes::class(self.byte(tag_end)), ByteClass::Letter | ByteClass::Digit) {
             tag_end += 1;
         }
         if self.byte(tag_end) != b'$' {
@@ -323,10 +301,7 @@ impl<'a> Lexer<'a> {
     fn long_operator_end(&mut self, start: usize) -> usize {
         let mut end = start + 1;
         while bytes::class(self.byte(end)) == ByteClass::Operator {
-            if matches!(
-                [self.byte(end), self.byte(end + 1)],
-                [b'-', b'-'] | [b'/', b'*']
-            ) {
+            if matches!([self.byte(end), self.byte(end + 1)], [b'-', b'-'] | [b'/', b'*']) {
                 break;
             }
             end += 1;

@@ -30,10 +30,7 @@ pub(crate) struct Lists {
 impl Lists {
     #[inline(always)]
     fn innermost(&self) -> Option<List> {
-        self.open
-            .checked_sub(1)
-            .and_then(|last| self.lists.get(last))
-            .copied()
+        self.open.checked_sub(1).and_then(|last| self.lists.get(last)).copied()
     }
 
     /// Opens a list; false if too many are open.
@@ -65,9 +62,7 @@ impl Lists {
     /// The same for a list of rows at just this depth.
     #[inline(always)]
     pub(crate) fn close_rows(&mut self, depth: u32) -> bool {
-        let closes = self
-            .innermost()
-            .is_some_and(|list| list.rows && list.depth == depth);
+        let closes = self.innermost().is_some_and(|list| list.rows && list.depth == depth);
         self.open -= usize::from(closes);
         closes
     }

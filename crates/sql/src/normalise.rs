@@ -77,10 +77,7 @@ impl Writer<'_> {
             );
             // `select'x'` and `1and` need no space between, but `select$1` and `$1and` do.
             let merges = matches!((before, kind), (Kind::Name, Kind::Literal(_)))
-                || matches!(
-                    (before, kind),
-                    (Kind::Literal(_), Kind::Name | Kind::Literal(_))
-                );
+                || matches!((before, kind), (Kind::Literal(_), Kind::Name | Kind::Literal(_)));
             let apart = before_end < start && !tight_before && !tight_after;
             if before == Kind::Comma || merges || apart {
                 self.out.push(b' ');
@@ -91,8 +88,7 @@ impl Writer<'_> {
 
     fn write(&mut self, token: &Token) {
         self.space(token.kind, token.start, token.end);
-        self.out
-            .extend_from_slice(&self.text[token.start..token.end]);
+        self.out.extend_from_slice(&self.text[token.start..token.end]);
     }
 }
 
@@ -105,8 +101,7 @@ impl Sink for Writer<'_> {
     fn constant(&mut self, literal: Literal, token: &Token, start: usize) {
         self.hasher.constant(literal, token, start);
         self.space(token.kind, start, token.end);
-        self.out
-            .extend_from_slice(format!("${}", self.next_number).as_bytes());
+        self.out.extend_from_slice(format!("${}", self.next_number).as_bytes());
         self.next_number += 1;
     }
 
@@ -126,8 +121,7 @@ impl Sink for Writer<'_> {
     fn next_element(&mut self, comma: &Token) {
         self.hasher.next_element(comma);
         if let Some(list) = self.lists.get_mut(self.open_lists.wrapping_sub(1)) {
-            list.first_element
-                .get_or_insert((self.out.len(), self.next_number));
+            list.first_element.get_or_insert((self.out.len(), self.next_number));
         }
         self.write(comma);
     }
@@ -165,20 +159,11 @@ mod tests {
                 "select a from t where b = $2 and c = $3 and d = $4",
             ),
             ("/* x */select f( 1,2 )/* y */", "select f($1, $2)"),
-            (
-                "select a from t order by 1, 2 limit 5",
-                "select a from t order by 1, 2 limit $1",
-            ),
-            (
-                "select x::numeric(10,2), varchar(5) 'a'",
-                "select x::numeric(10, 2), varchar(5) $1",
-            ),
+            ("select a from t order by 1, 2 limit 5", "select a from t order by 1, 2 limit $1"),
+            ("select x::numeric(10,2), varchar(5) 'a'", "select x::numeric(10, 2), varchar(5) $1"),
             ("select x::text in (1, y)", "select x::text in ($1, y)"),
             ("select 1-1", "select $1-$2"),
-            (
-                "select'x'where 1=1and'a'='b'",
-                "select $1 where $2=$3 and $4=$5",
-            ),
+            ("select'x'where 1=1and'a'='b'", "select $1 where $2=$3 and $4=$5"),
             ("alter role a password 'secret'", "alter role a password $1"),
             ("", ""),
         ];
@@ -198,10 +183,7 @@ mod tests {
                 "insert into t values (1,'a'), (2,'b') returning 1",
                 "insert into t values ($1, $2) /*, ... */ returning $3",
             ),
-            (
-                "select array[[1,2],[3,4]]",
-                "select array[[$1 /*, ... */] /*, ... */]",
-            ),
+            ("select array[[1,2],[3,4]]", "select array[[$1 /*, ... */] /*, ... */]"),
             ("select a where b in (1)", "select a where b in ($1)"),
         ];
         for (text, expected) in cases {

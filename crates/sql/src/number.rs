@@ -14,10 +14,7 @@ pub(crate) fn number(text: &[u8], start: usize) -> (usize, Literal) {
     }
     // What makes a number of another kind continues with a letter, an underscore or a point. Nearly
     // all numbers end here.
-    let ends = !matches!(
-        bytes::class(byte(text, end)),
-        ByteClass::Letter | ByteClass::Dot
-    );
+    let ends = !matches!(bytes::class(byte(text, end)), ByteClass::Letter | ByteClass::Dot);
     if ends && end - start < 10 {
         return (end, Literal::Integer);
     }

@@ -85,17 +85,11 @@ impl ShapeRegistry {
                 shape
             }
             None => {
-                let end = digest
-                    .next
-                    .min(digest.from.saturating_add(Shape::STATEMENT_LIMIT));
+                let end = digest.next.min(digest.from.saturating_add(Shape::STATEMENT_LIMIT));
                 self.introduce(text.get(range.start..end).unwrap_or_default(), digest)
             }
         };
-        Observed {
-            shape,
-            values: digest.values,
-            range,
-        }
+        Observed { shape, values: digest.values, range }
     }
 
     /// A shape met for the first time, or one that there is no room for. `seen` is the part of the
@@ -206,11 +200,7 @@ struct Others(Vec<OnceLock<Arc<Shape>>>);
 
 impl Default for Others {
     fn default() -> Self {
-        Self(
-            (0..Class::ALL.len() * SessionEffect::ALL.len())
-                .map(|_| OnceLock::new())
-                .collect(),
-        )
+        Self((0..Class::ALL.len() * SessionEffect::ALL.len()).map(|_| OnceLock::new()).collect())
     }
 }
 
@@ -250,9 +240,7 @@ mod tests {
     fn observed<'a>(registry: &ShapeRegistry, text: &'a str) -> Vec<(Class, &'a str)> {
         let mut out = Vec::new();
         registry.observe(text.as_bytes(), &mut out);
-        out.into_iter()
-            .map(|one| (one.shape.class, &text[one.range]))
-            .collect()
+        out.into_iter().map(|one| (one.shape.class, &text[one.range])).collect()
     }
 
     #[test]
@@ -261,10 +249,7 @@ mod tests {
         assert_eq!(observed(&registry, ""), []);
         assert_eq!(observed(&registry, " ;; /* ; */ ; -- ;\n"), []);
         assert_eq!(
-            observed(
-                &registry,
-                " begin ;select ';', \";\" -- ;\n , $$;$$ /* x */; commit"
-            ),
+            observed(&registry, " begin ;select ';', \";\" -- ;\n , $$;$$ /* x */; commit"),
             [
                 (Class::Begin, "begin"),
                 (Class::Select, "select ';', \";\" -- ;\n , $$;$$"),
@@ -292,14 +277,8 @@ mod tests {
                 (Class::Commit, "end"),
             ]
         );
-        assert_eq!(
-            observed(&registry, "create table atomic (a int); begin; end").len(),
-            3
-        );
-        assert_eq!(
-            observed(&registry, "create table function (a int); begin; end").len(),
-            3
-        );
+        assert_eq!(observed(&registry, "create table atomic (a int); begin; end").len(), 3);
+        assert_eq!(observed(&registry, "create table function (a int); begin; end").len(), 3);
     }
 
     #[test]
@@ -307,10 +286,7 @@ mod tests {
         let registry = ShapeRegistry::new(100);
         let text = " ; select 1; select 2 ;; ";
         let one = registry.observe_one(text.as_bytes());
-        assert_eq!(
-            (&text[one.range], one.shape.class),
-            ("select 1; select 2", Class::Select)
-        );
+        assert_eq!((&text[one.range], one.shape.class), ("select 1; select 2", Class::Select));
         assert_eq!(&*one.shape.text, "select $1; select $2");
         let empty = registry.observe_one(b" -- nothing");
         assert_eq!((empty.shape.class, empty.range), (Class::Empty, 0..0));
@@ -326,11 +302,7 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(observed(&registry, "select 1; select 2; select a").len(), 3);
         }
-        let texts: Vec<_> = registry
-            .take_new()
-            .iter()
-            .map(|shape| shape.text.clone())
-            .collect();
+        let texts: Vec<_> = registry.take_new().iter().map(|shape| shape.text.clone()).collect();
         assert_eq!(texts, [Arc::from("select $1"), Arc::from("select a")]);
         assert!(registry.take_new().is_empty());
         assert_eq!(registry.len(), 2);
@@ -340,13 +312,8 @@ mod tests {
     fn a_full_registry_says_others_and_still_classifies() {
         let registry = ShapeRegistry::new(10);
         for number in 0..100_000 {
-            let seen = registry
-                .observe_one(format!("listen channel_{number}").as_bytes())
-                .shape;
-            assert_eq!(
-                (seen.class, seen.effect),
-                (Class::Listen, SessionEffect::Listen)
-            );
+            let seen = registry.observe_one(format!("listen channel_{number}").as_bytes()).shape;
+            assert_eq!((seen.class, seen.effect), (Class::Listen, SessionEffect::Listen));
             assert_eq!(seen.id == ShapeId::OTHERS, number >= 10);
         }
         assert_eq!((registry.len(), registry.shapes.len()), (10, 10));
@@ -361,10 +328,7 @@ mod tests {
     #[test]
     fn sweeping_forgets_what_was_not_seen() {
         let registry = ShapeRegistry::new(2);
-        let (a, b) = (
-            registry.observe_one(b"select a").shape,
-            registry.observe_one(b"select b"),
-        );
+        let (a, b) = (registry.observe_one(b"select a").shape, registry.observe_one(b"select b"));
         assert_eq!(registry.sweep(), 0);
         assert_eq!(registry.observe_one(b"select a").shape.id, a.id);
         assert_eq!(registry.sweep(), 1);
@@ -411,18 +375,13 @@ mod tests {
         let long = "x".repeat(3 * Shape::STATEMENT_LIMIT);
         let wholes = [
             format!("insert into t values ('{long}'), (2); select 1"),
-            format!(
-                "insert into t values ({} 1); select 1",
-                "1, ".repeat(40_000)
-            ),
+            format!("insert into t values ({} 1); select 1", "1, ".repeat(40_000)),
             format!("select {long} from t; select 1"),
             format!("select 1 /*{long}*/ + 2; select 1"),
             format!("/*{long}*/ select 2; select 1"),
         ];
         for whole in &wholes {
-            let cut = registry
-                .observe_one(&whole.as_bytes()[..Shape::STATEMENT_LIMIT])
-                .shape;
+            let cut = registry.observe_one(&whole.as_bytes()[..Shape::STATEMENT_LIMIT]).shape;
             let mut split = Vec::new();
             registry.observe(whole.as_bytes(), &mut split);
             assert_eq!(split.len(), 2, "{}", &whole[..30]);

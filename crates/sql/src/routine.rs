@@ -22,11 +22,7 @@ pub(crate) enum RoutineBody {
 impl RoutineBody {
     /// The state after a statement's first word.
     pub(crate) fn after_first(word: Word) -> Self {
-        if word == Word::Create {
-            Self::Header
-        } else {
-            Self::Impossible
-        }
+        if word == Word::Create { Self::Header } else { Self::Impossible }
     }
 
     /// The state after another word.

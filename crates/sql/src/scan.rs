@@ -180,11 +180,7 @@ impl<S: Sink> Scanner<'_, '_, S> {
     fn finish(&mut self, next: usize, truncated: bool) -> Extent {
         self.release_minus();
         self.close_lists(0);
-        Extent {
-            range: self.start.map(|start| start..self.end),
-            next,
-            truncated,
-        }
+        Extent { range: self.start.map(|start| start..self.end), next, truncated }
     }
 
     #[inline(always)]
@@ -267,11 +263,7 @@ impl<S: Sink> Scanner<'_, '_, S> {
             Word::True | Word::False | Word::Null
                 if self.folds_words && self.before.expects_constant() =>
             {
-                let literal = if word == Word::Null {
-                    Literal::Null
-                } else {
-                    Literal::Boolean
-                };
+                let literal = if word == Word::Null { Literal::Null } else { Literal::Boolean };
                 self.settle_list(false);
                 self.sink.constant(literal, token, token.start);
                 self.now_before(Before::Operand);
@@ -318,11 +310,7 @@ impl<S: Sink> Scanner<'_, '_, S> {
             return;
         }
         self.settle_list(false);
-        self.sink.constant(
-            literal,
-            token,
-            minus.map_or(token.start, |minus| minus.start),
-        );
+        self.sink.constant(literal, token, minus.map_or(token.start, |minus| minus.start));
         self.now_before(Before::Operand);
     }
 

@@ -13,11 +13,7 @@ fn ids_never_change() {
             continue;
         };
         let shape = registry.observe_one(statement.as_bytes()).shape;
-        assert_eq!(
-            format!("{} {}", shape.id, shape.fingerprint),
-            ids,
-            "{statement}"
-        );
+        assert_eq!(format!("{} {}", shape.id, shape.fingerprint), ids, "{statement}");
         checked += 1;
     }
     assert_eq!(checked, 29);

@@ -108,11 +108,7 @@ fn check(text: &[u8]) {
     }
     let one = registry.observe_one(text);
     assert!(one.range.end <= text.len());
-    let known: HashSet<_> = out
-        .iter()
-        .map(|one| one.shape.id)
-        .chain([one.shape.id])
-        .collect();
+    let known: HashSet<_> = out.iter().map(|one| one.shape.id).chain([one.shape.id]).collect();
     assert_eq!(registry.len(), known.len());
 }
 
@@ -121,18 +117,8 @@ fn statement() -> impl Strategy<Value = (Vec<&'static str>, usize)> {
     let templates: Vec<Vec<&'static str>> = vec![
         vec!["SELECT a FROM t WHERE b =", "AND c >", "LIMIT", ""],
         vec!["INSERT INTO t VALUES (", ",", ",", ") RETURNING id"],
-        vec![
-            "UPDATE \"T\" SET a = f(",
-            ", x), b = b +",
-            "WHERE id IN (",
-            ", y)",
-        ],
-        vec![
-            "DELETE FROM t WHERE a ->> 'k' =",
-            "OR NOT b LIKE",
-            "AND c = ANY (ARRAY[",
-            "])",
-        ],
+        vec!["UPDATE \"T\" SET a = f(", ", x), b = b +", "WHERE id IN (", ", y)"],
+        vec!["DELETE FROM t WHERE a ->> 'k' =", "OR NOT b LIKE", "AND c = ANY (ARRAY[", "])"],
     ];
     prop::sample::select(templates).prop_map(|template| {
         let gaps = template.len() - 1;
@@ -149,11 +135,7 @@ fn literal() -> impl Strategy<Value = String> {
 }
 
 fn gap() -> impl Strategy<Value = String> {
-    prop_oneof![
-        "[ \t\n]{1,5}",
-        " /\\*[a-z;'$ ]{0,10}\\*/ ",
-        " --[a-z;'$ ]{0,10}\n"
-    ]
+    prop_oneof!["[ \t\n]{1,5}", " /\\*[a-z;'$ ]{0,10}\\*/ ", " --[a-z;'$ ]{0,10}\n"]
 }
 
 fn ids(text: &str) -> (model::ShapeId, model::FingerprintId) {
@@ -228,9 +210,7 @@ fn a_hundred_thousand_texts_stay_within_the_limit() {
     let registry = ShapeRegistry::new(1_000);
     let mut others = 0;
     for number in 0..100_000 {
-        let shape = registry
-            .observe_one(format!("select c{number} from t").as_bytes())
-            .shape;
+        let shape = registry.observe_one(format!("select c{number} from t").as_bytes()).shape;
         others += usize::from(shape.id == model::ShapeId::OTHERS);
         assert_eq!(shape.keyword, "SELECT");
     }

@@ -30,13 +30,8 @@ impl ScriptedClient {
         let stream = TcpStream::connect(address)
             .await
             .unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
-        stream
-            .set_nodelay(true)
-            .unwrap_or_else(|error| panic!("TCP_NODELAY: {error}"));
-        Self {
-            stream,
-            patience: PATIENCE,
-        }
+        stream.set_nodelay(true).unwrap_or_else(|error| panic!("TCP_NODELAY: {error}"));
+        Self { stream, patience: PATIENCE }
     }
 
     /// Connects and logs in without a password.
@@ -54,9 +49,7 @@ impl ScriptedClient {
 
     /// Sends bytes as they are.
     pub async fn send(&mut self, bytes: &[u8]) {
-        self.try_send(bytes)
-            .await
-            .unwrap_or_else(|error| panic!("sending: {error}"));
+        self.try_send(bytes).await.unwrap_or_else(|error| panic!("sending: {error}"));
     }
 
     /// Sends bytes as they are; for when the other side may already have closed.
@@ -73,8 +66,7 @@ impl ScriptedClient {
     pub async fn startup(&mut self, user: &str, database: &str, extra: &[(&str, &str)]) {
         let mut parameters = vec![("user", user), ("database", database)];
         parameters.extend(extra);
-        self.send(&frames::startup(frames::PROTOCOL_3_0, &parameters))
-            .await;
+        self.send(&frames::startup(frames::PROTOCOL_3_0, &parameters)).await;
     }
 
     /// Awaits AuthenticationOk and what follows it up to ReadyForQuery, which is included.
@@ -83,11 +75,7 @@ impl ScriptedClient {
         if kind == b'E' {
             panic!("login refused: {}", ErrorFields::read(&body));
         }
-        assert_eq!(
-            (kind, &body[..]),
-            (b'R', &[0, 0, 0, 0][..]),
-            "expected AuthenticationOk"
-        );
+        assert_eq!((kind, &body[..]), (b'R', &[0, 0, 0, 0][..]), "expected AuthenticationOk");
         self.expect_until(b'Z').await
     }
 
@@ -115,15 +103,8 @@ impl ScriptedClient {
 
     /// Sends a Query that must succeed, and gives the first column of its first row.
     pub async fn value(&mut self, sql: &str) -> String {
-        let first = self
-            .rows(sql)
-            .await
-            .into_iter()
-            .next()
-            .and_then(|row| row.into_iter().next());
-        first
-            .flatten()
-            .unwrap_or_else(|| panic!("{sql}: no row, or NULL"))
+        let first = self.rows(sql).await.into_iter().next().and_then(|row| row.into_iter().next());
+        first.flatten().unwrap_or_else(|| panic!("{sql}: no row, or NULL"))
     }
 
     /// Awaits one message.
@@ -137,16 +118,8 @@ impl ScriptedClient {
     /// Awaits one message of this type and gives its body.
     pub async fn expect(&mut self, kind: u8) -> Vec<u8> {
         let (came, body) = self.expect_frame().await;
-        let said = if came == b'E' {
-            ErrorFields::read(&body).to_string()
-        } else {
-            String::new()
-        };
-        assert_eq!(
-            char::from(came),
-            char::from(kind),
-            "an unexpected message came. {said}"
-        );
+        let said = if came == b'E' { ErrorFields::read(&body).to_string() } else { String::new() };
+        assert_eq!(char::from(came), char::from(kind), "an unexpected message came. {said}");
         body
     }
 
@@ -191,11 +164,8 @@ impl ScriptedClient {
     /// Awaits the end of the connection; a message instead is a failure. A reset counts as an end.
     pub async fn expect_closed(&mut self) {
         if let Some((kind, body)) = self.next_frame().await {
-            let said = if kind == b'E' {
-                ErrorFields::read(&body).to_string()
-            } else {
-                String::new()
-            };
+            let said =
+                if kind == b'E' { ErrorFields::read(&body).to_string() } else { String::new() };
             panic!("expected the end, got {:?} {said}", char::from(kind));
         }
     }
@@ -214,26 +184,18 @@ impl ScriptedClient {
     pub async fn expect_silence(&mut self, length: Duration) {
         let mut byte = [0];
         if let Ok(read) = timeout(length, self.stream.peek(&mut byte)).await {
-            panic!(
-                "expected silence, got {read:?} of {:?}",
-                char::from(byte[0])
-            );
+            panic!("expected silence, got {read:?} of {:?}", char::from(byte[0]));
         }
     }
 
     /// Ends our direction only: the other side reads an end of file and can still answer.
     pub async fn half_close(&mut self) {
-        self.stream
-            .shutdown()
-            .await
-            .unwrap_or_else(|error| panic!("half-closing: {error}"));
+        self.stream.shutdown().await.unwrap_or_else(|error| panic!("half-closing: {error}"));
     }
 
     /// Closes with RST instead of FIN, as a crashed or firewalled client does.
     pub fn abort(self) {
-        self.stream
-            .set_zero_linger()
-            .unwrap_or_else(|error| panic!("SO_LINGER: {error}"));
+        self.stream.set_zero_linger().unwrap_or_else(|error| panic!("SO_LINGER: {error}"));
     }
 
     /// Says Terminate and closes.
@@ -243,10 +205,7 @@ impl ScriptedClient {
 
     /// The port of our end.
     pub fn local_port(&self) -> u16 {
-        self.stream
-            .local_addr()
-            .unwrap_or_else(|error| panic!("our address: {error}"))
-            .port()
+        self.stream.local_addr().unwrap_or_else(|error| panic!("our address: {error}")).port()
     }
 
     /// The next message, or `None` at the end of the connection.
@@ -259,9 +218,7 @@ impl ScriptedClient {
 
 fn last_error(frames: &[Frame]) -> String {
     let error = frames.iter().rev().find(|frame| frame.0 == b'E');
-    error.map_or_else(String::new, |(_, body)| {
-        format!("; {}", ErrorFields::read(body))
-    })
+    error.map_or_else(String::new, |(_, body)| format!("; {}", ErrorFields::read(body)))
 }
 
 /// Reads one typed message; `None` at an end of file or a reset before it.
@@ -272,14 +229,9 @@ pub(crate) async fn read_frame(stream: &mut TcpStream) -> io::Result<Option<Fram
         return Ok(None);
     };
     let length = stream.read_u32().await?;
-    let Some(length) = usize::try_from(length)
-        .ok()
-        .and_then(|length| length.checked_sub(4))
-    else {
+    let Some(length) = usize::try_from(length).ok().and_then(|length| length.checked_sub(4)) else {
         let kind = char::from(kind);
-        return Err(io::Error::other(format!(
-            "a message of type {kind:?} has length {length}"
-        )));
+        return Err(io::Error::other(format!("a message of type {kind:?} has length {length}")));
     };
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;

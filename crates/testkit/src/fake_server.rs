@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// One thing that a fake server does on a connection.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Reads the first packet; SSLRequest and GSSENCRequest before it are answered with `N`.
+    /// Reads the first packet; SSLRequest and GSSENCRequest before it are answered with `N`, and a
+    /// CancelRequest with the end of the connection, whatever the script says.
     ReadStartup,
     /// [`Step::ReadStartup`], then what a server says to a client that it trusts, up to
     /// ReadyForQuery. The process id is the connection's number, from 1.
@@ -81,18 +82,11 @@ impl FakeServer {
         assert!(!scripts.is_empty(), "a fake server needs a script");
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.unwrap_or_else(|error| panic!("listening: {error}"));
-        let address = listener
-            .local_addr()
-            .unwrap_or_else(|error| panic!("its address: {error}"));
+        let address = listener.local_addr().unwrap_or_else(|error| panic!("its address: {error}"));
         let record = Arc::new(Mutex::new(Record::default()));
         let (count, accepted) = watch::channel(0);
         let listening = tokio::spawn(accept(listener, scripts, Arc::clone(&record), count));
-        Self {
-            address,
-            record,
-            accepted,
-            listening,
-        }
+        Self { address, record, accepted, listening }
     }
 
     /// Where it listens.
@@ -114,11 +108,7 @@ impl FakeServer {
     pub async fn wait_for_connections(&self, count: usize) {
         let mut accepted = self.accepted.clone();
         let waited = timeout(PATIENCE, accepted.wait_for(|came| *came >= count)).await;
-        assert!(
-            matches!(waited, Ok(Ok(_))),
-            "{} of {count} connections came",
-            self.connections()
-        );
+        assert!(matches!(waited, Ok(Ok(_))), "{} of {count} connections came", self.connections());
     }
 
     /// What each connection sent so far, in the order in which they came. A first packet, which has
@@ -154,11 +144,7 @@ async fn accept(
         };
         count.send_replace(number + 1);
         let script = scripts[number.min(scripts.len() - 1)].clone();
-        let mut connection = Connection {
-            stream,
-            number,
-            record: Arc::clone(&record),
-        };
+        let mut connection = Connection { stream, number, record: Arc::clone(&record) };
         // An error means that the client left: nothing is left to misbehave towards.
         connections.spawn(async move { connection.follow(script).await.ok() });
     }
@@ -192,10 +178,7 @@ impl Connection {
                         tokio::task::yield_now().await;
                     }
                 }
-                Step::ScramChallenge {
-                    iterations,
-                    server_nonce,
-                } => {
+                Step::ScramChallenge { iterations, server_nonce } => {
                     self.scram_challenge(iterations, &server_nonce).await?;
                 }
                 Step::Delay(length) => sleep(length).await,
@@ -215,9 +198,7 @@ impl Connection {
     }
 
     async fn read(&mut self) -> io::Result<Frame> {
-        let frame = read_frame(&mut self.stream)
-            .await?
-            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        let frame = read_frame(&mut self.stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
         self.note(frame.clone());
         Ok(frame)
     }
@@ -229,9 +210,7 @@ impl Connection {
     async fn read_startup(&mut self) -> io::Result<()> {
         loop {
             let length = self.stream.read_u32().await?;
-            let length = usize::try_from(length)
-                .ok()
-                .and_then(|length| length.checked_sub(4));
+            let length = usize::try_from(length).ok().and_then(|length| length.checked_sub(4));
             let mut body = vec![0; length.ok_or(io::ErrorKind::InvalidData)?];
             self.stream.read_exact(&mut body).await?;
             let code = body.first_chunk().map(|code| u32::from_be_bytes(*code));
@@ -240,6 +219,7 @@ impl Connection {
                 Some(frames::SSL_REQUEST | frames::GSSENC_REQUEST) => {
                     self.stream.write_u8(b'N').await?;
                 }
+                Some(frames::CANCEL_REQUEST) => return Err(io::ErrorKind::ConnectionAborted.into()),
                 _ => return Ok(()),
             }
         }
@@ -277,11 +257,9 @@ impl Connection {
     async fn serve(&mut self) -> io::Result<()> {
         loop {
             let reply = match self.read().await?.0 {
-                b'Q' => [
-                    frames::command_complete("SELECT 0"),
-                    frames::ready_for_query(b'I'),
-                ]
-                .concat(),
+                b'Q' => {
+                    [frames::command_complete("SELECT 0"), frames::ready_for_query(b'I')].concat()
+                }
                 b'P' => frames::message(b'1', &[]),
                 b'B' => frames::message(b'2', &[]),
                 b'C' => frames::message(b'3', &[]),
@@ -306,18 +284,12 @@ mod tests {
     async fn it_accepts_serves_and_records() {
         let server = FakeServer::start(vec![Step::AcceptLogin, Step::Serve]).await;
         let mut client = ScriptedClient::connect(server.address()).await;
-        client
-            .send(&frames::request_code(frames::SSL_REQUEST))
-            .await;
+        client.send(&frames::request_code(frames::SSL_REQUEST)).await;
         assert_eq!(client.expect_byte().await, b'N');
-        client
-            .startup("a", "b", &[("application_name", "test")])
-            .await;
+        client.startup("a", "b", &[("application_name", "test")]).await;
         assert_eq!(kinds(&client.login_trust().await), "SSSSSSSKZ");
         assert_eq!(kinds(&client.query("SELECT 1").await), "CZ");
-        client
-            .send(&[frames::parse("", ""), frames::sync()].concat())
-            .await;
+        client.send(&[frames::parse("", ""), frames::sync()].concat()).await;
         assert_eq!(kinds(&client.expect_until(b'Z').await), "1Z");
         assert_eq!(server.connections(), 1);
         assert_eq!(kinds(&server.received()[0]), "\0\0QPS");
@@ -327,10 +299,7 @@ mod tests {
     async fn connections_follow_their_own_scripts() {
         let garbage = vec![Step::ReadStartup, Step::Send(b"garbage".to_vec())];
         let server = FakeServer::start_each(vec![vec![Step::Close], garbage]).await;
-        ScriptedClient::connect(server.address())
-            .await
-            .expect_closed()
-            .await;
+        ScriptedClient::connect(server.address()).await.expect_closed().await;
         let mut second = ScriptedClient::connect(server.address()).await;
         second.startup("a", "b", &[]).await;
         for byte in b"garbage" {
@@ -342,16 +311,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_challenge_carries_the_clients_nonce_and_any_number() {
-        let challenge = Step::ScramChallenge {
-            iterations: 4_000_000_000,
-            server_nonce: "x".into(),
-        };
+        let challenge =
+            Step::ScramChallenge { iterations: 4_000_000_000, server_nonce: "x".into() };
         let server = FakeServer::start(vec![Step::ReadStartup, challenge, Step::Hang]).await;
         let mut client = ScriptedClient::connect(server.address()).await;
         client.startup("a", "b", &[]).await;
-        client
-            .send_frame(b'p', b"SCRAM-SHA-256\0\0\0\0\x05n,,n=,r=abc")
-            .await;
+        client.send_frame(b'p', b"SCRAM-SHA-256\0\0\0\0\x05n,,n=,r=abc").await;
         let body = client.expect(b'R').await;
         let text = String::from_utf8_lossy(&body[4..]);
         assert_eq!(text, "r=abcx,s=c2FsdHNhbHRzYWx0,i=4000000000");
@@ -362,10 +327,7 @@ mod tests {
     async fn a_reset_and_a_cut_message_reach_the_client() {
         let cut = vec![Step::Send(frames::header(b'D', 1_000_000)), Step::Close];
         let server = FakeServer::start_each(vec![vec![Step::Reset], cut]).await;
-        ScriptedClient::connect(server.address())
-            .await
-            .expect_closed()
-            .await;
+        ScriptedClient::connect(server.address()).await.expect_closed().await;
         let mut client = ScriptedClient::connect(server.address()).await;
         for _ in 0..5 {
             client.expect_byte().await;

@@ -41,15 +41,11 @@ pub fn header(kind: u8, length: u32) -> Vec<u8> {
 }
 
 fn length_of(body: &[u8]) -> [u8; 4] {
-    u32::try_from(body.len() + 4)
-        .expect("a test's message is below 4 GiB")
-        .to_be_bytes()
+    u32::try_from(body.len() + 4).expect("a test's message is below 4 GiB").to_be_bytes()
 }
 
 fn count(items: usize) -> [u8; 2] {
-    u16::try_from(items)
-        .expect("a test's message has below 65536 items")
-        .to_be_bytes()
+    u16::try_from(items).expect("a test's message has below 65536 items").to_be_bytes()
 }
 
 fn text(value: &str) -> Vec<u8> {
@@ -112,10 +108,8 @@ pub fn bind(portal: &str, statement: &str, parameters: &[Option<&str>]) -> Vec<u
 }
 
 fn untyped_value(value: &[u8]) -> Vec<u8> {
-    let mut bytes = i32::try_from(value.len())
-        .expect("a test's value is below 2 GiB")
-        .to_be_bytes()
-        .to_vec();
+    let mut bytes =
+        i32::try_from(value.len()).expect("a test's value is below 2 GiB").to_be_bytes().to_vec();
     bytes.extend(value);
     bytes
 }
@@ -222,9 +216,7 @@ pub fn row_description(columns: &[&str]) -> Vec<u8> {
     for column in columns {
         body.extend(text(column));
         // Table, attribute, type 25 = text, size -1, modifier -1, format text.
-        body.extend([
-            0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0,
-        ]);
+        body.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0]);
     }
     message(b'T', &body)
 }
@@ -271,10 +263,7 @@ impl ErrorFields {
 
     /// The field with this code, or "".
     pub fn get(&self, code: u8) -> &str {
-        self.fields
-            .iter()
-            .find(|field| field.0 == code)
-            .map_or("", |field| &field.1)
+        self.fields.iter().find(|field| field.0 == code).map_or("", |field| &field.1)
     }
 
     /// `ERROR`, `FATAL`, in the server's language.
@@ -305,13 +294,7 @@ impl ErrorFields {
 
 impl fmt::Display for ErrorFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {}: {}",
-            self.severity(),
-            self.sqlstate(),
-            self.message()
-        )
+        write!(f, "{} {}: {}", self.severity(), self.sqlstate(), self.message())
     }
 }
 
@@ -351,10 +334,7 @@ mod tests {
 
     #[test]
     fn a_startup_packet_has_no_type() {
-        assert_eq!(
-            startup(PROTOCOL_3_0, &[("user", "a")]),
-            b"\0\0\0\x10\0\x03\0\0user\0a\0\0",
-        );
+        assert_eq!(startup(PROTOCOL_3_0, &[("user", "a")]), b"\0\0\0\x10\0\x03\0\0user\0a\0\0",);
     }
 
     #[test]
@@ -368,10 +348,7 @@ mod tests {
     #[test]
     fn rows_and_errors_come_back_as_written() {
         let row = data_row(&[Some("a"), None, Some("")]);
-        assert_eq!(
-            row_values(&row[5..]),
-            [Some("a".into()), None, Some(String::new())]
-        );
+        assert_eq!(row_values(&row[5..]), [Some("a".into()), None, Some(String::new())]);
         let error = error_response(&[(b'S', "ERROR"), (b'C', "42P01"), (b'M', "no table")]);
         let fields = ErrorFields::read(&error[5..]);
         assert_eq!(fields.to_string(), "ERROR 42P01: no table");

@@ -100,19 +100,11 @@ impl Guardian {
             let read = BufReader::new(output).read_line(&mut line);
             read.map_err(TestkitError::io(starting()))?;
         }
-        let pid = line
-            .trim()
-            .parse()
-            .map_err(|_| TestkitError::ProgramFailed {
-                program: guarded.program.to_owned(),
-                output: format!("its guardian said {line:?} instead of a process id"),
-            })?;
-        Ok(Self {
-            shell,
-            orders,
-            pid,
-            exited,
-        })
+        let pid = line.trim().parse().map_err(|_| TestkitError::ProgramFailed {
+            program: guarded.program.to_owned(),
+            output: format!("its guardian said {line:?} instead of a process id"),
+        })?;
+        Ok(Self { shell, orders, pid, exited })
     }
 
     /// The program's process id (not the shell's).
@@ -178,10 +170,7 @@ mod tests {
     fn guarded<'a>(directory: &'a Path, arguments: &[&str]) -> Guarded<'a> {
         Guarded {
             program: Path::new("/bin/sh"),
-            arguments: arguments
-                .iter()
-                .map(|argument| (*argument).to_owned())
-                .collect(),
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             environment: Vec::new(),
             directory,
             identity: None,
@@ -231,17 +220,11 @@ mod tests {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .process_group(0);
-        let mut holder = Command::new("sleep")
-            .arg("600")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut holder = Command::new("sleep").arg("600").stdout(Stdio::piped()).spawn().unwrap();
         // The guardian reads what only the holder can write.
         let mut shell = script.stdin(holder.stdout.take().unwrap()).spawn().unwrap();
         let mut pid = String::new();
-        BufReader::new(shell.stdout.take().unwrap())
-            .read_line(&mut pid)
-            .unwrap();
+        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut pid).unwrap();
         let pid = pid.trim().parse().unwrap();
         assert!(runs(pid));
         holder.kill().unwrap();

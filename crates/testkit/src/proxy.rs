@@ -32,10 +32,7 @@ pub struct ProxyOptions {
 impl ProxyOptions {
     /// In front of this DSN, with defaults.
     pub fn upstream(url: impl Into<String>) -> Self {
-        Self {
-            upstream: Some(url.into()),
-            ..Self::default()
-        }
+        Self { upstream: Some(url.into()), ..Self::default() }
     }
 
     /// With these arguments too.
@@ -65,9 +62,7 @@ impl Proxy {
     /// Starts the binary (in the tests of the package `pgweir`: `env!("CARGO_BIN_EXE_pgweir")`) and
     /// waits until it says that it is ready.
     pub async fn start(binary: impl AsRef<Path>, options: ProxyOptions) -> Self {
-        Self::try_start(binary, options)
-            .await
-            .unwrap_or_else(|error| panic!("{error}"))
+        Self::try_start(binary, options).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// [`Proxy::start`] for a test that expects a refusal: the error carries the log.
@@ -123,9 +118,7 @@ impl Proxy {
 
     /// Sends a signal, named without `SIG`: `HUP` reloads, `TERM` drains.
     pub fn signal(&mut self, signal: &str) {
-        self.guardian
-            .signal(signal)
-            .unwrap_or_else(|error| panic!("{error}"));
+        self.guardian.signal(signal).unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// Waits for its end and gives its exit status, as a shell counts it.
@@ -134,9 +127,7 @@ impl Proxy {
             let status = self.guardian.wait();
             status.unwrap_or_else(|error| panic!("{error}; pgweir's log:\n{}", self.log()))
         });
-        waiting
-            .await
-            .unwrap_or_else(|error| panic!("waiting for pgweir: {error}"))
+        waiting.await.unwrap_or_else(|error| panic!("waiting for pgweir: {error}"))
     }
 
     /// SIGTERM, and the exit status.
@@ -167,10 +158,13 @@ fn launch(binary: &Path, options: &ProxyOptions) -> Result<Proxy, TestkitError> 
     }
     arguments.extend(["--listen".to_owned(), "127.0.0.1:0".to_owned()]);
     arguments.extend(options.arguments.iter().cloned());
+    // What it keeps goes with the test.
+    let state = ("XDG_STATE_HOME".to_owned(), directory.display().to_string());
+    let environment = [vec![state], options.environment.clone()].concat();
     let mut guardian = Guardian::start(Guarded {
         program: binary,
         arguments,
-        environment: options.environment.clone(),
+        environment,
         directory: &directory,
         identity: None,
         last_signal: "KILL",
@@ -188,9 +182,7 @@ fn launch(binary: &Path, options: &ProxyOptions) -> Result<Proxy, TestkitError> 
                     // Nobody listens after the first.
                     let _ = announce.send(address);
                 }
-                log.lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(line);
+                log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             }
         });
     }
@@ -198,11 +190,7 @@ fn launch(binary: &Path, options: &ProxyOptions) -> Result<Proxy, TestkitError> 
     loop {
         match ready.recv_timeout(Duration::from_millis(20)) {
             Ok(address) => {
-                return Ok(Proxy {
-                    address,
-                    guardian,
-                    log,
-                });
+                return Ok(Proxy { address, guardian, log });
             }
             Err(_) if guardian.exit_status().is_none() && std::time::Instant::now() < deadline => {}
             Err(_) => break,
@@ -224,13 +212,9 @@ fn ready_address(line: &str) -> Option<SocketAddr> {
     if !line.contains("ready") {
         return None;
     }
-    let (_, rest) = line
-        .split_once("listen=")
-        .or_else(|| line.split_once("\"listen\":"))?;
+    let (_, rest) = line.split_once("listen=").or_else(|| line.split_once("\"listen\":"))?;
     let rest = rest.trim_start_matches('"');
-    let end = rest
-        .find(|c: char| c.is_whitespace() || "\",}".contains(c))
-        .unwrap_or(rest.len());
+    let end = rest.find(|c: char| c.is_whitespace() || "\",}".contains(c)).unwrap_or(rest.len());
     rest[..end].parse().ok()
 }
 
@@ -277,9 +261,7 @@ mod tests {
     async fn a_refusal_carries_the_log() {
         let directory = tempfile::tempdir().unwrap();
         let program = program(directory.path(), "echo 'pool_mode: nonsense' >&2; exit 2");
-        let error = Proxy::try_start(program, ProxyOptions::default())
-            .await
-            .unwrap_err();
+        let error = Proxy::try_start(program, ProxyOptions::default()).await.unwrap_err();
         assert!(error.to_string().contains("pool_mode: nonsense"), "{error}");
     }
 }

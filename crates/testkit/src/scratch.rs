@@ -28,9 +28,7 @@ pub(crate) fn parent() -> PathBuf {
 /// A new directory that only we can read; its name begins with `pgweir-testkit-PURPOSE-`.
 pub(crate) fn directory(purpose: &str) -> Result<TempDir, TestkitError> {
     let prefix = format!("pgweir-testkit-{purpose}-");
-    let made = tempfile::Builder::new()
-        .prefix(&prefix)
-        .tempdir_in(parent());
+    let made = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent());
     made.map_err(TestkitError::io("making a directory"))
 }
 

@@ -10,18 +10,8 @@ async fn databases_are_separate_and_go_away() {
     let postgres = Postgres::shared().await;
     let (first, second) = (postgres.database().await, postgres.database().await);
     assert_ne!(first.name, second.name);
-    first
-        .connect()
-        .await
-        .batch_execute("CREATE TABLE t (a int)")
-        .await
-        .unwrap();
-    let error = second
-        .connect()
-        .await
-        .batch_execute("SELECT FROM t")
-        .await
-        .unwrap_err();
+    first.connect().await.batch_execute("CREATE TABLE t (a int)").await.unwrap();
+    let error = second.connect().await.batch_execute("SELECT FROM t").await.unwrap_err();
     assert_eq!(error.code().unwrap().code(), "42P01");
 
     let name = first.name.clone();
@@ -29,13 +19,7 @@ async fn databases_are_separate_and_go_away() {
     let admin = postgres.admin().await;
     let still_there = "SELECT count(*) FROM pg_database WHERE datname = $1";
     for attempt in 1.. {
-        if admin
-            .query_one(still_there, &[&name])
-            .await
-            .unwrap()
-            .get::<_, i64>(0)
-            == 0
-        {
+        if admin.query_one(still_there, &[&name]).await.unwrap().get::<_, i64>(0) == 0 {
             break;
         }
         assert!(attempt < 1000, "{name} is still there");
@@ -56,11 +40,7 @@ async fn each_role_logs_in_by_its_method_only() {
     ] {
         let mut raw = ScriptedClient::connect(postgres.address()).await;
         raw.startup(user, &database.name, &[]).await;
-        assert_eq!(
-            raw.expect(b'R').await[..4],
-            u32::to_be_bytes(code),
-            "{user}"
-        );
+        assert_eq!(raw.expect(b'R').await[..4], u32::to_be_bytes(code), "{user}");
 
         let login = |password: &str| {
             let url = database.url_as(&format!("{user}:{password}"));
@@ -78,22 +58,13 @@ async fn each_role_logs_in_by_its_method_only() {
 async fn web_roles_use_tables_and_limited_does_not() {
     let postgres = Postgres::shared().await;
     let database = postgres.database().await;
-    database
-        .connect()
-        .await
-        .batch_execute("CREATE TABLE t (a serial)")
-        .await
-        .unwrap();
+    database.connect().await.batch_execute("CREATE TABLE t (a serial)").await.unwrap();
     let web = postgres.connect(&database.name, "web_trust").await;
     web.batch_execute("INSERT INTO t DEFAULT VALUES; CREATE TABLE u (); CREATE TEMP TABLE v ();")
         .await
         .unwrap();
     let limited = postgres.connect(&database.name, "limited").await;
-    for refused in [
-        "SELECT FROM t",
-        "CREATE TABLE w ()",
-        "CREATE TEMP TABLE v ()",
-    ] {
+    for refused in ["SELECT FROM t", "CREATE TABLE w ()", "CREATE TEMP TABLE v ()"] {
         let error = limited.batch_execute(refused).await.unwrap_err();
         assert_eq!(error.code().unwrap().code(), "42501", "{refused}");
     }
@@ -110,21 +81,13 @@ async fn a_server_of_ones_own_stops_and_starts_on_its_port() {
     postgres.stop(StopMode::Fast).await;
     assert_eq!(client.expect_error().await.sqlstate(), "57P01");
     client.expect_closed().await;
-    assert!(
-        tokio::net::TcpStream::connect(postgres.address())
-            .await
-            .is_err()
-    );
+    assert!(tokio::net::TcpStream::connect(postgres.address()).await.is_err());
 
     postgres.start_again().await;
     let mut client = ScriptedClient::login(postgres.address(), "postgres", "postgres").await;
     assert_eq!(client.value("SELECT count(*) FROM kept").await, "0");
 
-    let pid = client
-        .value("SELECT pg_backend_pid()")
-        .await
-        .parse()
-        .unwrap();
+    let pid = client.value("SELECT pg_backend_pid()").await.parse().unwrap();
     postgres.kill_backend(pid).await;
     assert_eq!(client.expect_error().await.sqlstate(), "57P01");
 
@@ -138,18 +101,11 @@ async fn a_crashed_backend_takes_the_others_with_it() {
     let postgres = Postgres::start(PostgresOptions::default()).await;
     let mut victim = ScriptedClient::login(postgres.address(), "postgres", "postgres").await;
     let mut witness = ScriptedClient::login(postgres.address(), "postgres", "postgres").await;
-    let pid = victim
-        .value("SELECT pg_backend_pid()")
-        .await
-        .parse()
-        .unwrap();
+    let pid = victim.value("SELECT pg_backend_pid()").await.parse().unwrap();
     postgres.crash_backend(pid);
     victim.expect_closed().await;
     let last = witness.drain().await;
-    assert!(
-        last.iter().all(|frame| frame.0 == b'N' || frame.0 == b'E'),
-        "{last:?}"
-    );
+    assert!(last.iter().all(|frame| frame.0 == b'N' || frame.0 == b'E'), "{last:?}");
 }
 
 #[tokio::test]
@@ -170,10 +126,7 @@ async fn the_scripted_client_speaks_the_extended_protocol() {
     assert_eq!(frames::row_values(&replies[4].1), [Some("42".into()), None]);
 
     client.send_query("SELECT 1/0").await;
-    assert_eq!(
-        client.expect_error().await.to_string(),
-        "ERROR 22012: division by zero"
-    );
+    assert_eq!(client.expect_error().await.to_string(), "ERROR 22012: division by zero");
     assert_eq!(client.expect(b'Z').await, b"I");
 }
 
@@ -181,22 +134,12 @@ async fn the_scripted_client_speaks_the_extended_protocol() {
 async fn an_aborted_client_leaves_no_backend() {
     let postgres = Postgres::start(PostgresOptions::default()).await;
     let mut client = ScriptedClient::login(postgres.address(), "postgres", "postgres").await;
-    let pid: i32 = client
-        .value("SELECT pg_backend_pid()")
-        .await
-        .parse()
-        .unwrap();
+    let pid: i32 = client.value("SELECT pg_backend_pid()").await.parse().unwrap();
     client.abort();
     let admin = postgres.admin().await;
     let backends = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1";
     for attempt in 1.. {
-        if admin
-            .query_one(backends, &[&pid])
-            .await
-            .unwrap()
-            .get::<_, i64>(0)
-            == 0
-        {
+        if admin.query_one(backends, &[&pid]).await.unwrap().get::<_, i64>(0) == 0 {
             return;
         }
         assert!(attempt < 1000, "the backend is still there");

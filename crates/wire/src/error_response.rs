@@ -56,9 +56,7 @@ impl Severity {
     }
 
     fn from_wire(text: &[u8]) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|severity| severity.as_str().as_bytes() == text)
+        Self::ALL.into_iter().find(|severity| severity.as_str().as_bytes() == text)
     }
 }
 
@@ -106,10 +104,7 @@ impl ErrorFields {
     /// What a client gets for a wrong password and for an unknown user alike, so that nobody can
     /// tell one from the other.
     pub fn password_authentication_failed(user: &str) -> Self {
-        Self::fatal(
-            "28P01",
-            format!("password authentication failed for user \"{user}\""),
-        )
+        Self::fatal("28P01", format!("password authentication failed for user \"{user}\""))
     }
 
     /// Five characters of PostgreSQL's appendix A.
@@ -144,13 +139,7 @@ impl ErrorFields {
         ];
         // Not with pgwire's ErrorResponse: it would copy a NUL in a text as it is, and whoever
         // chose that text could end the field there and write further ones.
-        let mut message = vec![
-            if self.severity.is_error() { b'E' } else { b'N' },
-            0,
-            0,
-            0,
-            0,
-        ];
+        let mut message = vec![if self.severity.is_error() { b'E' } else { b'N' }, 0, 0, 0, 0];
         for (kind, text) in fields {
             if let Some(text) = text {
                 message.push(kind);
@@ -191,10 +180,7 @@ impl<'a> ErrorView<'a> {
             if *found == 0 {
                 return None;
             }
-            let end = value
-                .iter()
-                .position(|&byte| byte == 0)
-                .unwrap_or(value.len());
+            let end = value.iter().position(|&byte| byte == 0).unwrap_or(value.len());
             if *found == kind {
                 return Some(&value[..end]);
             }
@@ -208,9 +194,7 @@ impl<'a> ErrorView<'a> {
     pub fn sqlstate(&self) -> &'a [u8] {
         let well_formed =
             |code: &&[u8]| code.len() == 5 && code.iter().all(u8::is_ascii_alphanumeric);
-        self.field(b'C')
-            .filter(well_formed)
-            .unwrap_or(UNKNOWN_SQLSTATE)
+        self.field(b'C').filter(well_formed).unwrap_or(UNKNOWN_SQLSTATE)
     }
 
     /// The message's first line; empty if there is none.
@@ -237,13 +221,8 @@ mod tests {
 
     #[test]
     fn encodes_every_field_in_postgresqls_order() {
-        let fields = ErrorFields::error("42601", "bad")
-            .with_detail("why")
-            .with_hint("do");
-        assert_eq!(
-            fields.encode(),
-            b"E\0\0\0\x28SERROR\0VERROR\0C42601\0Mbad\0Dwhy\0Hdo\0\0"
-        );
+        let fields = ErrorFields::error("42601", "bad").with_detail("why").with_hint("do");
+        assert_eq!(fields.encode(), b"E\0\0\0\x28SERROR\0VERROR\0C42601\0Mbad\0Dwhy\0Hdo\0\0");
     }
 
     #[test]

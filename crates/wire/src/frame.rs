@@ -134,10 +134,7 @@ mod tests {
     #[test]
     fn lengths_are_checked_before_anything_is_stored() {
         assert_eq!(Head::from_client(b"Q\0\0\0"), Ok(None));
-        assert_eq!(
-            Head::from_client(b"Q\0\0\0\x09sel"),
-            Ok(Some(Head { kind: b'Q', body: 5 }))
-        );
+        assert_eq!(Head::from_client(b"Q\0\0\0\x09sel"), Ok(Some(Head { kind: b'Q', body: 5 })));
         for length in [i32::MIN, -1, 0, 3, i32::MAX] {
             let mut bytes = vec![b'Q'];
             bytes.extend_from_slice(&length.to_be_bytes());

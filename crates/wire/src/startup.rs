@@ -34,10 +34,7 @@ impl ProtocolVersion {
     /// PostgreSQL 7.4 and later.
     pub const V3_0: Self = Self { major: 3, minor: 0 };
     /// PostgreSQL 18 and later: cancel keys of up to 256 bytes.
-    pub const V3_2: Self = Self {
-        major: 3,
-        minor: NEWEST_MINOR,
-    };
+    pub const V3_2: Self = Self { major: 3, minor: NEWEST_MINOR };
 
     fn to_wire(self) -> u32 {
         u32::from(self.major) << 16 | u32::from(self.minor)
@@ -105,9 +102,8 @@ pub fn parse_startup(bytes: &[u8]) -> Result<Option<(StartupRequest, usize)>, Wi
     if !(8..=MAX_STARTUP_BYTES).contains(&length) {
         return Err(WireError::StartupLength);
     }
-    let Some((code, body)) = rest
-        .get(..length - 4)
-        .and_then(|packet| packet.split_first_chunk::<4>())
+    let Some((code, body)) =
+        rest.get(..length - 4).and_then(|packet| packet.split_first_chunk::<4>())
     else {
         return Ok(None);
     };
@@ -124,23 +120,15 @@ pub fn parse_startup(bytes: &[u8]) -> Result<Option<(StartupRequest, usize)>, Wi
 }
 
 fn parse_cancel(body: &[u8]) -> Result<StartupRequest, WireError> {
-    let (process_id, key) = body
-        .split_first_chunk::<4>()
-        .ok_or(WireError::CancelRequestLength)?;
+    let (process_id, key) = body.split_first_chunk::<4>().ok_or(WireError::CancelRequestLength)?;
     if !(4..=256).contains(&key.len()) {
         return Err(WireError::CancelKeyLength);
     }
-    Ok(StartupRequest::Cancel {
-        process_id: i32::from_be_bytes(*process_id),
-        key: key.to_vec(),
-    })
+    Ok(StartupRequest::Cancel { process_id: i32::from_be_bytes(*process_id), key: key.to_vec() })
 }
 
 fn parse_parameters(version: u32, body: &[u8]) -> Result<StartupParameters, WireError> {
-    let version = ProtocolVersion {
-        major: (version >> 16) as u16,
-        minor: version as u16,
-    };
+    let version = ProtocolVersion { major: (version >> 16) as u16, minor: version as u16 };
     if version.major != 3 {
         let ProtocolVersion { major, minor } = version;
         return Err(WireError::UnsupportedProtocol { major, minor });
@@ -164,12 +152,8 @@ fn parse_parameters(version: u32, body: &[u8]) -> Result<StartupParameters, Wire
             _ => settings.put(utf8(name, "parameter name")?, value)?,
         }
     }
-    let user = user
-        .filter(|user| !user.is_empty())
-        .ok_or(WireError::NoUser)?;
-    let database = database
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| user.clone());
+    let user = user.filter(|user| !user.is_empty()).ok_or(WireError::NoUser)?;
+    let database = database.filter(|name| !name.is_empty()).unwrap_or_else(|| user.clone());
     let settings = settings.in_order;
     Ok(StartupParameters {
         version,
@@ -190,10 +174,7 @@ fn split_parameters(body: &[u8]) -> Result<Vec<NameAndValue<'_>>, WireError> {
     let mut pairs = Vec::new();
     let mut texts = list.split_inclusive(|&byte| byte == 0);
     while let Some(name) = texts.next() {
-        match (
-            name.strip_suffix(b"\0"),
-            texts.next().and_then(|value| value.strip_suffix(b"\0")),
-        ) {
+        match (name.strip_suffix(b"\0"), texts.next().and_then(|value| value.strip_suffix(b"\0"))) {
             (Some(name), Some(value)) if !name.is_empty() => pairs.push((name, value)),
             _ => return Err(WireError::StartupLayout),
         }
@@ -268,11 +249,7 @@ pub fn parse_options(options: &str) -> Result<Vec<(String, String)>, WireError> 
         let (switch, assignment) = if let Some(assignment) = word.strip_prefix("--") {
             ("--", assignment.to_owned())
         } else if let Some(assignment) = word.strip_prefix("-c") {
-            let next_word = if assignment.is_empty() {
-                words.next()
-            } else {
-                None
-            };
+            let next_word = if assignment.is_empty() { words.next() } else { None };
             ("-c ", next_word.unwrap_or_else(|| assignment.to_owned()))
         } else {
             return Err(WireError::CommandLineArgument(word));
@@ -281,9 +258,7 @@ pub fn parse_options(options: &str) -> Result<Vec<(String, String)>, WireError> 
             return Err(WireError::CommandLineArgument(word));
         }
         let Some((name, value)) = assignment.split_once('=') else {
-            return Err(WireError::SettingWithoutValue(format!(
-                "{switch}{assignment}"
-            )));
+            return Err(WireError::SettingWithoutValue(format!("{switch}{assignment}")));
         };
         if name.is_empty() {
             return Err(WireError::CommandLineArgument(word));
@@ -318,14 +293,8 @@ fn split_words(options: &str) -> Vec<String> {
 /// The StartupMessage to a server, protocol 3.0. A setting without a name is left out.
 pub fn startup_message(user: &str, database: &str, settings: &[(&str, &str)]) -> Vec<u8> {
     let mut body = ProtocolVersion::V3_0.to_wire().to_be_bytes().to_vec();
-    let named = settings
-        .iter()
-        .copied()
-        .filter(|(name, _)| !name.is_empty());
-    for (name, value) in [("user", user), ("database", database)]
-        .into_iter()
-        .chain(named)
-    {
+    let named = settings.iter().copied().filter(|(name, _)| !name.is_empty());
+    for (name, value) in [("user", user), ("database", database)].into_iter().chain(named) {
         push_text(&mut body, name);
         push_text(&mut body, value);
     }

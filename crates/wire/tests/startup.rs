@@ -38,34 +38,19 @@ fn refusal(version: u32, body: &[u8]) -> (&'static str, String) {
 }
 
 fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs
-        .iter()
-        .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 #[test]
 fn requests_that_are_no_startup_message() {
     assert_eq!(request(b"\0\0\0\x08\x04\xd2\x16\x2f"), StartupRequest::Ssl);
-    assert_eq!(
-        request(b"\0\0\0\x08\x04\xd2\x16\x30"),
-        StartupRequest::GssEncryption
-    );
+    assert_eq!(request(b"\0\0\0\x08\x04\xd2\x16\x30"), StartupRequest::GssEncryption);
     assert_eq!(
         request(b"\0\0\0\x10\x04\xd2\x16\x2e\0\0\x30\x39\xde\xad\xbe\xef"),
-        StartupRequest::Cancel {
-            process_id: 12_345,
-            key: vec![0xde, 0xad, 0xbe, 0xef]
-        },
+        StartupRequest::Cancel { process_id: 12_345, key: vec![0xde, 0xad, 0xbe, 0xef] },
     );
     let key = vec![7; 256];
-    assert_eq!(
-        request(&cancel_request(-2, &key)),
-        StartupRequest::Cancel {
-            process_id: -2,
-            key
-        },
-    );
+    assert_eq!(request(&cancel_request(-2, &key)), StartupRequest::Cancel { process_id: -2, key },);
 }
 
 #[test]
@@ -75,46 +60,26 @@ fn a_cancel_key_has_4_to_256_bytes() {
         assert_eq!(error, WireError::CancelKeyLength, "{length}");
     }
     let without_key = packet(80_877_102, b"\0\0\0");
-    assert_eq!(
-        parse_startup(&without_key).unwrap_err(),
-        WireError::CancelRequestLength
-    );
+    assert_eq!(parse_startup(&without_key).unwrap_err(), WireError::CancelRequestLength);
 }
 
 #[test]
 fn what_follows_a_request_is_not_consumed() {
-    let (request, consumed) = parse_startup(b"\0\0\0\x08\x04\xd2\x16\x2f\x16\x03\x01")
-        .unwrap()
-        .unwrap();
+    let (request, consumed) =
+        parse_startup(b"\0\0\0\x08\x04\xd2\x16\x2f\x16\x03\x01").unwrap().unwrap();
     assert_eq!((request, consumed), (StartupRequest::Ssl, 8));
 }
 
 #[test]
 fn the_length_is_judged_before_the_packet_is_there() {
-    let as_lengths = [
-        [0, 0, 0, 0],
-        [0, 0, 0, 7],
-        [0, 0, 0x27, 0x15],
-        [0x7f, 255, 255, 255],
-        [255; 4],
-        *b"GET ",
-    ];
+    let as_lengths =
+        [[0, 0, 0, 0], [0, 0, 0, 7], [0, 0, 0x27, 0x15], [0x7f, 255, 255, 255], [255; 4], *b"GET "];
     for length in as_lengths {
-        assert_eq!(
-            parse_startup(&length).unwrap_err(),
-            WireError::StartupLength,
-            "{length:?}"
-        );
+        assert_eq!(parse_startup(&length).unwrap_err(), WireError::StartupLength, "{length:?}");
     }
-    assert_eq!(
-        parse_startup(&(MAX_STARTUP_BYTES as u32).to_be_bytes()),
-        Ok(None)
-    );
+    assert_eq!(parse_startup(&(MAX_STARTUP_BYTES as u32).to_be_bytes()), Ok(None));
     let ssl_with_a_tail = packet(80_877_103, b"x");
-    assert_eq!(
-        parse_startup(&ssl_with_a_tail).unwrap_err(),
-        WireError::StartupLength
-    );
+    assert_eq!(parse_startup(&ssl_with_a_tail).unwrap_err(), WireError::StartupLength);
 }
 
 #[test]
@@ -141,10 +106,8 @@ fn the_last_user_holds_and_names_the_database() {
 
 #[test]
 fn refusals_are_postgresqls() {
-    let layout = (
-        "08P01",
-        "invalid startup packet layout: expected terminator as last byte".to_owned(),
-    );
+    let layout =
+        ("08P01", "invalid startup packet layout: expected terminator as last byte".to_owned());
     for body in [
         &b""[..],
         b"user\0bob",
@@ -156,18 +119,13 @@ fn refusals_are_postgresqls() {
     ] {
         assert_eq!(refusal(V3_0, body), layout, "{body:?}");
     }
-    let no_user = (
-        "28000",
-        "no PostgreSQL user name specified in startup packet".to_owned(),
-    );
+    let no_user = ("28000", "no PostgreSQL user name specified in startup packet".to_owned());
     for body in [&b"\0"[..], b"user\0\0\0", b"database\0shop\0\0"] {
         assert_eq!(refusal(V3_0, body), no_user, "{body:?}");
     }
-    for (version, shown) in [
-        (2 << 16, "2.0"),
-        (4 << 16 | 1, "4.1"),
-        (1234 << 16 | 5681, "1234.5681"),
-    ] {
+    for (version, shown) in
+        [(2 << 16, "2.0"), (4 << 16 | 1, "4.1"), (1234 << 16 | 5681, "1234.5681")]
+    {
         let text = format!("unsupported frontend protocol {shown}: server supports 3.0 to 3.2");
         assert_eq!(refusal(version, b"user\0bob\0\0"), ("0A000", text));
     }
@@ -175,11 +133,7 @@ fn refusals_are_postgresqls() {
 
 #[test]
 fn texts_are_utf8_except_the_application_name() {
-    for body in [
-        &b"user\0b\xf6b\0\0"[..],
-        b"user\0b\0database\0\xff\0\0",
-        b"user\0b\0\xff\0\0\0",
-    ] {
+    for body in [&b"user\0b\xf6b\0\0"[..], b"user\0b\0database\0\xff\0\0", b"user\0b\0\xff\0\0\0"] {
         assert_eq!(refusal(V3_0, body).0, "22021", "{body:?}");
     }
     let kept = parameters(V3_0, b"user\0b\0application_name\0caf\xe9\0\0").settings;
@@ -199,16 +153,10 @@ fn versions_that_are_spoken_need_no_negotiation() {
 fn newer_versions_and_unknown_extensions_are_negotiated() {
     let newer = parameters(V3_0 | 9999, b"user\0b\0_pq_.grease\0\0\0");
     assert_eq!(newer.negotiated_version(), ProtocolVersion::V3_2);
-    assert_eq!(
-        negotiation(&newer).unwrap(),
-        b"v\0\0\0\x18\0\x03\0\x02\0\0\0\x01_pq_.grease\0",
-    );
+    assert_eq!(negotiation(&newer).unwrap(), b"v\0\0\0\x18\0\x03\0\x02\0\0\0\x01_pq_.grease\0",);
     // As PostgreSQL answers: the client's own version if only an extension is unknown.
     let extended = parameters(V3_0, b"user\0b\0_pq_.x\0y\0\0");
-    assert_eq!(
-        negotiation(&extended).unwrap(),
-        b"v\0\0\0\x13\0\x03\0\0\0\0\0\x01_pq_.x\0"
-    );
+    assert_eq!(negotiation(&extended).unwrap(), b"v\0\0\0\x13\0\x03\0\0\0\0\0\x01_pq_.x\0");
 }
 
 #[test]
@@ -217,10 +165,7 @@ fn options_are_split_as_postgresql_splits_them() {
         ("", &[]),
         (" \t\n", &[]),
         ("-c geqo=off", &[("geqo", "off")]),
-        (
-            "-cgeqo=off --work-mem=4MB",
-            &[("geqo", "off"), ("work_mem", "4MB")],
-        ),
+        ("-cgeqo=off --work-mem=4MB", &[("geqo", "off"), ("work_mem", "4MB")]),
         ("  -c  a.b-c=x=y  ", &[("a.b_c", "x=y")]),
         (r"-c search_path=a,\ b\\c", &[("search_path", r"a, b\c")]),
         (r"-c\ a=b", &[(" a", "b")]),
@@ -237,58 +182,32 @@ fn options_that_are_no_settings_are_refused_as_postgresql_refuses_them() {
         ("-c foo", "-c foo requires a value"),
         ("-cfoo", "-c foo requires a value"),
         ("--work-mem", "--work-mem requires a value"),
-        (
-            "bad -c x=1",
-            "invalid command-line argument for server process: bad",
-        ),
+        ("bad -c x=1", "invalid command-line argument for server process: bad"),
         ("-c", "invalid command-line argument for server process: -c"),
-        (
-            "-c a=b -c",
-            "invalid command-line argument for server process: -c",
-        ),
+        ("-c a=b -c", "invalid command-line argument for server process: -c"),
         ("\\", "invalid command-line argument for server process: "),
-        (
-            "--=3",
-            "invalid command-line argument for server process: --=3",
-        ),
+        ("--=3", "invalid command-line argument for server process: --=3"),
         ("-X", "invalid command-line argument for server process: -X"),
     ];
     for (options, message) in cases {
         let error = parse_options(options).unwrap_err();
-        assert_eq!(
-            (error.sqlstate(), &*error.to_string()),
-            ("42601", message),
-            "{options:?}"
-        );
+        assert_eq!((error.sqlstate(), &*error.to_string()), ("42601", message), "{options:?}");
     }
 }
 
 #[test]
 fn what_is_sent_to_a_server_is_exact() {
     assert_eq!(
-        startup_message(
-            "bob",
-            "shop",
-            &[("application_name", "pgweir"), ("", "dropped")]
-        ),
+        startup_message("bob", "shop", &[("application_name", "pgweir"), ("", "dropped")]),
         b"\0\0\0\x38\0\x03\0\0user\0bob\0database\0shop\0application_name\0pgweir\0\0",
     );
-    assert_eq!(
-        cancel_request(1, b"key!"),
-        b"\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\x01key!"
-    );
+    assert_eq!(cancel_request(1, b"key!"), b"\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\x01key!");
 }
 
 #[test]
 fn a_nul_in_a_value_cannot_add_a_parameter() {
-    let message = startup_message(
-        "bob\0database\0secrets",
-        "shop",
-        &[("a\0b", "c\0user\0root")],
-    );
-    let StartupRequest::Startup(parameters) = request(&message) else {
-        panic!()
-    };
+    let message = startup_message("bob\0database\0secrets", "shop", &[("a\0b", "c\0user\0root")]);
+    let StartupRequest::Startup(parameters) = request(&message) else { panic!() };
     assert_eq!(parameters.user, "bobdatabasesecrets");
     assert_eq!(parameters.database, "shop");
     assert_eq!(parameters.settings, owned(&[("ab", "cuserroot")]));

@@ -51,8 +51,7 @@ fn server_directory() -> Option<PathBuf> {
     })?;
     // A link on the PATH tells where the installation is.
     let real = fs::canonicalize(found.join("initdb")).ok();
-    real.and_then(|program| program.parent().map(Path::to_owned))
-        .or(Some(found))
+    real.and_then(|program| program.parent().map(Path::to_owned)).or(Some(found))
 }
 
 fn path_directories() -> Vec<PathBuf> {
@@ -68,10 +67,7 @@ fn versions_below(parent: &Path, prefix: &str) -> Vec<PathBuf> {
         .flatten()
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
-            Some((
-                name.strip_prefix(prefix)?.parse().ok()?,
-                entry.path().join("bin"),
-            ))
+            Some((name.strip_prefix(prefix)?.parse().ok()?, entry.path().join("bin")))
         })
         .collect();
     versions.sort_by_key(|version| std::cmp::Reverse(version.0));
@@ -98,10 +94,7 @@ mod tests {
 
     #[test]
     fn versions_are_read_as_postgres_prints_them() {
-        assert_eq!(
-            major_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0)"),
-            Some(15)
-        );
+        assert_eq!(major_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0)"), Some(15));
         assert_eq!(major_version("postgres (PostgreSQL) 18beta1"), Some(18));
         assert_eq!(major_version("postgres: command not found"), None);
     }
@@ -109,19 +102,11 @@ mod tests {
     #[test]
     fn the_newest_installation_comes_first() {
         let parent = tempfile::tempdir().unwrap();
-        for name in [
-            "postgresql@9",
-            "postgresql@17",
-            "postgresql@15",
-            "openssl@3",
-        ] {
+        for name in ["postgresql@9", "postgresql@17", "postgresql@15", "openssl@3"] {
             fs::create_dir(parent.path().join(name)).unwrap();
         }
         let found = versions_below(parent.path(), "postgresql@");
         let names = ["postgresql@17", "postgresql@15", "postgresql@9"];
-        assert_eq!(
-            found,
-            names.map(|name| parent.path().join(name).join("bin"))
-        );
+        assert_eq!(found, names.map(|name| parent.path().join(name).join("bin")));
     }
 }

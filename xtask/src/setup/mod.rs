@@ -46,10 +46,7 @@ fn toolchain() -> Result<()> {
     let mut add = Command::new("rustup");
     add.args(["component", "add", "rustfmt", "clippy"]);
     if succeed(&mut add).is_err() {
-        bail!(
-            "rustfmt and clippy are needed: install them with `{}`",
-            shown(&add)
-        );
+        bail!("rustfmt and clippy are needed: install them with `{}`", shown(&add));
     }
     Ok(())
 }
@@ -66,20 +63,14 @@ fn install(manager: PackageManager, packages: &[String]) -> Result<()> {
         succeed(&mut update)?;
         return succeed(&mut install);
     }
-    bail!(
-        "`{}` failed: install {} by hand",
-        shown(&install),
-        packages.join(" ")
-    )
+    bail!("`{}` failed: install {} by hand", shown(&install), packages.join(" "))
 }
 
 /// Installs packages that only improve the demo and the tests; goes on without them.
 fn offer(manager: PackageManager, packages: &[String]) {
     // What the lists do not name cannot be installed: not worth an attempt on every run.
     if manager == PackageManager::Apt
-        && !packages
-            .iter()
-            .all(|name| output_of("apt-cache", &["show", name]).is_some())
+        && !packages.iter().all(|name| output_of("apt-cache", &["show", name]).is_some())
     {
         return;
     }

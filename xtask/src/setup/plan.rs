@@ -42,8 +42,7 @@ impl PackageManager {
             }
             Self::Apt | Self::None => {
                 let mut apt = apt_get();
-                apt.args(["install", "--yes", "--no-install-recommends"])
-                    .args(packages);
+                apt.args(["install", "--yes", "--no-install-recommends"]).args(packages);
                 apt
             }
         }
@@ -69,12 +68,7 @@ fn apt_get() -> Command {
         sudo.arg("env");
         sudo
     };
-    command.args(arguments).args([
-        "-o",
-        "Acquire::Retries=1",
-        "-o",
-        "Acquire::http::Timeout=15",
-    ]);
+    command.args(arguments).args(["-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=15"]);
     command
 }
 
@@ -120,19 +114,11 @@ pub(crate) fn plan(found: &Found, manager: PackageManager) -> Plan {
 mod tests {
     use super::*;
 
-    const WHOLE: Found = Found {
-        server: Some(15),
-        clients: true,
-        hypopg: true,
-    };
+    const WHOLE: Found = Found { server: Some(15), clients: true, hypopg: true };
 
     #[test]
     fn a_whole_machine_is_left_alone() {
-        for manager in [
-            PackageManager::Apt,
-            PackageManager::Brew,
-            PackageManager::None,
-        ] {
+        for manager in [PackageManager::Apt, PackageManager::Brew, PackageManager::None] {
             assert_eq!(plan(&WHOLE, manager), Plan::Nothing);
         }
     }
@@ -152,22 +138,13 @@ mod tests {
 
     #[test]
     fn a_server_without_its_clients_is_not_enough() {
-        let found = Found {
-            clients: false,
-            ..WHOLE
-        };
-        assert!(matches!(
-            plan(&found, PackageManager::Apt),
-            Plan::Install(_)
-        ));
+        let found = Found { clients: false, ..WHOLE };
+        assert!(matches!(plan(&found, PackageManager::Apt), Plan::Install(_)));
     }
 
     #[test]
     fn hypopg_is_only_offered_and_named_after_the_server() {
-        let found = Found {
-            hypopg: false,
-            ..WHOLE
-        };
+        let found = Found { hypopg: false, ..WHOLE };
         let offer = Plan::Offer(vec!["postgresql-15-hypopg".into()]);
         assert_eq!(plan(&found, PackageManager::Apt), offer);
         assert_eq!(plan(&found, PackageManager::Brew), Plan::Nothing);
@@ -175,23 +152,14 @@ mod tests {
 
     #[test]
     fn an_old_server_is_told() {
-        let found = Found {
-            server: Some(12),
-            ..WHOLE
-        };
-        assert!(matches!(
-            plan(&found, PackageManager::Apt),
-            Plan::Impossible(_)
-        ));
+        let found = Found { server: Some(12), ..WHOLE };
+        assert!(matches!(plan(&found, PackageManager::Apt), Plan::Impossible(_)));
     }
 
     #[test]
     fn apt_never_asks() {
         let install = PackageManager::Apt.install(&["postgresql".into()]);
-        let words: Vec<_> = install
-            .get_args()
-            .map(|word| word.to_string_lossy())
-            .collect();
+        let words: Vec<_> = install.get_args().map(|word| word.to_string_lossy()).collect();
         assert!(words.contains(&"DEBIAN_FRONTEND=noninteractive".into()));
         assert!(words.contains(&"--yes".into()));
         assert_eq!(words.last(), Some(&"postgresql".into()));

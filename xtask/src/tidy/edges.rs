@@ -45,18 +45,13 @@ const TESTKIT: &str = "testkit";
 pub(super) fn check(tree: &Tree) -> Result<Vec<Fault>> {
     let mut manifests = Vec::new();
     for manifest in &tree.manifests {
-        let table: Table = manifest
-            .text
-            .parse()
-            .with_context(|| manifest.path.clone())?;
+        let table: Table = manifest.text.parse().with_context(|| manifest.path.clone())?;
         manifests.push((manifest.path.as_str(), table));
     }
     let ours = shared_names(&manifests);
     let mut faults = Vec::new();
     for (path, table) in &manifests {
-        let folder = path
-            .strip_prefix("crates/")
-            .and_then(|path| path.strip_suffix("/Cargo.toml"));
+        let folder = path.strip_prefix("crates/").and_then(|path| path.strip_suffix("/Cargo.toml"));
         let Some(name) = folder else { continue };
         let Some((_, allowed)) = ALLOWED.iter().find(|(crate_name, _)| *crate_name == name) else {
             let message = format!(
@@ -81,23 +76,14 @@ fn forbidden(name: &str, used: &str, allowed: &[&str], for_tests: bool) -> Optio
     if allowed.contains(&used) || (for_tests && used == TESTKIT) {
         return None;
     }
-    let allowed = if allowed.is_empty() {
-        "none of ours".into()
-    } else {
-        allowed.join(", ")
-    };
-    Some(format!(
-        "`{name}` may not use `{used}` (it may use {allowed}; see docs/ARCHITECTURE.md)"
-    ))
+    let allowed = if allowed.is_empty() { "none of ours".into() } else { allowed.join(", ") };
+    Some(format!("`{name}` may not use `{used}` (it may use {allowed}; see docs/ARCHITECTURE.md)"))
 }
 
 fn impure(name: &str, dependency: &Dependency<'_>) -> Option<String> {
     let banned = IMPURE.contains(&dependency.package) && !dependency.for_tests;
     (banned && PURE.contains(&name)).then(|| {
-        format!(
-            "`{name}` is pure and may not use `{}` (no sockets, no clocks)",
-            dependency.package
-        )
+        format!("`{name}` is pure and may not use `{}` (no sockets, no clocks)", dependency.package)
     })
 }
 
@@ -111,12 +97,7 @@ struct Dependency<'a> {
 impl<'a> Dependency<'a> {
     fn new(key: &'a str, value: &'a Value, for_tests: bool) -> Self {
         let text = |name: &str| value.get(name).and_then(Value::as_str);
-        Self {
-            key,
-            package: text("package").unwrap_or(key),
-            path: text("path"),
-            for_tests,
-        }
+        Self { key, package: text("package").unwrap_or(key), path: text("path"), for_tests }
     }
 
     /// The folder under `crates/`, if it is one of ours: by its own path, or by the name that the
@@ -130,22 +111,13 @@ impl<'a> Dependency<'a> {
 /// All dependencies of a manifest, those for one platform included.
 fn dependencies(manifest: &Table) -> Vec<Dependency<'_>> {
     let platforms = manifest.get("target").and_then(Value::as_table);
-    let platforms = platforms
-        .into_iter()
-        .flat_map(Table::values)
-        .filter_map(Value::as_table);
+    let platforms = platforms.into_iter().flat_map(Table::values).filter_map(Value::as_table);
     let mut found = Vec::new();
     for table in std::iter::once(manifest).chain(platforms) {
-        for (section, for_tests) in [
-            ("dependencies", false),
-            ("build-dependencies", false),
-            ("dev-dependencies", true),
-        ] {
-            let entries = table
-                .get(section)
-                .and_then(Value::as_table)
-                .into_iter()
-                .flatten();
+        for (section, for_tests) in
+            [("dependencies", false), ("build-dependencies", false), ("dev-dependencies", true)]
+        {
+            let entries = table.get(section).and_then(Value::as_table).into_iter().flatten();
             found.extend(entries.map(|(key, value)| Dependency::new(key, value, for_tests)));
         }
     }
@@ -190,10 +162,7 @@ mod tests {
     #[track_caller]
     fn fails(name: &str, manifest: &str, expected: &str) {
         let messages = messages(name, manifest);
-        assert!(
-            messages.len() == 1 && messages[0].contains(expected),
-            "{messages:?}"
-        );
+        assert!(messages.len() == 1 && messages[0].contains(expected), "{messages:?}");
     }
 
     #[test]
@@ -206,69 +175,27 @@ mod tests {
     #[test]
     fn a_forbidden_edge_is_named_however_it_is_written() {
         let expected = "`proxy` may not use `insight`";
-        fails(
-            "proxy",
-            "[dependencies]\ninsight.workspace = true",
-            expected,
-        );
-        fails(
-            "proxy",
-            "[dependencies]\ninsight = { workspace = true }",
-            expected,
-        );
-        fails(
-            "proxy",
-            "[dependencies]\nother = { path = \"../insight\" }",
-            expected,
-        );
-        fails(
-            "proxy",
-            "[build-dependencies]\ninsight.workspace = true",
-            expected,
-        );
-        fails(
-            "proxy",
-            "[dev-dependencies]\ninsight.workspace = true",
-            expected,
-        );
-        fails(
-            "proxy",
-            "[target.'cfg(unix)'.dependencies]\ninsight.workspace = true",
-            expected,
-        );
+        fails("proxy", "[dependencies]\ninsight.workspace = true", expected);
+        fails("proxy", "[dependencies]\ninsight = { workspace = true }", expected);
+        fails("proxy", "[dependencies]\nother = { path = \"../insight\" }", expected);
+        fails("proxy", "[build-dependencies]\ninsight.workspace = true", expected);
+        fails("proxy", "[dev-dependencies]\ninsight.workspace = true", expected);
+        fails("proxy", "[target.'cfg(unix)'.dependencies]\ninsight.workspace = true", expected);
     }
 
     #[test]
     fn the_testkit_is_for_tests_only() {
         let expected = "`proxy` may not use `testkit`";
-        fails(
-            "proxy",
-            "[dependencies]\ntestkit.workspace = true",
-            expected,
-        );
-        assert_eq!(
-            messages("proxy", "[dev-dependencies]\ntestkit.workspace = true"),
-            [""; 0]
-        );
+        fails("proxy", "[dependencies]\ntestkit.workspace = true", expected);
+        assert_eq!(messages("proxy", "[dev-dependencies]\ntestkit.workspace = true"), [""; 0]);
     }
 
     #[test]
     fn a_pure_crate_has_no_runtime() {
         let expected = "`insight` is pure and may not use `tokio`";
-        fails(
-            "insight",
-            "[dependencies]\ntokio.workspace = true",
-            expected,
-        );
-        fails(
-            "insight",
-            "[dependencies]\nio = { package = \"tokio\", version = \"1\" }",
-            expected,
-        );
-        assert_eq!(
-            messages("proxy", "[dependencies]\ntokio.workspace = true"),
-            [""; 0]
-        );
+        fails("insight", "[dependencies]\ntokio.workspace = true", expected);
+        fails("insight", "[dependencies]\nio = { package = \"tokio\", version = \"1\" }", expected);
+        assert_eq!(messages("proxy", "[dependencies]\ntokio.workspace = true"), [""; 0]);
     }
 
     #[test]

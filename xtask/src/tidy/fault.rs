@@ -21,19 +21,11 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn failure(path: &str, line: usize, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Failure,
-            path: path.to_owned(),
-            line,
-            message: message.into(),
-        }
+        Self { severity: Severity::Failure, path: path.to_owned(), line, message: message.into() }
     }
 
     pub(super) fn warning(path: &str, line: usize, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::failure(path, line, message)
-        }
+        Self { severity: Severity::Warning, ..Self::failure(path, line, message) }
     }
 }
 

@@ -14,11 +14,8 @@ pub(super) fn check(tree: &Tree) -> Result<Vec<Fault>> {
     for page in &tree.markdown {
         for (number, target) in links(&page.text) {
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
-            let leads_to = if file.is_empty() {
-                page.path.clone()
-            } else {
-                resolve(&page.path, file)
-            };
+            let leads_to =
+                if file.is_empty() { page.path.clone() } else { resolve(&page.path, file) };
             if !leads_to.is_empty() && !paths.contains(leads_to.as_str()) {
                 let message = format!("the link to `{target}` leads nowhere");
                 faults.push(Fault::failure(&page.path, number, message));
@@ -72,9 +69,9 @@ fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
 fn resolve(page: &str, target: &str) -> String {
     let mut parts: Vec<&str> = match target.starts_with('/') {
         true => Vec::new(),
-        false => page
-            .rsplit_once('/')
-            .map_or_else(Vec::new, |(folder, _)| folder.split('/').collect()),
+        false => {
+            page.rsplit_once('/').map_or_else(Vec::new, |(folder, _)| folder.split('/').collect())
+        }
     };
     for part in target.split('/') {
         match part {
@@ -128,24 +125,14 @@ mod tests {
 
     fn messages(page: &str) -> Vec<String> {
         let other = "# First things\n## `b`, and c\n# First things\n";
-        let tree = Tree::made_up(&[
-            ("docs/page.md", page),
-            ("docs/other.md", other),
-            ("LICENSE", ""),
-        ]);
-        check(&tree)
-            .unwrap()
-            .into_iter()
-            .map(|fault| fault.message)
-            .collect()
+        let tree =
+            Tree::made_up(&[("docs/page.md", page), ("docs/other.md", other), ("LICENSE", "")]);
+        check(&tree).unwrap().into_iter().map(|fault| fault.message).collect()
     }
 
     #[test]
     fn links_to_nothing_fail() {
-        assert_eq!(
-            messages("[a](missing.md)"),
-            ["the link to `missing.md` leads nowhere"]
-        );
+        assert_eq!(messages("[a](missing.md)"), ["the link to `missing.md` leads nowhere"]);
         assert_eq!(messages("[a](/other.md) [b](other.md)").len(), 1);
         assert_eq!(messages("[a](../../LICENSE)").len(), 1);
         assert_eq!(messages("[a]: missing.md").len(), 1);

@@ -37,14 +37,8 @@ pub(crate) fn run() -> Result<()> {
     for fault in &faults {
         eprintln!("{fault}");
     }
-    let failures = faults
-        .iter()
-        .filter(|fault| fault.severity == Severity::Failure)
-        .count();
-    ensure!(
-        failures == 0,
-        "{failures} of the project's rules are broken"
-    );
+    let failures = faults.iter().filter(|fault| fault.severity == Severity::Failure).count();
+    ensure!(failures == 0, "{failures} of the project's rules are broken");
     Ok(())
 }
 
@@ -68,10 +62,6 @@ mod tests {
         let faults = check(&tree).unwrap();
         assert_eq!(faults.len(), 1);
         assert_eq!(faults[0].severity, Severity::Failure);
-        assert!(
-            faults[0].message.contains("`wire` may not use `sql`"),
-            "{}",
-            faults[0]
-        );
+        assert!(faults[0].message.contains("`wire` may not use `sql`"), "{}", faults[0]);
     }
 }

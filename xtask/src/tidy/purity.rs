@@ -30,8 +30,7 @@ const BANNED: &[&str] = &[
 pub(super) fn check(tree: &Tree) -> Result<Vec<Fault>> {
     let mut faults = Vec::new();
     let pure = tree.rust.iter().filter(|file| {
-        file.crate_name()
-            .is_some_and(|name| PURE.contains(&name) && file.path.contains("/src/"))
+        file.crate_name().is_some_and(|name| PURE.contains(&name) && file.path.contains("/src/"))
     });
     for file in pure {
         for (number, line) in file.production_lines() {
@@ -52,11 +51,7 @@ mod tests {
 
     fn lines(path: &str, text: &str) -> Vec<usize> {
         let tree = Tree::made_up(&[(path, text)]);
-        check(&tree)
-            .unwrap()
-            .into_iter()
-            .map(|fault| fault.line)
-            .collect()
+        check(&tree).unwrap().into_iter().map(|fault| fault.line).collect()
     }
 
     #[test]
@@ -72,9 +67,6 @@ mod tests {
                     \x20   use std::fs;\n}\n";
         assert_eq!(lines("crates/sql/src/a.rs", text), [0; 0]);
         assert_eq!(lines("crates/sql/tests/a.rs", "use std::fs;"), [0; 0]);
-        assert_eq!(
-            lines("crates/proxy/src/a.rs", "let a = Instant::now();"),
-            [0; 0]
-        );
+        assert_eq!(lines("crates/proxy/src/a.rs", "let a = Instant::now();"), [0; 0]);
     }
 }

@@ -12,10 +12,7 @@ const TOO_LONG: usize = 500;
 
 /// Fails for files that are too long, warns of those that become so.
 pub(super) fn check(tree: &Tree) -> Result<Vec<Fault>> {
-    let sizes = tree
-        .rust
-        .iter()
-        .map(|file| (file, file.text.lines().count()));
+    let sizes = tree.rust.iter().map(|file| (file, file.text.lines().count()));
     let long = sizes.filter(|(_, lines)| *lines > LONG);
     Ok(long
         .map(|(file, lines)| {

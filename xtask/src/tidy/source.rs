@@ -41,9 +41,7 @@ fn is_identifier(character: char) -> bool {
 }
 
 fn to_line_end(rest: &[char]) -> usize {
-    rest.iter()
-        .position(|character| *character == '\n')
-        .unwrap_or(rest.len())
+    rest.iter().position(|character| *character == '\n').unwrap_or(rest.len())
 }
 
 /// Block comments nest.
@@ -84,19 +82,14 @@ fn quoted(rest: &[char], quote: char) -> usize {
 
 /// The length of `r"…"`, `r#"…"#` and so on; `None` for `r#identifier`.
 fn raw_string(rest: &[char]) -> Option<usize> {
-    let hashes = rest[1..]
-        .iter()
-        .take_while(|character| **character == '#')
-        .count();
+    let hashes = rest[1..].iter().take_while(|character| **character == '#').count();
     if rest.get(1 + hashes) != Some(&'"') {
         return None;
     }
     let mut end = vec!['"'];
     end.extend(std::iter::repeat_n('#', hashes));
     let body = 2 + hashes;
-    let found = rest[body..]
-        .windows(end.len())
-        .position(|window| window == end);
+    let found = rest[body..].windows(end.len()).position(|window| window == end);
     Some(found.map_or(rest.len(), |position| body + position + end.len()))
 }
 
@@ -185,25 +178,16 @@ mod tests {
     #[test]
     fn lines_stay_where_they_are() {
         let text = "a\n/*\n*/ b \"\n\n\" c";
-        assert_eq!(
-            blank_comments_and_strings(text).lines().count(),
-            text.lines().count()
-        );
+        assert_eq!(blank_comments_and_strings(text).lines().count(), text.lines().count());
     }
 
     #[test]
     fn an_item_under_cfg_test_is_a_test_to_its_end() {
         let code = "a\n#[cfg(test)]\nmod tests {\n    fn b() {\n    }\n}\nc\n";
-        assert_eq!(
-            test_lines(code),
-            [false, true, true, true, true, true, false]
-        );
+        assert_eq!(test_lines(code), [false, true, true, true, true, true, false]);
         let code = "#[cfg(test)]\nmod made_up;\nc\n";
         assert_eq!(test_lines(code), [true, true, false]);
         let code = "impl A {\n    #[cfg(test)]\n    fn b() {\n        c;\n    }\n    d\n}";
-        assert_eq!(
-            test_lines(code),
-            [false, true, true, true, true, false, false]
-        );
+        assert_eq!(test_lines(code), [false, true, true, true, true, false, false]);
     }
 }

@@ -6,9 +6,8 @@ use super::fault::Fault;
 use super::source::has_word;
 use super::tree::Tree;
 
-const CELLS: &[&str] = &[
-    "Mutex", "RwLock", "OnceLock", "OnceCell", "Lazy", "Atomic", "RefCell", "DashMap",
-];
+const CELLS: &[&str] =
+    &["Mutex", "RwLock", "OnceLock", "OnceCell", "Lazy", "Atomic", "RefCell", "DashMap"];
 
 /// Fails for statics that can change, and for thread-locals.
 pub(super) fn check(tree: &Tree) -> Result<Vec<Fault>> {
@@ -34,18 +33,13 @@ mod tests {
     use super::*;
 
     fn count(text: &str) -> usize {
-        check(&Tree::made_up(&[("crates/a/src/a.rs", text)]))
-            .unwrap()
-            .len()
+        check(&Tree::made_up(&[("crates/a/src/a.rs", text)])).unwrap().len()
     }
 
     #[test]
     fn statics_that_change_fail() {
         assert_eq!(count("static A: Mutex<u32> = Mutex::new(0);"), 1);
-        assert_eq!(
-            count("pub(crate) static A: OnceLock<u32> = OnceLock::new();"),
-            1
-        );
+        assert_eq!(count("pub(crate) static A: OnceLock<u32> = OnceLock::new();"), 1);
         assert_eq!(count("    static A: AtomicU32 = AtomicU32::new(0);"), 1);
         assert_eq!(count("static mut A: u32 = 0;"), 1);
         assert_eq!(count("thread_local! {\n}"), 1);
@@ -55,9 +49,6 @@ mod tests {
     fn constants_lifetimes_and_tests_pass() {
         assert_eq!(count("static A: &[&str] = &[];"), 0);
         assert_eq!(count("fn a(b: &'static Mutex<u32>) {}"), 0);
-        assert_eq!(
-            count("#[cfg(test)]\nstatic A: Mutex<u32> = Mutex::new(0);"),
-            0
-        );
+        assert_eq!(count("#[cfg(test)]\nstatic A: Mutex<u32> = Mutex::new(0);"), 0);
     }
 }

@@ -29,16 +29,8 @@ impl RustFile {
         let is_test = path.starts_with("crates/testkit/")
             || path.starts_with("xtask/")
             || path.ends_with("tests.rs")
-            || path
-                .split('/')
-                .any(|part| ["tests", "benches", "fuzz"].contains(&part));
-        Self {
-            path,
-            text,
-            code,
-            in_test,
-            is_test,
-        }
+            || path.split('/').any(|part| ["tests", "benches", "fuzz"].contains(&part));
+        Self { path, text, code, in_test, is_test }
     }
 
     /// The paths, without `.rs`, of the modules that this file declares for tests only.
@@ -60,9 +52,7 @@ impl RustFile {
     pub(super) fn production_lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let whole = self.is_test;
         let lines = self.code.lines().zip(&self.in_test).zip(1..);
-        lines
-            .filter(move |((_, in_test), _)| !whole && !**in_test)
-            .map(|((line, _), n)| (n, line))
+        lines.filter(move |((_, in_test), _)| !whole && !**in_test).map(|((line, _), n)| (n, line))
     }
 }
 
@@ -108,17 +98,11 @@ impl Tree {
     fn read_folder(&mut self, folder: &Path, path: &str) -> Result<()> {
         let reading = || format!("reading {}", folder.display());
         let entries = fs::read_dir(folder).with_context(reading)?;
-        let mut entries = entries
-            .collect::<Result<Vec<_>, _>>()
-            .with_context(reading)?;
+        let mut entries = entries.collect::<Result<Vec<_>, _>>().with_context(reading)?;
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let path = if path.is_empty() {
-                name.clone()
-            } else {
-                format!("{path}/{name}")
-            };
+            let path = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
             let kind = entry.file_type().with_context(reading)?;
             self.paths.push(path.clone());
             if kind.is_dir() && !name.starts_with('.') && name != "target" {
@@ -131,9 +115,7 @@ impl Tree {
     }
 
     fn read_file(&mut self, file: &Path, path: String) -> Result<()> {
-        let wanted = [".rs", ".md", "Cargo.toml"]
-            .iter()
-            .any(|end| path.ends_with(end));
+        let wanted = [".rs", ".md", "Cargo.toml"].iter().any(|end| path.ends_with(end));
         if !wanted {
             return Ok(());
         }
@@ -189,10 +171,8 @@ mod tests {
             ("crates/a/src/b/real.rs", "fn a() {}"),
             ("crates/a/src/example.rs", "fn a() {}"),
         ]);
-        let counts = tree
-            .rust
-            .iter()
-            .map(|file| (file.path.as_str(), file.production_lines().count()));
+        let counts =
+            tree.rust.iter().map(|file| (file.path.as_str(), file.production_lines().count()));
         let expected = [
             ("crates/a/src/b/example.rs", 0),
             ("crates/a/src/b/other/mod.rs", 0),
@@ -210,11 +190,7 @@ mod tests {
             tree.rust[0].production_lines().count()
         };
         assert_eq!(lines("crates/a/src/a.rs"), 1);
-        for path in [
-            "crates/a/tests/a.rs",
-            "crates/a/src/a_tests.rs",
-            "crates/testkit/src/a.rs",
-        ] {
+        for path in ["crates/a/tests/a.rs", "crates/a/src/a_tests.rs", "crates/testkit/src/a.rs"] {
             assert_eq!(lines(path), 0, "{path}");
         }
     }

@@ -18,11 +18,7 @@ pub(super) fn check(tree: &Tree) -> Result<Vec<Fault>> {
             let macros = MACROS.iter().filter(|word| has_word(code, word));
             let marks = MARKS.iter().filter(|word| stands_alone(text, word));
             faults.extend(macros.chain(marks).map(|word| {
-                Fault::failure(
-                    &file.path,
-                    number,
-                    format!("`{word}`: finish it or leave it out"),
-                )
+                Fault::failure(&file.path, number, format!("`{word}`: finish it or leave it out"))
             }));
         }
     }
@@ -40,19 +36,14 @@ mod tests {
     use super::*;
 
     fn count(text: &str) -> usize {
-        check(&Tree::made_up(&[("crates/a/src/a.rs", text)]))
-            .unwrap()
-            .len()
+        check(&Tree::made_up(&[("crates/a/src/a.rs", text)])).unwrap().len()
     }
 
     #[test]
     fn unfinished_work_fails() {
         assert_eq!(count("fn a() { todo!() }"), 1);
         assert_eq!(count("fn a() { unimplemented!(\"b\") }"), 1);
-        assert_eq!(
-            count("#[ignore]\nfn a() {}\n#[ignore = \"slow\"]\nfn b() {}"),
-            2
-        );
+        assert_eq!(count("#[ignore]\nfn a() {}\n#[ignore = \"slow\"]\nfn b() {}"), 2);
         assert_eq!(count(concat!("// FIX", "ME: b")), 1);
         assert_eq!(count(concat!("// XX", "X b")), 1);
     }

@@ -35,11 +35,7 @@ mod tests {
 
     fn lines(text: &str) -> Vec<usize> {
         let tree = Tree::made_up(&[("crates/a/src/a.rs", text)]);
-        check(&tree)
-            .unwrap()
-            .into_iter()
-            .map(|fault| fault.line)
-            .collect()
+        check(&tree).unwrap().into_iter().map(|fault| fault.line).collect()
     }
 
     #[test]
@@ -52,13 +48,7 @@ mod tests {
     fn a_proof_a_test_and_other_methods_pass() {
         assert_eq!(lines("// proof: b was checked\na.unwrap();"), [0; 0]);
         assert_eq!(lines("a.unwrap(); // proof: b was checked"), [0; 0]);
-        assert_eq!(
-            lines("a.unwrap_or(b); self.expect(Token::A); \".unwrap()\""),
-            [0; 0]
-        );
-        assert_eq!(
-            lines("#[cfg(test)]\nmod tests {\n    a.unwrap();\n}"),
-            [0; 0]
-        );
+        assert_eq!(lines("a.unwrap_or(b); self.expect(Token::A); \".unwrap()\""), [0; 0]);
+        assert_eq!(lines("#[cfg(test)]\nmod tests {\n    a.unwrap();\n}"), [0; 0]);
     }
 }

@@ -46,24 +46,19 @@ pub(crate) async fn read_database(
     tables.sort_by(|a, b| a.name().cmp(&b.name()));
     unavailable.extend(unreadable_statistics(&tables, database, user));
 
-    let positions: HashMap<u32, usize> = tables
-        .iter()
-        .enumerate()
-        .map(|(position, table)| (table.oid, position))
-        .collect();
+    let positions: HashMap<u32, usize> =
+        tables.iter().enumerate().map(|(position, table)| (table.oid, position)).collect();
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
-    let columns = transaction
-        .query_typed(include_str!("columns.sql"), &[(&oids, Type::OID_ARRAY)])
-        .await?;
+    let columns =
+        transaction.query_typed(include_str!("columns.sql"), &[(&oids, Type::OID_ARRAY)]).await?;
     for row in &columns {
         if let Some(position) = positions.get(&row.try_get::<_, u32>(0)?) {
             tables[*position].facts.columns.push(rows::column(row)?);
         }
     }
     let mut indexes = Vec::new();
-    for row in transaction
-        .query_typed(include_str!("indexes.sql"), &[(&oids, Type::OID_ARRAY)])
-        .await?
+    for row in
+        transaction.query_typed(include_str!("indexes.sql"), &[(&oids, Type::OID_ARRAY)]).await?
     {
         indexes.push(IndexRow::read(&row)?);
     }
@@ -76,11 +71,7 @@ pub(crate) async fn read_database(
         }
     }
     facts.tables = tables.into_iter().map(|table| table.facts).collect();
-    Ok(Reading {
-        server_version,
-        facts,
-        unavailable,
-    })
+    Ok(Reading { server_version, facts, unavailable })
 }
 
 /// The server's version, and the facts without tables.
@@ -108,9 +99,7 @@ async fn read_tables(
     limit: u32,
 ) -> Result<Vec<TableRow>, CatalogError> {
     let limit = i64::from(limit) + 1;
-    let rows = transaction
-        .query_typed(include_str!("tables.sql"), &[(&limit, Type::INT8)])
-        .await?;
+    let rows = transaction.query_typed(include_str!("tables.sql"), &[(&limit, Type::INT8)]).await?;
     rows.iter().map(TableRow::read).collect()
 }
 
@@ -165,11 +154,8 @@ async fn measure(
 
 /// Notes the tables whose column statistics the role may not see.
 fn unreadable_statistics(tables: &[TableRow], database: &str, user: &str) -> Option<Unavailable> {
-    let hidden: Vec<&TableFacts> = tables
-        .iter()
-        .filter(|table| !table.readable)
-        .map(|table| &table.facts)
-        .collect();
+    let hidden: Vec<&TableFacts> =
+        tables.iter().filter(|table| !table.readable).map(|table| &table.facts).collect();
     if hidden.is_empty() {
         return None;
     }

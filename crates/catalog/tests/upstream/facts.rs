@@ -27,11 +27,7 @@ async fn columns_come_with_types_and_statistics() {
         .columns
         .iter()
         .map(|column| {
-            (
-                column.name.as_str(),
-                column.type_name.as_str(),
-                column.distinct.map(rounded),
-            )
+            (column.name.as_str(), column.type_name.as_str(), column.distinct.map(rounded))
         })
         .collect();
     assert_eq!(
@@ -55,10 +51,7 @@ async fn columns_come_with_types_and_statistics() {
 #[tokio::test]
 async fn a_table_never_analysed_has_no_statistics() {
     let shop = Shop::open().await;
-    shop.client
-        .batch_execute("CREATE TABLE fresh (a int)")
-        .await
-        .unwrap();
+    shop.client.batch_execute("CREATE TABLE fresh (a int)").await.unwrap();
     let facts = shop.facts().await;
     let fresh = table(&facts, "fresh");
     assert!(fresh.rows < 0.0);
@@ -85,10 +78,7 @@ async fn indexes_come_with_what_they_cover() {
         .iter()
         .map(|index| {
             assert!(index.bytes > 0 || !index.valid, "{index:?}");
-            IndexFacts {
-                bytes: 0,
-                ..index.clone()
-            }
+            IndexFacts { bytes: 0, ..index.clone() }
         })
         .collect();
     let plain = |name: &str, columns: &[&str]| IndexFacts {
@@ -101,29 +91,15 @@ async fn indexes_come_with_what_they_cover() {
     assert_eq!(
         indexes,
         [
-            plain(
-                "by_expression",
-                &["(lower(status))", "(id + customer_id)", "Placed At"]
-            ),
-            IndexFacts {
-                method: "hash".to_owned(),
-                ..plain("by_hash", &["customer_id"])
-            },
-            IndexFacts {
-                unique: true,
-                valid: false,
-                ..plain("one_each", &["customer_id"])
-            },
+            plain("by_expression", &["(lower(status))", "(id + customer_id)", "Placed At"]),
+            IndexFacts { method: "hash".to_owned(), ..plain("by_hash", &["customer_id"]) },
+            IndexFacts { unique: true, valid: false, ..plain("one_each", &["customer_id"]) },
             IndexFacts {
                 include: vec!["Placed At".to_owned()],
                 predicate: Some("status <> 'done'::text".to_owned()),
                 ..plain("open_orders", &["status", "customer_id"])
             },
-            IndexFacts {
-                unique: true,
-                primary: true,
-                ..plain("orders_pkey", &["id"])
-            },
+            IndexFacts { unique: true, primary: true, ..plain("orders_pkey", &["id"]) },
         ]
     );
 }
@@ -144,31 +120,19 @@ async fn a_partitioned_table_is_the_sum_of_its_partitions() {
     let facts = shop.facts().await;
     let [events, lowest, high] =
         ["events", "events_lowest", "events_high"].map(|name| table(&facts, name));
-    assert_eq!(
-        (events.rows, lowest.rows, high.rows),
-        (3000.0, 999.0, 2001.0)
-    );
+    assert_eq!((events.rows, lowest.rows, high.rows), (3000.0, 999.0, 2001.0));
     assert_eq!(events.bytes, lowest.bytes + high.bytes);
     assert_eq!(events.columns[1].distinct, Some(10.0));
     assert_eq!(events.indexes[0].columns, ["kind"]);
-    assert_eq!(
-        events.indexes[0].bytes,
-        lowest.indexes[0].bytes + high.indexes[0].bytes
-    );
+    assert_eq!(events.indexes[0].bytes, lowest.indexes[0].bytes + high.indexes[0].bytes);
     assert!(events.indexes[0].bytes > 0);
 }
 
 #[tokio::test]
 async fn scans_and_writes_are_counted() {
     let shop = Shop::open().await;
-    shop.client
-        .query("SELECT FROM orders WHERE status = 'open'", &[])
-        .await
-        .unwrap();
-    shop.client
-        .query("SELECT FROM orders WHERE id = 7", &[])
-        .await
-        .unwrap();
+    shop.client.query("SELECT FROM orders WHERE status = 'open'", &[]).await.unwrap();
+    shop.client.query("SELECT FROM orders WHERE id = 7", &[]).await.unwrap();
     // A session tells its counters at the end of a transaction, at most once a second.
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -189,17 +153,10 @@ async fn scans_and_writes_are_counted() {
 #[tokio::test]
 async fn a_locked_table_does_not_hold_the_reading_up() {
     let shop = Shop::open().await;
-    shop.client
-        .batch_execute("BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
-        .await
-        .unwrap();
+    shop.client.batch_execute("BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let started = Instant::now();
     let facts = shop.facts().await;
-    assert!(
-        started.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     let orders = table(&facts, "orders");
     assert_eq!(orders.rows, 5000.0);
     assert!(orders.bytes >= 5000 * 40, "the estimate: {}", orders.bytes);
@@ -208,29 +165,15 @@ async fn a_locked_table_does_not_hold_the_reading_up() {
 #[tokio::test]
 async fn beyond_the_limit_the_largest_tables_are_read_and_it_is_said() {
     let shop = Shop::open().await;
-    shop.client
-        .batch_execute("CREATE TABLE a (a int); CREATE TABLE z (a int)")
-        .await
-        .unwrap();
-    let settings = CatalogSettings {
-        max_tables: 1,
-        ..CatalogSettings::default()
-    };
+    shop.client.batch_execute("CREATE TABLE a (a int); CREATE TABLE z (a int)").await.unwrap();
+    let settings = CatalogSettings { max_tables: 1, ..CatalogSettings::default() };
     let catalog = Catalog::new(upstream(Postgres::shared().await, "postgres"), settings);
     let name = &shop.database.name;
-    let facts = catalog
-        .read(std::slice::from_ref(name), &CatalogFacts::default())
-        .await;
-    let tables: Vec<_> = facts.databases[name]
-        .tables
-        .iter()
-        .map(|table| table.name.as_str())
-        .collect();
+    let facts = catalog.read(std::slice::from_ref(name), &CatalogFacts::default()).await;
+    let tables: Vec<_> =
+        facts.databases[name].tables.iter().map(|table| table.name.as_str()).collect();
     assert_eq!(tables, ["orders"]);
-    assert_eq!(
-        facts.unavailable[0].what,
-        format!("the smaller tables of {name}")
-    );
+    assert_eq!(facts.unavailable[0].what, format!("the smaller tables of {name}"));
 }
 
 #[tokio::test]
@@ -247,17 +190,11 @@ async fn plans_are_carried_over_until_an_index_appears() {
     assert_eq!(plans.get(&question.fingerprint), Some(&plan));
 
     let index = "CREATE INDEX CONCURRENTLY by_customer ON orders (customer_id)";
-    shop.catalog
-        .execute(&shop.database.name, index)
-        .await
-        .unwrap();
+    shop.catalog.execute(&shop.database.name, index).await.unwrap();
     let third = shop.read(&second).await;
     let facts = &third.databases[&shop.database.name];
     assert!(facts.plans.is_empty());
     assert_eq!(table(facts, "orders").indexes[0].name, "by_customer");
     let better: PlanAnswer = shop.catalog.plan(&question).await;
-    assert!(
-        better.cost.unwrap() < plan.cost.unwrap() / 2.0,
-        "{better:?}"
-    );
+    assert!(better.cost.unwrap() < plan.cost.unwrap() / 2.0, "{better:?}");
 }

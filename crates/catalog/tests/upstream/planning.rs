@@ -19,18 +19,9 @@ const BY_STATUS: &str = "SELECT * FROM orders WHERE status = $1";
 /// The node, table and expected rows of the only scan.
 fn only_scan(answer: &PlanAnswer) -> (&str, String, f64) {
     assert_eq!(answer.problem, None);
-    let [scan] = answer.scans.as_slice() else {
-        panic!("{answer:?}")
-    };
-    assert!(
-        scan.filtered && answer.cost >= Some(scan.cost),
-        "{answer:?}"
-    );
-    (
-        &scan.node,
-        format!("{}.{}", scan.schema, scan.table),
-        scan.rows,
-    )
+    let [scan] = answer.scans.as_slice() else { panic!("{answer:?}") };
+    assert!(scan.filtered && answer.cost >= Some(scan.cost), "{answer:?}");
+    (&scan.node, format!("{}.{}", scan.schema, scan.table), scan.rows)
 }
 
 #[tokio::test]
@@ -62,11 +53,7 @@ async fn the_plan_is_that_of_the_value() {
 #[tokio::test]
 async fn a_type_of_the_users_own_goes_by_its_oid() {
     let shop = Shop::open().await;
-    let row = shop
-        .client
-        .query_one("SELECT 'channel'::regtype::oid", &[])
-        .await
-        .unwrap();
+    let row = shop.client.query_one("SELECT 'channel'::regtype::oid", &[]).await.unwrap();
     let oid: u32 = row.get(0);
     let text = "SELECT * FROM orders WHERE channel = $1";
     for format in [Text, Binary] {
@@ -107,10 +94,7 @@ async fn writes_are_planned_and_not_done() {
     ] {
         let answer = shop.catalog.plan(&shop.question(text)).await;
         assert_eq!(answer.problem, None, "{text}");
-        assert!(
-            answer.scans.iter().any(|scan| scan.table == "orders"),
-            "{text}"
-        );
+        assert!(answer.scans.iter().any(|scan| scan.table == "orders"), "{text}");
     }
     let query = "SELECT count(*), count(*) FILTER (WHERE status = 'stolen'), to_regclass('copies')
                  IS NULL FROM orders";
@@ -124,46 +108,26 @@ async fn several_statements_are_refused() {
     let shop = Shop::open().await;
     let text = "SELECT 1; COMMIT; DROP TABLE orders";
     let answer = shop.catalog.plan(&shop.question(text)).await;
-    assert_eq!(
-        answer.problem.as_deref(),
-        Some("42601: several statements in one text")
-    );
-    shop.client
-        .query_one("SELECT count(*) FROM orders", &[])
-        .await
-        .unwrap();
+    assert_eq!(answer.problem.as_deref(), Some("42601: several statements in one text"));
+    shop.client.query_one("SELECT count(*) FROM orders", &[]).await.unwrap();
 }
 
 #[tokio::test]
 async fn what_would_be_executed_is_not_asked() {
     let shop = Shop::open().await;
-    for text in [
-        "ANALYZE DELETE FROM orders",
-        "(ANALYZE) DELETE FROM orders",
-        "CALL x()",
-        "",
-    ] {
+    for text in ["ANALYZE DELETE FROM orders", "(ANALYZE) DELETE FROM orders", "CALL x()", ""] {
         let answer = shop.catalog.plan(&shop.question(text)).await;
         assert!(answer.problem.unwrap().starts_with("only SELECT"), "{text}");
     }
-    let row = shop
-        .client
-        .query_one("SELECT count(*) FROM orders", &[])
-        .await
-        .unwrap();
+    let row = shop.client.query_one("SELECT count(*) FROM orders", &[]).await.unwrap();
     assert_eq!(row.get::<_, i64>(0), 5000);
 }
 
 #[tokio::test]
 async fn a_problem_holds_no_value() {
     let shop = Shop::open().await;
-    let answer = shop
-        .plan_with(BY_CUSTOMER, INT8, Text, Some(b"secret-4111"))
-        .await;
-    assert_eq!(
-        answer.problem.as_deref(),
-        Some("22P02: a value does not fit its type")
-    );
+    let answer = shop.plan_with(BY_CUSTOMER, INT8, Text, Some(b"secret-4111")).await;
+    assert_eq!(answer.problem.as_deref(), Some("22P02: a value does not fit its type"));
     assert_eq!((answer.cost, answer.scans), (None, vec![]));
 }
 
@@ -171,10 +135,7 @@ async fn a_problem_holds_no_value() {
 async fn a_parameter_without_a_value_is_a_problem() {
     let shop = Shop::open().await;
     let answer = shop.catalog.plan(&shop.question(BY_CUSTOMER)).await;
-    assert_eq!(
-        answer.problem.as_deref(),
-        Some("08P01: the values do not match the parameters")
-    );
+    assert_eq!(answer.problem.as_deref(), Some("08P01: the values do not match the parameters"));
 }
 
 #[tokio::test]
@@ -185,10 +146,7 @@ async fn after_two_failures_a_statement_is_left_alone() {
         let problem = shop.catalog.plan(&question).await.problem.unwrap();
         assert!(problem.starts_with("42P01: "), "{problem}");
     }
-    shop.client
-        .batch_execute("CREATE TABLE later (a int)")
-        .await
-        .unwrap();
+    shop.client.batch_execute("CREATE TABLE later (a int)").await.unwrap();
     let problem = shop.catalog.plan(&question).await.problem;
     assert!(problem.unwrap().starts_with("42P01: "));
     question.fingerprint = FingerprintId(2);
@@ -199,15 +157,10 @@ async fn after_two_failures_a_statement_is_left_alone() {
 async fn a_lock_is_not_waited_for_and_not_held_against_the_statement() {
     let shop = Shop::open().await;
     let question = shop.question("SELECT * FROM orders");
-    shop.client
-        .batch_execute("BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
-        .await
-        .unwrap();
+    shop.client.batch_execute("BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE").await.unwrap();
     for _ in 0..3 {
         let asking = shop.catalog.plan(&question);
-        let answer = tokio::time::timeout(Duration::from_secs(2), asking)
-            .await
-            .unwrap();
+        let answer = tokio::time::timeout(Duration::from_secs(2), asking).await.unwrap();
         assert!(answer.problem.unwrap().starts_with("55P03: "));
     }
     shop.client.batch_execute("ROLLBACK").await.unwrap();
@@ -219,15 +172,10 @@ async fn a_question_dropped_half_way_leaves_nothing_behind() {
     let shop = Shop::open().await;
     let question = shop.question("SELECT * FROM orders");
     assert_eq!(shop.catalog.plan(&question).await.problem, None);
-    shop.client
-        .batch_execute("BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
-        .await
-        .unwrap();
+    shop.client.batch_execute("BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let asking = shop.catalog.plan(&question);
     // The lock is waited for 100 ms.
-    tokio::time::timeout(Duration::from_millis(30), asking)
-        .await
-        .unwrap_err();
+    tokio::time::timeout(Duration::from_millis(30), asking).await.unwrap_err();
     shop.client.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(shop.catalog.plan(&question).await.problem, None);
 
@@ -240,11 +188,7 @@ async fn a_question_dropped_half_way_leaves_nothing_behind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_questions_at_once_need_two_connections() {
-    let Shop {
-        database,
-        client,
-        catalog,
-    } = Shop::open().await;
+    let Shop { database, client, catalog } = Shop::open().await;
     let catalog = Arc::new(catalog);
     let mut questions = tokio::task::JoinSet::new();
     for _ in 0..10 {
@@ -253,11 +197,7 @@ async fn many_questions_at_once_need_two_connections() {
         questions.spawn(async move { planner.plan(&question).await.problem.is_none() });
         let (reader, names) = (Arc::clone(&catalog), [database.name.clone()]);
         questions.spawn(async move {
-            reader
-                .read(&names, &CatalogFacts::default())
-                .await
-                .unavailable
-                .is_empty()
+            reader.read(&names, &CatalogFacts::default()).await.unavailable.is_empty()
         });
     }
     assert_eq!(questions.join_all().await, [true; 20]);

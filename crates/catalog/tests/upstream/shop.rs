@@ -47,17 +47,11 @@ impl Shop {
         let client = database.connect().await;
         client.batch_execute(SCHEMA).await.unwrap();
         let catalog = Catalog::new(upstream(postgres, user), CatalogSettings::default());
-        Self {
-            database,
-            client,
-            catalog,
-        }
+        Self { database, client, catalog }
     }
 
     pub(crate) async fn read(&self, previous: &CatalogFacts) -> CatalogFacts {
-        self.catalog
-            .read(std::slice::from_ref(&self.database.name), previous)
-            .await
+        self.catalog.read(std::slice::from_ref(&self.database.name), previous).await
     }
 
     /// The facts of the shop's database, read for the first time.
@@ -81,10 +75,7 @@ impl Shop {
     ) -> PlanAnswer {
         let mut question = self.question(text);
         question.sample.parameter_types = Arc::new([oid]);
-        question.sample.parameters = vec![SampleParameter {
-            format,
-            value: value.map(Arc::from),
-        }];
+        question.sample.parameters = vec![SampleParameter { format, value: value.map(Arc::from) }];
         self.catalog.plan(&question).await
     }
 
@@ -121,11 +112,7 @@ pub(crate) fn candidate(columns: &[&str]) -> IndexCandidate {
 }
 
 pub(crate) fn table<'facts>(facts: &'facts DatabaseFacts, name: &str) -> &'facts TableFacts {
-    facts
-        .tables
-        .iter()
-        .find(|table| table.name == name)
-        .unwrap()
+    facts.tables.iter().find(|table| table.name == name).unwrap()
 }
 
 /// A statement without parameters, and no index to try.
@@ -133,11 +120,7 @@ pub(crate) fn plain_question(database: &str, text: &str) -> PlanQuestion {
     PlanQuestion {
         database: database.to_owned(),
         fingerprint: FingerprintId(1),
-        sample: Sample {
-            text: text.into(),
-            parameter_types: Arc::new([]),
-            parameters: Vec::new(),
-        },
+        sample: Sample { text: text.into(), parameter_types: Arc::new([]), parameters: Vec::new() },
         candidates: Vec::new(),
     }
 }

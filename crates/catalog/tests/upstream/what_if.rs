@@ -19,10 +19,7 @@ async fn a_useful_index_is_used_and_cheaper() {
         assert!(shop.read(&CatalogFacts::default()).await.databases[&shop.database.name].hypopg);
         let mut question = shop.question(BY_CUSTOMER);
         let value = Some(42_i64.to_be_bytes().as_slice().into());
-        question.sample.parameters = vec![SampleParameter {
-            format: Binary,
-            value,
-        }];
+        question.sample.parameters = vec![SampleParameter { format: Binary, value }];
         question.candidates = vec![
             candidate(&["customer_id", "Placed At"]),
             // A B-tree takes no json: that candidate drops out, the others do not.
@@ -30,9 +27,7 @@ async fn a_useful_index_is_used_and_cheaper() {
             candidate(&["status"]),
         ];
         let answer = shop.catalog.plan(&question).await;
-        let [useful, useless] = answer.what_if.as_slice() else {
-            panic!("{user}: {answer:?}")
-        };
+        let [useful, useless] = answer.what_if.as_slice() else { panic!("{user}: {answer:?}") };
         let cost = answer.cost.unwrap();
         assert_eq!(useful.candidate, question.candidates[0]);
         assert!(useful.used && useful.cost < cost / 2.0, "{answer:?}");

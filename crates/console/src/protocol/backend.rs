@@ -107,10 +107,6 @@ impl Replies {
 
 /// The format of one column: see [`super::Bind`].
 fn format_of(formats: &[Format], place: usize) -> Format {
-    let format = if formats.len() == 1 {
-        formats.first()
-    } else {
-        formats.get(place)
-    };
+    let format = if formats.len() == 1 { formats.first() } else { formats.get(place) };
     format.copied().unwrap_or(Format::Text)
 }

@@ -82,10 +82,7 @@ fn decode(kind: u8, body: &[u8]) -> Result<Frontend, FrameError> {
         },
         message::PARSE => {
             let parse = message::Parse::read(body)?;
-            Frontend::Parse {
-                statement: text(parse.name),
-                query: text(parse.text),
-            }
+            Frontend::Parse { statement: text(parse.name), query: text(parse.text) }
         }
         message::BIND => bind(body).map(Frontend::Bind).ok_or(malformed)?,
         message::DESCRIBE => Frontend::Describe(target(kind, body)?),
@@ -93,10 +90,7 @@ fn decode(kind: u8, body: &[u8]) -> Result<Frontend, FrameError> {
         message::EXECUTE => {
             let portal = text(message::read_execute(body)?);
             let max_rows = body.last_chunk().ok_or(malformed)?;
-            Frontend::Execute {
-                portal,
-                max_rows: i32::from_be_bytes(*max_rows),
-            }
+            Frontend::Execute { portal, max_rows: i32::from_be_bytes(*max_rows) }
         }
         message::FUNCTION_CALL => Frontend::FunctionCall,
         message::COPY_DATA | message::COPY_DONE | message::COPY_FAIL => Frontend::Copy,
@@ -136,21 +130,14 @@ fn bind(body: &[u8]) -> Option<Bind> {
         }
     }
     let format_count = usize::from(take_u16(&mut rest)?);
-    let formats = take(&mut rest, format_count * 2)?
-        .chunks(2)
-        .map(|code| match code {
-            [0, 0] => Some(Format::Text),
-            [0, 1] => Some(Format::Binary),
-            _ => None,
-        });
+    let formats = take(&mut rest, format_count * 2)?.chunks(2).map(|code| match code {
+        [0, 0] => Some(Format::Text),
+        [0, 1] => Some(Format::Binary),
+        _ => None,
+    });
     let formats = formats.collect::<Option<_>>()?;
     let (portal, statement) = (text(names.portal), text(names.statement));
-    rest.is_empty().then_some(Bind {
-        portal,
-        statement,
-        parameters,
-        formats,
-    })
+    rest.is_empty().then_some(Bind { portal, statement, parameters, formats })
 }
 
 fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
@@ -160,9 +147,7 @@ fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
 }
 
 fn take_u16(rest: &mut &[u8]) -> Option<u16> {
-    take(rest, 2)?
-        .first_chunk()
-        .map(|bytes| u16::from_be_bytes(*bytes))
+    take(rest, 2)?.first_chunk().map(|bytes| u16::from_be_bytes(*bytes))
 }
 
 #[cfg(test)]
@@ -200,20 +185,14 @@ mod tests {
             let length = i32::try_from(body.len() + 4).unwrap();
             let bytes = [&[kind][..], &length.to_be_bytes(), body].concat();
             let refused = taken(&bytes).unwrap_err();
-            assert!(
-                matches!(refused, ConsoleError::Frame(FrameError::Body { .. })),
-                "{bytes:?}"
-            );
+            assert!(matches!(refused, ConsoleError::Frame(FrameError::Body { .. })), "{bytes:?}");
         }
     }
 
     #[test]
     fn messages_are_taken_one_at_a_time() {
         let mut inbox = BytesMut::from(&b"E\0\0\0\x0ap\0\0\0\0\x07S\0\0\0\x04X\0\0"[..]);
-        let execute = Frontend::Execute {
-            portal: "p".to_owned(),
-            max_rows: 7,
-        };
+        let execute = Frontend::Execute { portal: "p".to_owned(), max_rows: 7 };
         assert_eq!(take_message(&mut inbox).unwrap(), Some(execute));
         assert_eq!(take_message(&mut inbox).unwrap(), Some(Frontend::Sync));
         assert_eq!(take_message(&mut inbox).unwrap(), None);

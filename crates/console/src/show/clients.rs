@@ -11,18 +11,12 @@ use crate::table::{Column, Row, Value};
 pub(super) static CLIENTS: Show = Show {
     name: "clients",
     accepts: Accepts::Nothing,
-    columns: &[
-        connection::COLUMNS,
-        &[Column::text("pinned"), Column::text("fingerprint")],
-    ],
+    columns: &[connection::COLUMNS, &[Column::text("pinned"), Column::text("fingerprint")]],
     rows: Rows::Now(rows),
 };
 
 fn rows(live: &dyn Live) -> Vec<Row> {
-    live.clients()
-        .iter()
-        .map(|client| row(client, live))
-        .collect()
+    live.clients().iter().map(|client| row(client, live)).collect()
 }
 
 fn row(client: &ClientStatus, live: &dyn Live) -> Row {
@@ -54,8 +48,6 @@ fn row(client: &ClientStatus, live: &dyn Live) -> Row {
     };
     let mut row = connection.row();
     row.push(client.pinned.map_or(Value::Null, Value::text));
-    row.push(fingerprint.map_or(Value::Null, |fingerprint| {
-        Value::text(fingerprint.to_string())
-    }));
+    row.push(fingerprint.map_or(Value::Null, |fingerprint| Value::text(fingerprint.to_string())));
     row
 }

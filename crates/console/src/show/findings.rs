@@ -42,11 +42,7 @@ fn row(finding: &Finding) -> Row {
         Confidence::Medium => "medium",
         Confidence::High => "high",
     };
-    let fingerprints: Vec<_> = finding
-        .fingerprints
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let fingerprints: Vec<_> = finding.fingerprints.iter().map(ToString::to_string).collect();
     vec![
         Value::text(severity),
         Value::text(&*finding.detector),

@@ -14,13 +14,9 @@ const COMMANDS: [&str; 6] = [
 
 /// The notice.
 pub(crate) fn help() -> ErrorFields {
-    let shows = super::ALL.iter().map(|show| {
-        format!(
-            "SHOW {}{}",
-            show.name.to_ascii_uppercase(),
-            show.accepts.usage()
-        )
-    });
+    let shows = super::ALL
+        .iter()
+        .map(|show| format!("SHOW {}{}", show.name.to_ascii_uppercase(), show.accepts.usage()));
     let lines = shows.chain(COMMANDS.map(str::to_owned));
     let detail: String = lines.flat_map(|line| ["\n\t".to_owned(), line]).collect();
     ErrorFields::new(Severity::Notice, "00000", "Console usage").with_detail(detail)

@@ -16,10 +16,7 @@ pub(super) static LISTS: Show = Show {
 
 fn rows(live: &dyn Live) -> Vec<Row> {
     let clients = live.clients();
-    let login = clients
-        .iter()
-        .filter(|client| client.state == ClientState::Login)
-        .count();
+    let login = clients.iter().filter(|client| client.state == ClientState::Login).count();
     // "Free" are PgBouncer's preallocated structures, which pgweir does not have; names are
     // resolved by the system, so that there is nothing to count of DNS.
     let lists = [
@@ -38,7 +35,5 @@ fn rows(live: &dyn Live) -> Vec<Row> {
         ("dns_queries", 0),
         ("dns_pending", 0),
     ];
-    lists
-        .map(|(list, items)| vec![Value::text(list), Value::int4(items)])
-        .into()
+    lists.map(|(list, items)| vec![Value::text(list), Value::int4(items)]).into()
 }

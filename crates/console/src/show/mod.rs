@@ -103,17 +103,10 @@ impl Show {
             Rows::Now(rows) => rows(live),
             Rows::Tick(rows) => {
                 let published = live.published().await;
-                rows(&Tick {
-                    live,
-                    published: &published,
-                    arguments,
-                })?
+                rows(&Tick { live, published: &published, arguments })?
             }
         };
-        Ok(Table {
-            columns: self.columns(),
-            rows,
-        })
+        Ok(Table { columns: self.columns(), rows })
     }
 }
 

@@ -45,16 +45,11 @@ fn rows(tick: &Tick<'_>) -> Result<Vec<Row>, Refusal> {
     let window = snapshot.window(WINDOW);
     let mut queries: Vec<_> = window.queries.iter().collect();
     queries.sort_by(|(key_a, a), (key_b, b)| {
-        b.total
-            .sum_ms()
-            .total_cmp(&a.total.sum_ms())
-            .then_with(|| key_a.cmp(key_b))
+        b.total.sum_ms().total_cmp(&a.total.sum_ms()).then_with(|| key_a.cmp(key_b))
     });
     queries.truncate(tick.arguments.limit.unwrap_or(DEFAULT_ROWS));
     let ranked = (1usize..).zip(queries);
-    Ok(ranked
-        .map(|(rank, (key, stats))| row(rank, *key, stats, snapshot))
-        .collect())
+    Ok(ranked.map(|(rank, (key, stats))| row(rank, *key, stats, snapshot)).collect())
 }
 
 fn row(rank: usize, key: RowKey, stats: &QueryStats, snapshot: &Snapshot) -> Row {

@@ -20,15 +20,9 @@ pub(super) static SERVERS: Show = Show {
 };
 
 fn rows(live: &dyn Live) -> Vec<Row> {
-    let applications: HashMap<ClientId, Arc<str>> = live
-        .clients()
-        .into_iter()
-        .map(|client| (client.id, client.application))
-        .collect();
-    live.servers()
-        .iter()
-        .map(|server| row(server, &applications))
-        .collect()
+    let applications: HashMap<ClientId, Arc<str>> =
+        live.clients().into_iter().map(|client| (client.id, client.application)).collect();
+    live.servers().iter().map(|server| row(server, &applications)).collect()
 }
 
 fn row(server: &ServerStatus, applications: &HashMap<ClientId, Arc<str>>) -> Row {

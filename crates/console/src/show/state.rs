@@ -15,13 +15,7 @@ pub(super) static STATE: Show = Show {
 fn rows(live: &dyn Live) -> Vec<Row> {
     let databases = live.databases();
     let paused = !databases.is_empty() && databases.iter().all(|database| database.paused);
-    let states = [
-        ("active", !paused),
-        ("paused", paused),
-        ("suspended", false),
-    ];
+    let states = [("active", !paused), ("paused", paused), ("suspended", false)];
     let yes_or_no = |yes| if yes { "yes" } else { "no" };
-    states
-        .map(|(key, yes)| vec![Value::text(key), Value::text(yes_or_no(yes))])
-        .into()
+    states.map(|(key, yes)| vec![Value::text(key), Value::text(yes_or_no(yes))]).into()
 }

@@ -27,8 +27,5 @@ pub(super) static STATS_AVERAGES: Show = Show {
 };
 
 fn rows(tick: &Tick<'_>) -> Result<Vec<Row>, Refusal> {
-    Ok(by_database(tick)
-        .iter()
-        .map(|traffic| traffic.row(&[traffic.averages]))
-        .collect())
+    Ok(by_database(tick).iter().map(|traffic| traffic.row(&[traffic.averages])).collect())
 }

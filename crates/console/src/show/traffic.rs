@@ -27,10 +27,7 @@ impl Traffic {
     /// A row of the database's name and all `groups` of counters.
     pub(super) fn row(&self, groups: &[Counters]) -> Row {
         let name = Value::text(&*self.database);
-        [name]
-            .into_iter()
-            .chain(groups.concat().into_iter().map(Value::Numeric))
-            .collect()
+        [name].into_iter().chain(groups.concat().into_iter().map(Value::Numeric)).collect()
     }
 }
 
@@ -46,14 +43,8 @@ pub(super) fn by_database(tick: &Tick<'_>) -> Vec<Traffic> {
     }
     let (minute, seconds) = last_complete_minute(snapshot);
     let traffic = totals.into_iter().map(|(database, totals)| {
-        let averages = minute
-            .get(&database)
-            .map(|stats| averages(&sums(stats), seconds));
-        Traffic {
-            averages: averages.unwrap_or_default(),
-            database,
-            totals,
-        }
+        let averages = minute.get(&database).map(|stats| averages(&sums(stats), seconds));
+        Traffic { averages: averages.unwrap_or_default(), database, totals }
     });
     traffic.collect()
 }
@@ -63,26 +54,15 @@ pub(super) fn by_database(tick: &Tick<'_>) -> Vec<Traffic> {
 fn last_complete_minute(snapshot: &Snapshot) -> (BTreeMap<Arc<str>, TransactionStats>, u64) {
     let number = snapshot.taken_at.as_second().div_euclid(60) - 1;
     let mut databases: BTreeMap<Arc<str>, TransactionStats> = BTreeMap::new();
-    for minute in snapshot
-        .minutes
-        .iter()
-        .filter(|minute| minute.minute == number)
-    {
+    for minute in snapshot.minutes.iter().filter(|minute| minute.minute == number) {
         for (labels, stats) in &minute.transactions {
             if let Some(labels) = snapshot.labels.get(labels) {
-                databases
-                    .entry(Arc::clone(&labels.database))
-                    .or_default()
-                    .merge(stats);
+                databases.entry(Arc::clone(&labels.database)).or_default().merge(stats);
             }
         }
     }
     let begin = Timestamp::from_second(number * 60).unwrap_or(snapshot.taken_at);
-    let missed = snapshot
-        .started_at
-        .duration_since(begin)
-        .as_secs()
-        .clamp(0, 59);
+    let missed = snapshot.started_at.duration_since(begin).as_secs().clamp(0, 59);
     (databases, 60 - missed.unsigned_abs())
 }
 

@@ -24,14 +24,8 @@ pub(super) static USERS: Show = Show {
 fn rows(live: &dyn Live) -> Vec<Row> {
     let (clients, servers) = (live.clients(), live.servers());
     let row = |user: String| {
-        let clients = clients
-            .iter()
-            .filter(|client| *client.pool.user == *user)
-            .count();
-        let servers = servers
-            .iter()
-            .filter(|server| *server.pool.user == *user)
-            .count();
+        let clients = clients.iter().filter(|client| *client.pool.user == *user).count();
+        let servers = servers.iter().filter(|server| *server.pool.user == *user).count();
         // Empty, NULL and zero: nothing of its own is set for the user.
         vec![
             Value::text(user),

@@ -50,10 +50,7 @@ impl Accepts {
             let Token::Word(digits) = token else {
                 return None;
             };
-            let rows = digits
-                .parse()
-                .ok()
-                .filter(|rows| (1..=MAX_LIMIT).contains(rows))?;
+            let rows = digits.parse().ok().filter(|rows| (1..=MAX_LIMIT).contains(rows))?;
             arguments.limit = Some(rows);
         }
         if let Some(token) = since {
@@ -81,21 +78,9 @@ mod tests {
         let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
         let quarter = Token::Literal("15m".into());
         let both = Accepts::SinceAndLimit.read(&[quarter.clone(), Token::Word("5")]);
-        assert_eq!(
-            both,
-            Some(Arguments {
-                limit: Some(5),
-                since: minutes(15)
-            })
-        );
+        assert_eq!(both, Some(Arguments { limit: Some(5), since: minutes(15) }));
         let long = Accepts::SinceAndLimit.read(&[Token::Literal("1h 30m".into())]);
-        assert_eq!(
-            long,
-            Some(Arguments {
-                limit: None,
-                since: minutes(90)
-            })
-        );
+        assert_eq!(long, Some(Arguments { limit: None, since: minutes(90) }));
         assert_eq!(Accepts::Limit.read(&[]), Some(Arguments::default()));
 
         assert_eq!(Accepts::Nothing.read(&[Token::Word("5")]), None);

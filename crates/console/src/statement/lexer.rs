@@ -57,10 +57,7 @@ impl<'a> Lexer<'a> {
                 tokens.push(token);
             }
             if !tokens.is_empty() {
-                return Ok(Some(Lexed {
-                    text: &start[..end],
-                    tokens,
-                }));
+                return Ok(Some(Lexed { text: &start[..end], tokens }));
             }
             if self.rest.is_empty() {
                 return Ok(None);
@@ -77,16 +74,9 @@ impl<'a> Lexer<'a> {
             '"' => Token::Quoted(self.quoted('"')?),
             '\'' => Token::Literal(self.quoted('\'')?),
             '$' => {
-                let digits = self.rest[1..]
-                    .bytes()
-                    .take_while(u8::is_ascii_digit)
-                    .count();
+                let digits = self.rest[1..].bytes().take_while(u8::is_ascii_digit).count();
                 self.advance(1 + digits);
-                if digits == 0 {
-                    Token::Symbol('$')
-                } else {
-                    Token::Parameter
-                }
+                if digits == 0 { Token::Symbol('$') } else { Token::Parameter }
             }
             _ if is_word(first) => Token::Word(self.word()),
             symbol => {
@@ -116,15 +106,9 @@ impl<'a> Lexer<'a> {
 
     fn word(&mut self) -> &'a str {
         let ends = self.rest.char_indices().find(|(at, letter)| {
-            !is_word(*letter)
-                || self
-                    .rest
-                    .get(*at..)
-                    .is_some_and(|rest| rest.starts_with("--"))
+            !is_word(*letter) || self.rest.get(*at..).is_some_and(|rest| rest.starts_with("--"))
         });
-        let (word, rest) = self
-            .rest
-            .split_at(ends.map_or(self.rest.len(), |(at, _)| at));
+        let (word, rest) = self.rest.split_at(ends.map_or(self.rest.len(), |(at, _)| at));
         self.rest = rest;
         word
     }
@@ -143,8 +127,7 @@ impl<'a> Lexer<'a> {
                 let text = &inside[..end];
                 let doubled = [quote, quote].iter().collect::<String>();
                 return Ok(if text.contains(&doubled) {
-                    text.replace(&doubled, quote.encode_utf8(&mut [0; 4]))
-                        .into()
+                    text.replace(&doubled, quote.encode_utf8(&mut [0; 4])).into()
                 } else {
                     text.into()
                 });
@@ -189,10 +172,7 @@ mod tests {
         ];
         let found = statements(text).unwrap();
         assert_eq!(
-            found
-                .iter()
-                .map(|(_, tokens)| tokens.clone())
-                .collect::<Vec<_>>(),
+            found.iter().map(|(_, tokens)| tokens.clone()).collect::<Vec<_>>(),
             [pause, set]
         );
         assert_eq!(found[1].0.trim(), "SET x='it''s;' /* ; */");
@@ -201,10 +181,7 @@ mod tests {
     #[test]
     fn words_hold_what_database_names_hold() {
         let found = statements("RESUME shop-eu.v2--now\n; KILL_CLIENT $1, $").unwrap();
-        assert_eq!(
-            found[0].1,
-            [Token::Word("RESUME"), Token::Word("shop-eu.v2")]
-        );
+        assert_eq!(found[0].1, [Token::Word("RESUME"), Token::Word("shop-eu.v2")]);
         let rest = [Token::Parameter, Token::Symbol(','), Token::Symbol('$')];
         assert_eq!(found[1].1[1..], rest);
     }

@@ -111,13 +111,7 @@ fn select(rest: &[Token<'_>], names: &Names<'_>) -> Option<Statement> {
         }
         _ => return None,
     };
-    Some(Statement::Select(
-        Column {
-            name: label.into(),
-            kind,
-        },
-        value,
-    ))
+    Some(Statement::Select(Column { name: label.into(), kind }, value))
 }
 
 /// What drivers and connection pools send to forget their prepared statements.
@@ -143,11 +137,8 @@ fn transaction(verb: &str, rest: &[Token<'_>]) -> Option<TransactionControl> {
     use TransactionControl as Control;
 
     // Modes such as READ ONLY and ISOLATION LEVEL … are accepted, with their commas.
-    let modes: Vec<_> = rest
-        .iter()
-        .filter(|token| **token != Token::Symbol(','))
-        .cloned()
-        .collect();
+    let modes: Vec<_> =
+        rest.iter().filter(|token| **token != Token::Symbol(',')).cloned().collect();
     match verb {
         "BEGIN" => words(&modes).map(|_| Control::Begin),
         "START" => match words(&modes)?.first()?.as_str() {
@@ -178,10 +169,9 @@ fn command(verb: &str, rest: &[Token<'_>]) -> Option<Command> {
         ("RELOAD", []) => Some(Command::Reload),
         ("PAUSE", _) => database(rest).map(Command::Pause),
         ("RESUME", _) => database(rest).map(Command::Resume),
-        ("KILL_CLIENT", [id]) => text_of(id)?
-            .parse()
-            .ok()
-            .map(|id| Command::KillClient(ClientId(id))),
+        ("KILL_CLIENT", [id]) => {
+            text_of(id)?.parse().ok().map(|id| Command::KillClient(ClientId(id)))
+        }
         ("SHUTDOWN", _) => match words(rest)?.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             [] => Some(ShutdownMode::Immediate),
             ["WAIT_FOR_SERVERS"] => Some(ShutdownMode::WaitForServers),
@@ -194,10 +184,7 @@ fn command(verb: &str, rest: &[Token<'_>]) -> Option<Command> {
 }
 
 /// A database's name as written (PgBouncer does not fold it either); none for all databases.
-#[expect(
-    clippy::option_option,
-    reason = "outside: not understood; inside: all databases"
-)]
+#[expect(clippy::option_option, reason = "outside: not understood; inside: all databases")]
 fn database(rest: &[Token<'_>]) -> Option<Option<String>> {
     match rest {
         [] => Some(None),
@@ -220,10 +207,7 @@ pub(super) fn text_of<'a>(token: &'a Token<'_>) -> Option<&'a str> {
 
 /// All tokens as words in capitals; none if there is something else among them.
 fn words(tokens: &[Token<'_>]) -> Option<Vec<String>> {
-    tokens
-        .iter()
-        .map(|token| text_of(token).map(str::to_ascii_uppercase))
-        .collect()
+    tokens.iter().map(|token| text_of(token).map(str::to_ascii_uppercase)).collect()
 }
 
 #[cfg(test)]
@@ -239,11 +223,7 @@ mod tests {
             default: "20".to_owned(),
             changeable: true,
         }];
-        let names = Names {
-            user: "admin",
-            version: "0.1.0",
-            settings: &settings,
-        };
+        let names = Names { user: "admin", version: "0.1.0", settings: &settings };
         super::super::parse(text, &names)
     }
 
@@ -257,23 +237,11 @@ mod tests {
     #[test]
     fn commands_in_any_case_with_or_without_a_semicolon() {
         assert_eq!(command("pause"), Some(Command::Pause(None)));
-        assert_eq!(
-            command("PAUSE Shop;"),
-            Some(Command::Pause(Some("Shop".to_owned())))
-        );
-        assert_eq!(
-            command("Resume \"my db\" ;"),
-            Some(Command::Resume(Some("my db".to_owned())))
-        );
+        assert_eq!(command("PAUSE Shop;"), Some(Command::Pause(Some("Shop".to_owned()))));
+        assert_eq!(command("Resume \"my db\" ;"), Some(Command::Resume(Some("my db".to_owned()))));
         assert_eq!(command("RELOAD"), Some(Command::Reload));
-        assert_eq!(
-            command("kill_client 17"),
-            Some(Command::KillClient(ClientId(17)))
-        );
-        assert_eq!(
-            command("SHUTDOWN"),
-            Some(Command::Shutdown(ShutdownMode::Immediate))
-        );
+        assert_eq!(command("kill_client 17"), Some(Command::KillClient(ClientId(17))));
+        assert_eq!(command("SHUTDOWN"), Some(Command::Shutdown(ShutdownMode::Immediate)));
         let wait = Command::Shutdown(ShutdownMode::WaitForServers);
         assert_eq!(command("shutdown wait_for_servers"), Some(wait));
         for wrong in [
@@ -319,10 +287,7 @@ mod tests {
         );
         let control = TransactionControl::RollbackToSavepoint;
         assert!(matches!(statements[8], Statement::Transaction(found) if found == control));
-        assert!(matches!(
-            &statements[9],
-            Statement::Select(_, Value::Int4(1))
-        ));
+        assert!(matches!(&statements[9], Statement::Select(_, Value::Int4(1))));
         assert!(
             matches!(&statements[10], Statement::Select(_, Value::Text(v)) if v.starts_with("pgweir 0.1.0"))
         );
@@ -331,26 +296,14 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused_with_its_text() {
-        assert_eq!(
-            parsed("SELECT * FROM pools").unwrap_err().sqlstate(),
-            "42601"
-        );
-        assert_eq!(
-            parsed("SHOW FDS").unwrap_err().message,
-            "unknown command: SHOW FDS"
-        );
+        assert_eq!(parsed("SELECT * FROM pools").unwrap_err().sqlstate(), "42601");
+        assert_eq!(parsed("SHOW FDS").unwrap_err().message, "unknown command: SHOW FDS");
         assert_eq!(parsed("SHOW").unwrap_err().message, "unknown command: SHOW");
-        assert_eq!(
-            parsed("SHOW POOLS 3").unwrap_err().message,
-            "unknown command: SHOW POOLS 3"
-        );
+        assert_eq!(parsed("SHOW POOLS 3").unwrap_err().message, "unknown command: SHOW POOLS 3");
         let long = parsed(&"é".repeat(100)).unwrap_err().message;
         assert_eq!(long, format!("unknown command: {}…", "é".repeat(80)));
         assert_eq!(parsed("SHOW QUERIES $1").unwrap_err().sqlstate(), "0A000");
-        assert_eq!(
-            parsed("SET Default_Pool_Size = 50").unwrap_err().sqlstate(),
-            "55P02"
-        );
+        assert_eq!(parsed("SET Default_Pool_Size = 50").unwrap_err().sqlstate(), "55P02");
         assert_eq!(parsed("SET x").unwrap_err().sqlstate(), "42601");
         // One that is not understood keeps the whole string from being run.
         assert!(parsed("PAUSE; nonsense").is_err());

@@ -13,10 +13,7 @@ use crate::live::{Live, Role, Session};
 use crate::{ConsoleError, serve};
 
 pub(super) fn session(role: Role) -> Session {
-    Session {
-        user: "alice".to_owned(),
-        role,
-    }
+    Session { user: "alice".to_owned(), role }
 }
 
 /// A console that is being served, and the client's end of its connection.
@@ -30,11 +27,7 @@ impl Client {
     pub(super) fn new(role: Role, live: Arc<dyn Live>) -> Self {
         let (stream, server) = tokio::io::duplex(1 << 16);
         let server = tokio::spawn(serve(server, session(role), live));
-        Self {
-            stream,
-            inbox: BytesMut::new(),
-            server,
-        }
+        Self { stream, inbox: BytesMut::new(), server }
     }
 
     pub(super) fn admin() -> Self {
@@ -160,13 +153,7 @@ fn fields(mut data: BytesMut) -> Vec<String> {
         let printable = |byte: &u8| !byte.is_ascii_control() || *byte == b'\n';
         fields.push(match std::str::from_utf8(&field) {
             Ok(text) if field.iter().all(printable) => text.to_owned(),
-            _ => format!(
-                "x{}",
-                field
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect::<String>()
-            ),
+            _ => format!("x{}", field.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
         });
     }
     fields

@@ -63,10 +63,7 @@ const EXPECTED: [(&str, &str); 15] = [
         "+rank fingerprint database user application +calls +errors +rows +bytes .total_ms \
          .mean_ms .p50_ms .p95_ms .p99_ms .max_ms .wait_ms text",
     ),
-    (
-        "findings",
-        "severity detector title why fix undo confidence database tables fingerprints",
-    ),
+    ("findings", "severity detector title why fix undo confidence database tables fingerprints"),
     ("report", "report"),
 ];
 
@@ -96,10 +93,7 @@ async fn every_table_has_its_columns_in_order_and_of_their_types() {
 async fn every_row_has_a_value_of_its_columns_kind_in_every_column() {
     let live = super::live::FakeLive::default();
     for show in show::ALL {
-        let table = show
-            .table(&live, crate::statement::Arguments::default())
-            .await
-            .unwrap();
+        let table = show.table(&live, crate::statement::Arguments::default()).await.unwrap();
         assert!(!table.rows.is_empty(), "{}", show.name);
         for row in &table.rows {
             assert_eq!(row.len(), table.columns.len(), "{}", show.name);

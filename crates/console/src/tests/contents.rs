@@ -6,20 +6,13 @@ use super::client::Client;
 async fn rows(text: &str) -> Vec<String> {
     let mut lines = Client::admin().query(text).await;
     assert_eq!(lines.split_off(lines.len() - 2), ["tag SHOW", "ready I"]);
-    lines
-        .split_off(1)
-        .into_iter()
-        .map(|line| line.replacen("row ", "", 1))
-        .collect()
+    lines.split_off(1).into_iter().map(|line| line.replacen("row ", "", 1)).collect()
 }
 
 #[tokio::test]
 async fn pools_and_databases() {
     let pools = rows("SHOW POOLS").await;
-    assert_eq!(
-        pools[0],
-        "shop|web|7|2|1|0|4|0|0|3|0|1|2|3|250|transaction|NULL"
-    );
+    assert_eq!(pools[0], "shop|web|7|2|1|0|4|0|0|3|0|1|2|3|250|transaction|NULL");
     assert_eq!(pools.len(), 2);
     let databases = rows("SHOW DATABASES").await;
     let shop = "shop|10.0.0.2|5432|shop_production|NULL|10|0|0|3600|transaction|NULL|0|2|0|3|1|0";
@@ -61,10 +54,7 @@ async fn stats_count_since_the_start_and_average_the_last_complete_minute() {
     let quiet = format!("quiet|{nothing}|{nothing}");
     assert_eq!(stats, [quiet, format!("shop|{totals}|{averages}")]);
     assert_eq!(rows("SHOW STATS_TOTALS").await[1], format!("shop|{totals}"));
-    assert_eq!(
-        rows("SHOW STATS_AVERAGES").await[1],
-        format!("shop|{averages}")
-    );
+    assert_eq!(rows("SHOW STATS_AVERAGES").await[1], format!("shop|{averages}"));
 }
 
 #[tokio::test]
@@ -77,15 +67,9 @@ async fn lists_config_users_and_state() {
          dns_pending|0"
     );
     let config = rows("SHOW CONFIG").await;
-    assert_eq!(
-        config,
-        ["listen_port|6432|100|no", "max_client_conn|500|100|yes"]
-    );
+    assert_eq!(config, ["listen_port|6432|100|no", "max_client_conn|500|100|yes"]);
     assert_eq!(rows("SHOW USERS").await[0], "web|||NULL|0|2|0|3");
-    assert_eq!(
-        rows("SHOW STATE").await,
-        ["active|no", "paused|yes", "suspended|no"]
-    );
+    assert_eq!(rows("SHOW STATE").await, ["active|no", "paused|yes", "suspended|no"]);
 }
 
 #[tokio::test]
@@ -93,26 +77,12 @@ async fn queries_are_ranked_by_their_total_time() {
     let queries = rows("SHOW QUERIES").await;
     assert_eq!(queries.len(), 2);
     let columns: Vec<&str> = queries[0].split('|').collect();
-    let expected = [
-        "1",
-        "0000000000000abc",
-        "shop",
-        "web",
-        "cart",
-        "4",
-        "2",
-        "40",
-        "2000",
-        "800",
-        "200",
-    ];
+    let expected =
+        ["1", "0000000000000abc", "shop", "web", "cart", "4", "2", "40", "2000", "800", "200"];
     assert_eq!(columns[..11], expected);
     let percentile: f64 = columns[12].parse().unwrap();
     assert!((percentile - 300.0).abs() <= 3.1, "p95 {percentile}");
-    assert_eq!(
-        columns[14..],
-        ["300", "100", "select * from orders where customer_id = $1"]
-    );
+    assert_eq!(columns[14..], ["300", "100", "select * from orders where customer_id = $1"]);
     assert!(queries[1].ends_with("|1.5|0|select 1"), "{}", queries[1]);
     assert_eq!(rows("SHOW QUERIES 1").await.len(), 1);
 }
@@ -140,10 +110,7 @@ async fn the_report_is_one_field_of_json() {
     let report = rows("SHOW REPORT '15m' 1").await;
     assert_eq!(report.len(), 1);
     let report = report::render::from_json(&report[0]).unwrap();
-    assert_eq!(
-        (report.pgweir_version.as_str(), report.queries.len()),
-        ("0.1.0", 1)
-    );
+    assert_eq!((report.pgweir_version.as_str(), report.queries.len()), ("0.1.0", 1));
     let short = rows("SHOW REPORT '30s'").await;
     let short = report::render::from_json(&short[0]).unwrap();
     assert_eq!(short.queries.len(), 2);

@@ -19,10 +19,7 @@ async fn greet(stream: &mut DuplexStream, version: &str) {
     stream.read_exact(&mut startup).await.unwrap();
     let mut greeting = message(b'R', &[&[0; 4]]);
     for (name, value) in parameter_status(version) {
-        greeting.extend(message(
-            b'S',
-            &[name.as_bytes(), b"\0", value.as_bytes(), b"\0"],
-        ));
+        greeting.extend(message(b'S', &[name.as_bytes(), b"\0", value.as_bytes(), b"\0"]));
     }
     greeting.extend(message(b'K', &[&[0; 8]]));
     greeting.extend(message(b'Z', &[b"I"]));
@@ -98,39 +95,21 @@ async fn simple_queries_prepared_statements_and_transactions() {
     let transaction = client.transaction().await.unwrap();
     assert_eq!(transaction.execute("RELOAD", &[]).await.unwrap(), 0);
     let portal = transaction.bind("SHOW LISTS", &[]).await.unwrap();
-    assert_eq!(
-        transaction.query_portal(&portal, 10).await.unwrap().len(),
-        10
-    );
-    assert_eq!(
-        transaction.query_portal(&portal, 10).await.unwrap().len(),
-        4
-    );
+    assert_eq!(transaction.query_portal(&portal, 10).await.unwrap().len(), 10);
+    assert_eq!(transaction.query_portal(&portal, 10).await.unwrap().len(), 4);
     transaction.commit().await.unwrap();
     assert_eq!(live.commands.lock().unwrap().len(), 1);
 
     let error = client.query("SHOW FDS", &[]).await.unwrap_err();
     let error = error.as_db_error().unwrap();
-    assert_eq!(
-        (error.code().code(), error.message()),
-        ("42601", "unknown command: SHOW FDS")
-    );
-    assert_eq!(
-        error.hint(),
-        Some("SHOW HELP lists what the console understands.")
-    );
-    assert!(
-        client.query("SHOW VERSION", &[]).await.is_ok(),
-        "the connection goes on"
-    );
+    assert_eq!((error.code().code(), error.message()), ("42601", "unknown command: SHOW FDS"));
+    assert_eq!(error.hint(), Some("SHOW HELP lists what the console understands."));
+    assert!(client.query("SHOW VERSION", &[]).await.is_ok(), "the connection goes on");
 }
 
 #[tokio::test]
 async fn a_table_larger_than_all_buffers_arrives_whole() {
-    let live = Arc::new(FakeLive {
-        crowd: 20_000,
-        ..FakeLive::default()
-    });
+    let live = Arc::new(FakeLive { crowd: 20_000, ..FakeLive::default() });
     let client = connect(live).await;
     let clients = client.query("SHOW CLIENTS", &[]).await.unwrap();
     assert_eq!(clients.len(), 20_003);
@@ -141,12 +120,7 @@ async fn a_table_larger_than_all_buffers_arrives_whole() {
 async fn a_client_that_leaves_ends_the_service() {
     let (stream, mut server) = tokio::io::duplex(4096);
     let served = tokio::spawn(async move {
-        serve(
-            &mut server,
-            session(Role::Admin),
-            Arc::new(FakeLive::default()),
-        )
-        .await
+        serve(&mut server, session(Role::Admin), Arc::new(FakeLive::default())).await
     });
     drop(stream);
     assert!(served.await.unwrap().is_ok());

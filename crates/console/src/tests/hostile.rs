@@ -15,10 +15,7 @@ use crate::{ConsoleError, serve};
 
 /// Sends `bytes`, reads all answers, and gives them with how serving ended.
 fn served(bytes: &[u8]) -> (Vec<PgWireBackendMessage>, Result<(), ConsoleError>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let (mut answers, ended) = runtime.block_on(async {
         let (client, server) = tokio::io::duplex(256);
         let (mut reader, mut writer) = tokio::io::split(client);
@@ -46,11 +43,9 @@ fn served(bytes: &[u8]) -> (Vec<PgWireBackendMessage>, Result<(), ConsoleError>)
 /// The SQLSTATE of the last message, if that is an ErrorResponse.
 fn last_code(messages: &[PgWireBackendMessage]) -> Option<&str> {
     match messages.last()? {
-        PgWireBackendMessage::ErrorResponse(error) => error
-            .fields
-            .iter()
-            .find(|(kind, _)| *kind == b'C')
-            .map(|(_, code)| code.as_str()),
+        PgWireBackendMessage::ErrorResponse(error) => {
+            error.fields.iter().find(|(kind, _)| *kind == b'C').map(|(_, code)| code.as_str())
+        }
         _ => None,
     }
 }
@@ -58,10 +53,7 @@ fn last_code(messages: &[PgWireBackendMessage]) -> Option<&str> {
 /// A message of a type that exists, with a body of any bytes.
 fn any_message() -> impl Strategy<Value = Vec<u8>> {
     let kinds = prop::sample::select(b"QPBDCEHSXFdcfp".to_vec());
-    (
-        kinds,
-        prop::collection::vec(prop_oneof![Just(0u8), Just(1), any::<u8>()], 0..40),
-    )
+    (kinds, prop::collection::vec(prop_oneof![Just(0u8), Just(1), any::<u8>()], 0..40))
         .prop_map(|(kind, body)| message(kind, &[&body]))
 }
 
@@ -126,43 +118,26 @@ async fn a_length_is_refused_without_its_body() {
     let message = client.next().await.unwrap();
     assert_eq!(last_code(&[message]), Some("08P01"));
     assert!(client.next().await.is_none());
-    assert!(matches!(
-        client.finish().await.1,
-        Err(ConsoleError::Frame(_))
-    ));
+    assert!(matches!(client.finish().await.1, Err(ConsoleError::Frame(_))));
 
     let mut client = Client::admin();
     client.send(b"Q\x00\x20\0\0").await;
     let (lines, ended) = client.finish().await;
-    assert_eq!(
-        lines,
-        ["FATAL 08P01 message of 2097148 bytes is longer than the console takes"]
-    );
-    assert!(matches!(
-        ended,
-        Err(ConsoleError::MessageTooLong { bytes: 2_097_148 })
-    ));
+    assert_eq!(lines, ["FATAL 08P01 message of 2097148 bytes is longer than the console takes"]);
+    assert!(matches!(ended, Err(ConsoleError::MessageTooLong { bytes: 2_097_148 })));
 }
 
 #[tokio::test]
 async fn what_was_right_before_garbage_is_answered() {
     let mut client = Client::admin();
-    client
-        .send(&[query("SELECT 1"), b"GET / HTTP/1.1\r\n\r\n".to_vec()].concat())
-        .await;
+    client.send(&[query("SELECT 1"), b"GET / HTTP/1.1\r\n\r\n".to_vec()].concat()).await;
     let (lines, _) = client.finish().await;
-    assert_eq!(
-        lines[3..],
-        ["ready I", "FATAL 08P01 invalid frontend message type 71"]
-    );
+    assert_eq!(lines[3..], ["ready I", "FATAL 08P01 invalid frontend message type 71"]);
 }
 
 #[tokio::test]
 async fn a_disconnect_in_the_middle_of_a_message_is_told_apart() {
     let mut client = Client::admin();
     client.send(b"Q\0\0\0\x20SHOW").await;
-    assert!(matches!(
-        client.finish().await.1,
-        Err(ConsoleError::Truncated)
-    ));
+    assert!(matches!(client.finish().await.1, Err(ConsoleError::Truncated)));
 }

@@ -23,10 +23,7 @@ fn at(seconds_before_now: i64) -> Timestamp {
 }
 
 fn key(database: &str, user: &str) -> PoolKey {
-    PoolKey {
-        database: database.into(),
-        user: user.into(),
-    }
+    PoolKey { database: database.into(), user: user.into() }
 }
 
 fn address(text: &str) -> SocketAddr {
@@ -87,14 +84,10 @@ impl Live for FakeLive {
             ..client(2, ClientState::Idle)
         };
         let crowd = (0..self.crowd).map(|more| client(100 + more, ClientState::Waiting));
-        [
-            client(1, ClientState::IdleInTransaction),
-            idle,
-            client(9, ClientState::Login),
-        ]
-        .into_iter()
-        .chain(crowd)
-        .collect()
+        [client(1, ClientState::IdleInTransaction), idle, client(9, ClientState::Login)]
+            .into_iter()
+            .chain(crowd)
+            .collect()
     }
 
     fn servers(&self) -> Vec<ServerStatus> {
@@ -111,10 +104,7 @@ impl Live for FakeLive {
             prepared_statements: 8,
             close_needed: id == 4,
         };
-        vec![
-            server(3, ServerState::Active, Some(ClientId(1))),
-            server(4, ServerState::Idle, None),
-        ]
+        vec![server(3, ServerState::Active, Some(ClientId(1))), server(4, ServerState::Idle, None)]
     }
 
     fn databases(&self) -> Vec<DatabaseStatus> {
@@ -139,10 +129,7 @@ impl Live for FakeLive {
             default: "100".to_owned(),
             changeable,
         };
-        vec![
-            setting("max_client_conn", "500", true),
-            setting("listen_port", "6432", false),
-        ]
+        vec![setting("max_client_conn", "500", true), setting("listen_port", "6432", false)]
     }
 
     fn users(&self) -> Vec<String> {
@@ -174,34 +161,19 @@ impl Live for FakeLive {
 
 fn published() -> Published {
     let labels = LabelRegistry::new(10);
-    let shop = Labels {
-        database: "shop".into(),
-        user: "web".into(),
-        application: "cart".into(),
-    };
+    let shop = Labels { database: "shop".into(), user: "web".into(), application: "cart".into() };
     let shop_id = labels.intern(shop);
     let minute_now = NOW.div_euclid(60);
     let minute = |minute, factor: u32| {
-        let mut slow = QueryStats {
-            calls: 2,
-            rows: 20,
-            ..QueryStats::default()
-        };
+        let mut slow = QueryStats { calls: 2, rows: 20, ..QueryStats::default() };
         slow.errors.insert(SqlState::from_bytes(b"40001"), 1);
         (slow.bytes_received, slow.bytes_sent) = (100, 900);
         slow.total.record(Duration::from_millis(300));
         slow.total.record(Duration::from_millis(100));
         slow.wait.record(Duration::from_millis(50));
-        let mut fast = QueryStats {
-            calls: 1,
-            rows: 1,
-            ..QueryStats::default()
-        };
+        let mut fast = QueryStats { calls: 1, rows: 1, ..QueryStats::default() };
         fast.total.record(Duration::from_micros(1_500));
-        let row = |fingerprint| RowKey {
-            fingerprint: FingerprintId(fingerprint),
-            labels: shop_id,
-        };
+        let row = |fingerprint| RowKey { fingerprint: FingerprintId(fingerprint), labels: shop_id };
         Arc::new(Minute {
             minute,
             queries: HashMap::from([(row(0xABC), slow), (row(0xDEF), fast)]),
@@ -209,19 +181,13 @@ fn published() -> Published {
             ..Minute::default()
         })
     };
-    let shape = |text: &str| ShapeInfo {
-        text: text.into(),
-        ..ShapeInfo::default()
-    };
+    let shape = |text: &str| ShapeInfo { text: text.into(), ..ShapeInfo::default() };
     let snapshot = Snapshot {
         taken_at: at(0),
         started_at: at(3600),
         minutes: VecDeque::from([minute(minute_now - 1, 60), minute(minute_now, 1_000)]),
         shapes: HashMap::from([
-            (
-                FingerprintId(0xABC),
-                shape("select * from orders where customer_id = $1"),
-            ),
+            (FingerprintId(0xABC), shape("select * from orders where customer_id = $1")),
             (FingerprintId(0xDEF), shape("select 1")),
         ]),
         labels: HashMap::from([(shop_id, labels.get(shop_id))]),

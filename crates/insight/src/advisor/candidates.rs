@@ -54,10 +54,7 @@ pub fn candidates(
     database: &DatabaseFacts,
     settings: &DetectionSettings,
 ) -> Vec<IndexCandidate> {
-    proposals(facts, database, settings)
-        .into_iter()
-        .map(|proposal| proposal.candidate)
-        .collect()
+    proposals(facts, database, settings).into_iter().map(|proposal| proposal.candidate).collect()
 }
 
 /// The same with what the statistics say.
@@ -73,10 +70,7 @@ pub(crate) fn proposals<'a>(
             continue;
         }
         for proposal in for_table(need, facts, settings) {
-            if !found
-                .iter()
-                .any(|known| known.candidate == proposal.candidate)
-            {
+            if !found.iter().any(|known| known.candidate == proposal.candidate) {
                 found.push(proposal);
             }
         }
@@ -89,10 +83,7 @@ pub(crate) fn proposals<'a>(
 
 fn resolve<'a>(database: &'a DatabaseFacts, reference: &TableRef) -> Option<&'a TableFacts> {
     let named = |schema: &str| {
-        database
-            .tables
-            .iter()
-            .find(|t| t.schema == schema && t.name == reference.name)
+        database.tables.iter().find(|t| t.schema == schema && t.name == reference.name)
     };
     match &reference.schema {
         Some(schema) => named(schema),
@@ -151,10 +142,7 @@ fn push_new<'a>(columns: &mut Vec<&'a str>, column: &'a str) {
 /// Which table a column belongs to: the one the text gives, else the only one that has it.
 fn owner(needs: &[Option<Need<'_>>], table: Option<usize>, column: &str) -> Option<usize> {
     let has = |at: usize| {
-        needs
-            .get(at)
-            .and_then(Option::as_ref)
-            .is_some_and(|need| indexable(need.table, column))
+        needs.get(at).and_then(Option::as_ref).is_some_and(|need| indexable(need.table, column))
     };
     if let Some(at) = table {
         return has(at).then_some(at);
@@ -167,29 +155,18 @@ fn order<'a>(facts: &'a Facts, needs: &mut [Option<Need<'a>>]) {
     let Some(first) = facts.order_by.first() else {
         return;
     };
-    let one_way = facts
-        .order_by
-        .iter()
-        .all(|key| key.descending == first.descending);
+    let one_way = facts.order_by.iter().all(|key| key.descending == first.descending);
     if !facts.limit || !facts.group_by.is_empty() || !one_way {
         return;
     }
     let Some(at) = owner(needs, first.table, &first.column) else {
         return;
     };
-    if facts
-        .order_by
-        .iter()
-        .any(|key| owner(needs, key.table, &key.column) != Some(at))
-    {
+    if facts.order_by.iter().any(|key| owner(needs, key.table, &key.column) != Some(at)) {
         return;
     }
     if let Some(need) = &mut needs[at] {
-        need.order = facts
-            .order_by
-            .iter()
-            .map(|key| key.column.as_str())
-            .collect();
+        need.order = facts.order_by.iter().map(|key| key.column.as_str()).collect();
     }
 }
 
@@ -223,10 +200,7 @@ fn for_table<'a>(
             let selective = rows_left(table, &[column])
                 .is_none_or(|left| left <= table.rows * settings.index_most_kept);
             if selective && !is_served(table, &[column]) {
-                let joins = |proposal| Proposal {
-                    joins: true,
-                    ..proposal
-                };
+                let joins = |proposal| Proposal { joins: true, ..proposal };
                 found.extend(proposal(need, &[column], &[]).map(joins));
             }
         }
@@ -262,11 +236,7 @@ fn tail<'a>(need: &Need<'a>, own: &[&str], left: Option<f64>) -> Vec<&'a str> {
     }
     let room = MOST_COLUMNS.saturating_sub(own.len());
     let new = |columns: &[&'a str]| -> Vec<&'a str> {
-        columns
-            .iter()
-            .copied()
-            .filter(|column| !need.equalities.contains(column))
-            .collect()
+        columns.iter().copied().filter(|column| !need.equalities.contains(column)).collect()
     };
     let order = new(&need.order);
     if !order.is_empty() && order.len() <= room {
@@ -278,36 +248,19 @@ fn tail<'a>(need: &Need<'a>, own: &[&str], left: Option<f64>) -> Vec<&'a str> {
 fn proposal<'a>(need: &Need<'a>, equalities: &[&str], tail: &[&str]) -> Option<Proposal<'a>> {
     let table = need.table;
     let covering = |index: &&model::IndexFacts| covers(index, equalities, tail);
-    if table
-        .indexes
-        .iter()
-        .filter(|index| is_usable(index))
-        .any(|index| covering(&index))
-    {
+    if table.indexes.iter().filter(|index| is_usable(index)).any(|index| covering(&index)) {
         return None;
     }
-    let invalid = table
-        .indexes
-        .iter()
-        .filter(|index| !index.valid)
-        .find(covering);
+    let invalid = table.indexes.iter().filter(|index| !index.valid).find(covering);
     Some(Proposal {
         candidate: IndexCandidate {
             schema: table.schema.clone(),
             table: table.name.clone(),
-            columns: equalities
-                .iter()
-                .chain(tail)
-                .map(|name| (*name).to_owned())
-                .collect(),
+            columns: equalities.iter().chain(tail).map(|name| (*name).to_owned()).collect(),
         },
         table,
         equalities: equalities.len(),
-        rows_left: if equalities.is_empty() {
-            None
-        } else {
-            rows_left(table, equalities)
-        },
+        rows_left: if equalities.is_empty() { None } else { rows_left(table, equalities) },
         ordered: !tail.is_empty() && need.order.starts_with(&tail[..1]),
         joins: false,
         invalid: invalid.map(|index| index.name.as_str()),

@@ -113,9 +113,8 @@ const RESERVED: &[&str] = &[
 /// `name` as SQL: quoted only where it must be.
 pub(crate) fn quoted(name: &str) -> String {
     let first_fits = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    let rest_fits = name
-        .chars()
-        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '$');
+    let rest_fits =
+        name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '$');
     if first_fits && rest_fits && RESERVED.binary_search(&name).is_err() {
         name.to_owned()
     } else {
@@ -126,13 +125,12 @@ pub(crate) fn quoted(name: &str) -> String {
 /// A name for the index that nothing in its schema has, as PostgreSQL would choose it:
 /// `table_column_column_idx`, cut to 63 bytes.
 pub(crate) fn index_name(candidate: &IndexCandidate, database: &DatabaseFacts) -> String {
-    let taken = |name: &str| {
-        database
-            .tables
-            .iter()
-            .filter(|table| table.schema == candidate.schema)
-            .any(|table| table.name == name || table.indexes.iter().any(|index| index.name == name))
-    };
+    let taken =
+        |name: &str| {
+            database.tables.iter().filter(|table| table.schema == candidate.schema).any(|table| {
+                table.name == name || table.indexes.iter().any(|index| index.name == name)
+            })
+        };
     let stem = format!("{}_{}", candidate.table, candidate.columns.join("_"));
     let mut name = with_ending(&stem, "_idx");
     let mut number = 0u32;
@@ -166,9 +164,7 @@ mod tests {
     #[test]
     fn quotes_only_what_must_be() {
         assert!(RESERVED.is_sorted());
-        let names = [
-            "orders", "order", "Orders", "2nd", "a b", "a\"b", "größe", "_x$1", "",
-        ];
+        let names = ["orders", "order", "Orders", "2nd", "a b", "a\"b", "größe", "_x$1", ""];
         let shown = names.map(quoted);
         let expected = [
             "orders",
@@ -186,28 +182,16 @@ mod tests {
 
     #[test]
     fn a_name_is_short_enough_and_not_taken() {
-        let taken = IndexFacts {
-            name: "orders_a_idx".to_owned(),
-            ..IndexFacts::default()
-        };
+        let taken = IndexFacts { name: "orders_a_idx".to_owned(), ..IndexFacts::default() };
         let table = TableFacts {
             schema: "public".to_owned(),
             name: "orders".to_owned(),
             indexes: vec![taken],
             ..TableFacts::default()
         };
-        let database = DatabaseFacts {
-            tables: vec![table],
-            ..DatabaseFacts::default()
-        };
-        assert_eq!(
-            index_name(&candidate("orders", &["b", "c"]), &database),
-            "orders_b_c_idx"
-        );
-        assert_eq!(
-            index_name(&candidate("orders", &["a"]), &database),
-            "orders_a_idx1"
-        );
+        let database = DatabaseFacts { tables: vec![table], ..DatabaseFacts::default() };
+        assert_eq!(index_name(&candidate("orders", &["b", "c"]), &database), "orders_b_c_idx");
+        assert_eq!(index_name(&candidate("orders", &["a"]), &database), "orders_a_idx1");
         let long = index_name(&candidate("ä".repeat(40).as_str(), &["b"]), &database);
         assert!(long.len() <= 63 && long.ends_with("_idx"), "{long}");
     }

@@ -82,10 +82,7 @@ fn is_due(
         return age >= settings.plan_again_after_failure;
     }
     let tried = |candidate: &model::IndexCandidate| {
-        answer
-            .what_if
-            .iter()
-            .any(|what_if| what_if.candidate == *candidate)
+        answer.what_if.iter().any(|what_if| what_if.candidate == *candidate)
     };
     let complete = !database.hypopg || wanted.iter().all(tried);
     let rest = settings.plan_again_after * if complete { STALE_AFTER } else { 1 };
@@ -96,11 +93,7 @@ fn is_due(
 fn database_times(snapshot: &Snapshot, since: Duration) -> HashMap<FingerprintId, f64> {
     let oldest = snapshot.taken_at.as_second() - i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
     let mut times = HashMap::new();
-    for minute in snapshot
-        .minutes
-        .iter()
-        .filter(|m| m.minute >= oldest.div_euclid(60))
-    {
+    for minute in snapshot.minutes.iter().filter(|m| m.minute >= oldest.div_euclid(60)) {
         for (key, stats) in &minute.queries {
             *times.entry(key.fingerprint).or_insert(0.0) += database_ms(stats);
         }

@@ -28,22 +28,11 @@ pub(super) fn indexable(table: &TableFacts, name: &str) -> bool {
 
 /// How many distinct values the column has; none without statistics.
 pub(super) fn distinct(table: &TableFacts, name: &str) -> Option<f64> {
-    if table
-        .indexes
-        .iter()
-        .any(|index| is_key(index) && index.columns == [name])
-    {
+    if table.indexes.iter().any(|index| is_key(index) && index.columns == [name]) {
         return Some(table.rows.max(1.0));
     }
     let distinct = column(table, name)?.distinct?;
-    Some(
-        if distinct < 0.0 {
-            -distinct * table.rows
-        } else {
-            distinct
-        }
-        .max(1.0),
-    )
+    Some(if distinct < 0.0 { -distinct * table.rows } else { distinct }.max(1.0))
 }
 
 /// Rows that equality on `columns` leaves on average, taking the columns as independent; none
@@ -59,39 +48,32 @@ pub(super) fn rows_left(table: &TableFacts, columns: &[&str]) -> Option<f64> {
 /// Whether an index that exists finds the rows with given values of `columns` well enough.
 pub(super) fn is_served(table: &TableFacts, columns: &[&str]) -> bool {
     let best = rows_left(table, columns).unwrap_or(1.0);
-    table
-        .indexes
-        .iter()
-        .filter(|index| is_usable(index))
-        .any(|index| {
-            let matched: Vec<_> = index
-                .columns
-                .iter()
-                .map(String::as_str)
-                .take_while(|name| columns.contains(name))
-                .collect();
-            if matched.is_empty() {
-                return false;
-            }
-            let whole = matched.len() == index.columns.len();
-            if whole && index.unique {
-                return true;
-            }
-            // A hash index answers only for all of its columns.
-            if index.method == "hash" && !whole {
-                return false;
-            }
-            // Without statistics the index at hand gets the benefit of the doubt.
-            rows_left(table, &matched)
-                .is_none_or(|left| left <= FEW_ROWS || left <= best * WORTHWHILE)
-        })
+    table.indexes.iter().filter(|index| is_usable(index)).any(|index| {
+        let matched: Vec<_> = index
+            .columns
+            .iter()
+            .map(String::as_str)
+            .take_while(|name| columns.contains(name))
+            .collect();
+        if matched.is_empty() {
+            return false;
+        }
+        let whole = matched.len() == index.columns.len();
+        if whole && index.unique {
+            return true;
+        }
+        // A hash index answers only for all of its columns.
+        if index.method == "hash" && !whole {
+            return false;
+        }
+        // Without statistics the index at hand gets the benefit of the doubt.
+        rows_left(table, &matched).is_none_or(|left| left <= FEW_ROWS || left <= best * WORTHWHILE)
+    })
 }
 
 /// Whether `index` does all that a B-tree on `equalities`, in any order, and then `tail` could.
 pub(super) fn covers(index: &IndexFacts, equalities: &[&str], tail: &[&str]) -> bool {
-    let (head, rest) = index
-        .columns
-        .split_at(equalities.len().min(index.columns.len()));
+    let (head, rest) = index.columns.split_at(equalities.len().min(index.columns.len()));
     head.len() == equalities.len()
         && head.iter().all(|name| equalities.contains(&name.as_str()))
         && rest.len() >= tail.len()
@@ -115,11 +97,7 @@ pub(crate) fn index_bytes(table: &TableFacts, candidate: &IndexCandidate) -> f64
     let width: f64 = candidate
         .columns
         .iter()
-        .map(|name| {
-            column(table, name)
-                .and_then(|column| column.width)
-                .unwrap_or(8.0)
-        })
+        .map(|name| column(table, name).and_then(|column| column.width).unwrap_or(8.0))
         .sum();
     let aligned = (width / 8.0).ceil() * 8.0;
     (table.rows.max(0.0) * (aligned + 12.0) / 0.9).max(16_384.0)

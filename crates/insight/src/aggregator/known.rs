@@ -43,10 +43,7 @@ struct KeptSample {
 
 impl KnownShapes {
     pub(super) fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            by_fingerprint: HashMap::new(),
-        }
+        Self { limit, by_fingerprint: HashMap::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -99,12 +96,7 @@ impl KnownShapes {
             kept.took > took && now.as_second() - kept.at.as_second() < SAMPLE_FRESH_S
         });
         if !stays {
-            known.sample = Some(KeptSample {
-                sample: Arc::new(sample),
-                labels,
-                took,
-                at: now,
-            });
+            known.sample = Some(KeptSample { sample: Arc::new(sample), labels, took, at: now });
         }
     }
 
@@ -129,8 +121,7 @@ impl KnownShapes {
 
     /// Forgets what was last seen before `minute` (minutes since the epoch).
     pub(super) fn forget_before(&mut self, minute: i64) {
-        self.by_fingerprint
-            .retain(|_, known| minute_of(known.last_seen) >= minute);
+        self.by_fingerprint.retain(|_, known| minute_of(known.last_seen) >= minute);
     }
 
     /// What each fingerprint means, for a snapshot.

@@ -30,13 +30,7 @@ struct PoolTimes {
 
 impl OpenMinute {
     pub(super) fn new(minute: i64) -> Self {
-        Self {
-            minute: Minute {
-                minute,
-                ..Minute::default()
-            },
-            held: HashMap::new(),
-        }
+        Self { minute: Minute { minute, ..Minute::default() }, held: HashMap::new() }
     }
 
     /// Where `wanted` is counted: in its own row while there is room, then in its fingerprint's
@@ -52,18 +46,12 @@ impl OpenMinute {
             return wanted;
         }
         let others = LabelId::OTHERS;
-        let folded = RowKey {
-            fingerprint: wanted.fingerprint,
-            labels: others,
-        };
+        let folded = RowKey { fingerprint: wanted.fingerprint, labels: others };
         // One more, for the others row.
         if rows.contains_key(&folded) || rows.len() < row_limit + fingerprint_limit + 1 {
             return folded;
         }
-        RowKey {
-            fingerprint: FingerprintId::OTHERS,
-            labels: others,
-        }
+        RowKey { fingerprint: FingerprintId::OTHERS, labels: others }
     }
 
     pub(super) fn row(&mut self, key: RowKey) -> &mut QueryStats {
@@ -75,10 +63,7 @@ impl OpenMinute {
         if pools.len() >= POOLS_LIMIT && !pools.contains_key(key) {
             let others: Arc<str> = Arc::from("(others)");
             return pools
-                .entry(PoolKey {
-                    database: Arc::clone(&others),
-                    user: others,
-                })
+                .entry(PoolKey { database: Arc::clone(&others), user: others })
                 .or_default();
         }
         pools.entry(key.clone()).or_default()
@@ -95,9 +80,7 @@ impl OpenMinute {
     pub(super) fn labels(&self) -> BTreeSet<LabelId> {
         let rows = self.minute.queries.keys().map(|key| key.labels);
         let transactions = self.minute.transactions.keys().copied();
-        rows.chain(transactions)
-            .chain(self.held.keys().copied())
-            .collect()
+        rows.chain(transactions).chain(self.held.keys().copied()).collect()
     }
 
     /// The minute for a snapshot, with the times of transactions charged to their pools and at
@@ -107,10 +90,8 @@ impl OpenMinute {
             let Some(labels) = labels.get(&id) else {
                 continue;
             };
-            let key = PoolKey {
-                database: Arc::clone(&labels.database),
-                user: Arc::clone(&labels.user),
-            };
+            let key =
+                PoolKey { database: Arc::clone(&labels.database), user: Arc::clone(&labels.user) };
             let pool = self.pool(&key);
             pool.wait.merge(&times.wait);
             pool.held.merge(&times.held);
@@ -125,10 +106,7 @@ pub(super) fn keep_largest(rows: &mut HashMap<RowKey, QueryStats>, keep: usize) 
     if rows.len() <= keep {
         return;
     }
-    let others = RowKey {
-        fingerprint: FingerprintId::OTHERS,
-        labels: LabelId::OTHERS,
-    };
+    let others = RowKey { fingerprint: FingerprintId::OTHERS, labels: LabelId::OTHERS };
     let mut folded = rows.remove(&others).unwrap_or_default();
     let mut order: Vec<_> = rows
         .iter()
@@ -146,10 +124,6 @@ pub(super) fn keep_largest(rows: &mut HashMap<RowKey, QueryStats>, keep: usize) 
 /// Counts `code`, as `XX000` (internal error) where too many differ.
 pub(super) fn count_code(codes: &mut BTreeMap<SqlState, u64>, code: SqlState) {
     let room = codes.len() < CODES_LIMIT || codes.contains_key(&code);
-    let counted = if room {
-        code
-    } else {
-        SqlState::from_bytes(b"XX000")
-    };
+    let counted = if room { code } else { SqlState::from_bytes(b"XX000") };
     *codes.entry(counted).or_default() += 1;
 }

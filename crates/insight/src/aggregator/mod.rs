@@ -145,16 +145,11 @@ impl Aggregator {
     pub fn snapshot(&mut self, now: Timestamp, labels: &LabelRegistry) -> Snapshot {
         self.roll(now);
         let since_start = Duration::try_from(now.duration_since(self.started_at));
-        self.runs.sweep(
-            self.started + since_start.unwrap_or_default(),
-            &mut self.ended,
-        );
+        self.runs.sweep(self.started + since_start.unwrap_or_default(), &mut self.ended);
         self.count_runs();
         for minute in std::mem::take(&mut self.closing) {
             self.learn_labels(&minute, labels);
-            self.kept.push_back(Arc::new(
-                minute.finish(&self.labels, self.settings.rows_kept),
-            ));
+            self.kept.push_back(Arc::new(minute.finish(&self.labels, self.settings.rows_kept)));
         }
         self.shrink_old_minutes();
         let current = self.current.clone();
@@ -178,10 +173,7 @@ impl Aggregator {
                 dropped: self.dropped,
                 fingerprints: self.known.len() as u64,
                 fingerprint_limit: self.settings.fingerprint_limit as u64,
-                parsed: shapes
-                    .values()
-                    .filter(|shape| shape.parsed == Some(true))
-                    .count() as u64,
+                parsed: shapes.values().filter(|shape| shape.parsed == Some(true)).count() as u64,
             },
             shapes,
             database_totals: self.database_totals(),
@@ -193,10 +185,7 @@ impl Aggregator {
         let class = shape.as_ref().map_or(Class::Other, |shape| shape.class);
         let fingerprint = self.known.meet(shape, now);
         let key = self.current.row_key(
-            RowKey {
-                fingerprint,
-                labels: event.labels,
-            },
+            RowKey { fingerprint, labels: event.labels },
             self.settings.row_limit,
             self.settings.fingerprint_limit,
         );
@@ -221,30 +210,20 @@ impl Aggregator {
         self.runs.observe(&event, key, class, &mut self.ended);
         if let Some(sample) = event.sample {
             let took = event.total.saturating_sub(event.wait);
-            self.known
-                .keep_sample(fingerprint, *sample, event.labels, took, now);
+            self.known.keep_sample(fingerprint, *sample, event.labels, took, now);
         }
     }
 
     fn transaction(&mut self, event: &TransactionEvent) {
         for stats in [
-            self.current
-                .minute
-                .transactions
-                .entry(event.labels)
-                .or_default(),
+            self.current.minute.transactions.entry(event.labels).or_default(),
             self.totals.entry(event.labels).or_default(),
         ] {
             add_transaction(stats, event);
         }
-        self.current.held(
-            event.labels,
-            event.wait,
-            event.duration.saturating_sub(event.wait),
-        );
+        self.current.held(event.labels, event.wait, event.duration.saturating_sub(event.wait));
         if event.block {
-            self.runs
-                .end_block(event.client, event.transaction, &mut self.ended);
+            self.runs.end_block(event.client, event.transaction, &mut self.ended);
         }
     }
 
@@ -252,9 +231,7 @@ impl Aggregator {
         let connections = &mut self.current.minute.connections;
         match event {
             ConnectionEvent::Opened { .. } => connections.opened += 1,
-            ConnectionEvent::Closed {
-                client, lifetime, ..
-            } => {
+            ConnectionEvent::Closed { client, lifetime, .. } => {
                 connections.closed += 1;
                 connections.lifetime.record(lifetime);
                 self.runs.forget(client, &mut self.ended);
@@ -290,8 +267,7 @@ impl Aggregator {
         }
         let oldest = minute.saturating_sub(self.settings.minutes_kept as i64 - 1);
         let complete = std::mem::replace(&mut self.current, OpenMinute::new(minute));
-        self.known
-            .ask_for_samples(&complete.minute, self.settings.samples_each_minute);
+        self.known.ask_for_samples(&complete.minute, self.settings.samples_each_minute);
         self.closing.push(complete);
         self.closing.retain(|open| open.minute.minute >= oldest);
         self.kept.retain(|kept| kept.minute >= oldest);
@@ -320,10 +296,7 @@ impl Aggregator {
         let mut by_database: BTreeMap<Arc<str>, TransactionStats> = BTreeMap::new();
         for (id, stats) in &self.totals {
             if let Some(labels) = self.labels.get(id) {
-                by_database
-                    .entry(Arc::clone(&labels.database))
-                    .or_default()
-                    .merge(stats);
+                by_database.entry(Arc::clone(&labels.database)).or_default().merge(stats);
             }
         }
         by_database

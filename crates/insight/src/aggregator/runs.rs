@@ -71,10 +71,7 @@ struct Run {
 
 impl RunTracker {
     pub(super) fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            clients: HashMap::new(),
-        }
+        Self { limit, clients: HashMap::new() }
     }
 
     /// Takes a statement. Runs that it ends are appended to `ended`.
@@ -95,10 +92,7 @@ impl RunTracker {
             statements: Vec::new(),
         });
         let block = event.in_block.then_some(event.transaction);
-        let arrived = event
-            .finished
-            .checked_sub(event.total)
-            .unwrap_or(event.finished);
+        let arrived = event.finished.checked_sub(event.total).unwrap_or(event.finished);
         let paused = arrived.saturating_duration_since(stretch.last_finished) >= PAUSE;
         if block != stretch.block || (block.is_none() && paused) {
             stretch.end_all(ended);
@@ -137,11 +131,7 @@ impl RunTracker {
     pub(super) fn sweep(&mut self, now: Instant, ended: &mut Vec<EndedRun>) {
         self.clients.retain(|_, stretch| {
             let silent = now.saturating_duration_since(stretch.last_finished);
-            let over = if stretch.block.is_some() {
-                FORGOTTEN_AFTER
-            } else {
-                PAUSE
-            };
+            let over = if stretch.block.is_some() { FORGOTTEN_AFTER } else { PAUSE };
             if silent < over {
                 return true;
             }
@@ -157,9 +147,7 @@ impl Stretch {
         if self.block.is_none()
             && let Some(before) = self.position(key).map(|at| self.statements[at].last)
         {
-            self.end_where(ended, |run| {
-                run.key != key && run.calls > 1 && before < run.first
-            });
+            self.end_where(ended, |run| run.key != key && run.calls > 1 && before < run.first);
         }
         let at = self.position(key).unwrap_or_else(|| self.begin(key, ended));
         let run = &mut self.statements[at];
@@ -181,12 +169,7 @@ impl Stretch {
         {
             self.end_where(ended, |run| run.last == oldest);
         }
-        let fed_rows = self
-            .statements
-            .iter()
-            .map(|run| run.last_rows)
-            .max()
-            .unwrap_or(0);
+        let fed_rows = self.statements.iter().map(|run| run.last_rows).max().unwrap_or(0);
         self.statements.push(Run {
             key,
             calls: 0,
@@ -204,10 +187,7 @@ impl Stretch {
         self.statements.retain(|run| {
             let over = over(run);
             if over && run.counts(in_block) {
-                ended.push(EndedRun {
-                    key: run.key,
-                    calls: run.calls,
-                });
+                ended.push(EndedRun { key: run.key, calls: run.calls });
             }
             !over
         });

@@ -9,25 +9,14 @@ use crate::scene::Scene;
 const SELECT: &str = "SELECT * FROM orders WHERE id = $1";
 
 fn calls(snapshot: &Snapshot) -> u64 {
-    snapshot
-        .minutes
-        .iter()
-        .flat_map(|minute| minute.queries.values())
-        .map(|row| row.calls)
-        .sum()
+    snapshot.minutes.iter().flat_map(|minute| minute.queries.values()).map(|row| row.calls).sum()
 }
 
 #[test]
 fn counts_calls_rows_errors_and_times() {
     let mut scene = Scene::new();
     for value in 0..100 {
-        scene
-            .statement(SELECT)
-            .values(value)
-            .rows(3)
-            .wait_ms(2)
-            .work_ms(5)
-            .run();
+        scene.statement(SELECT).values(value).rows(3).wait_ms(2).work_ms(5).run();
     }
     scene.statement(SELECT).fails("57014").rows(0).run();
     scene.statement(SELECT).lost().rows(0).run();
@@ -35,29 +24,14 @@ fn counts_calls_rows_errors_and_times() {
     let window = snapshot.window(Duration::from_secs(900));
     assert_eq!(window.queries.len(), 1);
     let row = window.queries.values().next().expect("one row");
-    assert_eq!(
-        (row.calls, row.failed(), row.lost, row.rows),
-        (101, 1, 1, 300)
-    );
+    assert_eq!((row.calls, row.failed(), row.lost, row.rows), (101, 1, 1, 300));
     assert_eq!((row.bytes_received, row.bytes_sent), (102 * 60, 102 * 500));
-    assert!(
-        (row.total.sum_ms() - 700.2).abs() < 0.01,
-        "{}",
-        row.total.sum_ms()
-    );
-    assert!(
-        (row.wait.sum_ms() - 200.0).abs() < 0.01,
-        "{}",
-        row.wait.sum_ms()
-    );
+    assert!((row.total.sum_ms() - 700.2).abs() < 0.01, "{}", row.total.sum_ms());
+    assert!((row.wait.sum_ms() - 200.0).abs() < 0.01, "{}", row.wait.sum_ms());
     assert_eq!(snapshot.coverage.statements, 102);
     let pool = window.pools.values().next().expect("one pool");
     assert_eq!(pool.wait.count(), 102);
-    assert!(
-        (pool.held.max_ms() - 5.0).abs() < 0.01,
-        "{}",
-        pool.held.max_ms()
-    );
+    assert!((pool.held.max_ms() - 5.0).abs() < 0.01, "{}", pool.held.max_ms());
     let totals = &snapshot.database_totals["shop"];
     assert_eq!((totals.transactions, totals.blocks), (102, 0));
 }
@@ -72,20 +46,14 @@ fn a_new_minute_leaves_the_old_ones_as_they_were() {
     scene.statement(SELECT).run();
     let second = scene.snapshot();
     assert_eq!((first.minutes.len(), second.minutes.len()), (2, 2));
-    assert!(
-        Arc::ptr_eq(&first.minutes[0], &second.minutes[0]),
-        "complete minutes are shared"
-    );
+    assert!(Arc::ptr_eq(&first.minutes[0], &second.minutes[0]), "complete minutes are shared");
     assert_eq!((calls(&first), calls(&second)), (2, 3));
     assert_eq!(second.minutes[1].minute - second.minutes[0].minute, 1);
 }
 
 #[test]
 fn minutes_and_fingerprints_are_forgotten_in_time() {
-    let settings = AggregatorSettings {
-        minutes_kept: 3,
-        ..AggregatorSettings::default()
-    };
+    let settings = AggregatorSettings { minutes_kept: 3, ..AggregatorSettings::default() };
     let mut scene = Scene::with(settings);
     scene.statement("SELECT old FROM a").run();
     for _ in 0..3 {
@@ -96,18 +64,12 @@ fn minutes_and_fingerprints_are_forgotten_in_time() {
     assert_eq!(snapshot.minutes.len(), 3);
     let texts: Vec<_> = snapshot.shapes.values().map(|shape| &*shape.text).collect();
     assert_eq!(texts, [SELECT]);
-    assert_eq!(
-        snapshot.coverage.statements, 4,
-        "totals since the start stay"
-    );
+    assert_eq!(snapshot.coverage.statements, 4, "totals since the start stay");
 }
 
 #[test]
 fn fingerprints_beyond_the_limit_are_counted_in_the_others_row() {
-    let settings = AggregatorSettings {
-        fingerprint_limit: 10,
-        ..AggregatorSettings::default()
-    };
+    let settings = AggregatorSettings { fingerprint_limit: 10, ..AggregatorSettings::default() };
     let mut scene = Scene::with(settings);
     for number in 0..50 {
         scene.statement(&format!("SELECT a{number} FROM b")).run();
@@ -126,11 +88,8 @@ fn fingerprints_beyond_the_limit_are_counted_in_the_others_row() {
 
 #[test]
 fn rows_beyond_the_limit_lose_their_client_first_and_their_fingerprint_next() {
-    let settings = AggregatorSettings {
-        fingerprint_limit: 2,
-        row_limit: 4,
-        ..AggregatorSettings::default()
-    };
+    let settings =
+        AggregatorSettings { fingerprint_limit: 2, row_limit: 4, ..AggregatorSettings::default() };
     let mut scene = Scene::with(settings);
     for application in 0..20 {
         scene.application(&format!("worker {application}"));
@@ -144,11 +103,8 @@ fn rows_beyond_the_limit_lose_their_client_first_and_their_fingerprint_next() {
     assert_eq!(calls(&snapshot), 60);
     let first = snapshot.shapes.keys().copied().collect::<Vec<_>>();
     for fingerprint in first {
-        let all: u64 = rows
-            .iter()
-            .filter(|(k, _)| k.fingerprint == fingerprint)
-            .map(|(_, r)| r.calls)
-            .sum();
+        let all: u64 =
+            rows.iter().filter(|(k, _)| k.fingerprint == fingerprint).map(|(_, r)| r.calls).sum();
         assert_eq!(all, 20, "folding clients loses no call of the fingerprint");
     }
 }
@@ -163,10 +119,7 @@ fn complete_minutes_keep_the_largest_rows_and_every_call() {
     };
     let mut scene = Scene::with(settings);
     for number in 0..10 {
-        scene
-            .statement(&format!("SELECT a{number} FROM b"))
-            .work_ms(number + 1)
-            .run();
+        scene.statement(&format!("SELECT a{number} FROM b")).work_ms(number + 1).run();
     }
     scene.pause(60_000);
     let recent = scene.snapshot();
@@ -178,12 +131,7 @@ fn complete_minutes_keep_the_largest_rows_and_every_call() {
     assert_eq!(old.minutes[0].queries.len(), 2);
     assert_eq!(calls(&old), 11);
     let longest = |row: &model::QueryStats| row.total.max_ms();
-    assert!(
-        old.minutes[0]
-            .queries
-            .values()
-            .any(|row| (longest(row) - 10.0).abs() < 0.01)
-    );
+    assert!(old.minutes[0].queries.values().any(|row| (longest(row) - 10.0).abs() < 0.01));
 }
 
 #[test]
@@ -197,10 +145,7 @@ fn keeps_the_slowest_sample_of_late_and_asks_for_another_each_minute() {
     let info = &snapshot.shapes[&shape.fingerprint];
     assert!(info.sample.is_some(), "the second execution was asked for");
     assert_eq!(info.sample_database.as_deref(), Some("shop"));
-    assert!(
-        !shape.take_sample_request(),
-        "and no other within the minute"
-    );
+    assert!(!shape.take_sample_request(), "and no other within the minute");
     scene.pause(60_000);
     let _next_minute = scene.snapshot();
     assert!(shape.take_sample_request());
@@ -209,25 +154,14 @@ fn keeps_the_slowest_sample_of_late_and_asks_for_another_each_minute() {
 #[test]
 fn connections_pools_and_losses_are_counted() {
     let mut scene = Scene::new();
-    let key = PoolKey {
-        database: "shop".into(),
-        user: "web".into(),
-    };
+    let key = PoolKey { database: "shop".into(), user: "web".into() };
     let code = SqlState::from_bytes(b"53300");
     let now = scene.now();
     for event in [
-        ConnectionEvent::Refused {
-            pool: None,
-            sqlstate: code,
-        },
-        ConnectionEvent::ServerFailed {
-            pool: key.clone(),
-            sqlstate: code,
-        },
+        ConnectionEvent::Refused { pool: None, sqlstate: code },
+        ConnectionEvent::ServerFailed { pool: key.clone(), sqlstate: code },
     ] {
-        scene
-            .aggregator
-            .apply(Event::Connection(event), now, &scene.shapes);
+        scene.aggregator.apply(Event::Connection(event), now, &scene.shapes);
     }
     scene.aggregator.note_dropped(7);
     scene.aggregator.note_clients(12);
@@ -238,19 +172,8 @@ fn connections_pools_and_losses_are_counted() {
     assert_eq!(minute.connections.refused[&code], 1);
     let pool = &minute.pools[&key];
     assert_eq!(pool.connect_failures[&code], 1);
-    assert_eq!(
-        (
-            pool.samples,
-            pool.samples_waiting,
-            pool.most_waiting,
-            pool.size
-        ),
-        (2, 1, 3, 10)
-    );
-    assert_eq!(
-        (minute.dropped, snapshot.coverage.dropped, snapshot.clients),
-        (7, 7, 12)
-    );
+    assert_eq!((pool.samples, pool.samples_waiting, pool.most_waiting, pool.size), (2, 1, 3, 10));
+    assert_eq!((minute.dropped, snapshot.coverage.dropped, snapshot.clients), (7, 7, 12));
 }
 
 #[test]
@@ -261,22 +184,13 @@ fn codes_and_pools_that_clients_make_up_are_bounded() {
         let code = format!("{number:05}");
         scene.statement(SELECT).fails(&code).run();
         let event = ConnectionEvent::ServerFailed {
-            pool: PoolKey {
-                database: code.into(),
-                user: "web".into(),
-            },
+            pool: PoolKey { database: code.into(), user: "web".into() },
             sqlstate: SqlState::from_bytes(b"3D000"),
         };
-        scene
-            .aggregator
-            .apply(Event::Connection(event), now, &scene.shapes);
+        scene.aggregator.apply(Event::Connection(event), now, &scene.shapes);
     }
     let snapshot = scene.snapshot();
-    let row = snapshot.minutes[0]
-        .queries
-        .values()
-        .next()
-        .expect("one row");
+    let row = snapshot.minutes[0].queries.values().next().expect("one row");
     assert!(row.errors.len() <= 33, "{}", row.errors.len());
     assert_eq!(row.failed(), 5_000);
     assert!(snapshot.minutes[0].pools.len() <= 1_002);

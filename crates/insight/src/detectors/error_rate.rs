@@ -55,9 +55,7 @@ impl Detector for ErrorRate {
             let Some((code, count)) = own.max_by_key(|(code, count)| (**count, **code)) else {
                 continue;
             };
-            let failing = by_code
-                .entry((Arc::clone(&statement.database), *code))
-                .or_default();
+            let failing = by_code.entry((Arc::clone(&statement.database), *code)).or_default();
             failing.statements.push(statement);
             failing.failed += count;
             failing.calls += stats.calls;
@@ -94,10 +92,7 @@ impl ErrorRate {
         Finding {
             detector: self.name().to_owned(),
             severity,
-            title: format!(
-                "{:.0} % fail with {code} ({meaning}): {subject}",
-                rate * 100.0
-            ),
+            title: format!("{:.0} % fail with {code} ({meaning}): {subject}", rate * 100.0),
             why: format!(
                 "{} of {} calls failed; the work of their transactions was lost",
                 failing.failed, failing.calls
@@ -107,10 +102,7 @@ impl ErrorRate {
                 ("failed".to_owned(), failing.failed.into()),
                 ("calls".to_owned(), failing.calls.into()),
                 ("failed_ratio".to_owned(), rate.into()),
-                (
-                    "statements".to_owned(),
-                    (failing.statements.len() as u64).into(),
-                ),
+                ("statements".to_owned(), (failing.statements.len() as u64).into()),
             ]),
             fingerprints: failing
                 .statements
@@ -120,11 +112,7 @@ impl ErrorRate {
                 .collect(),
             tables: Vec::new(),
             database: Some(database.to_owned()),
-            fix: Fix {
-                sql: None,
-                undo: None,
-                advice: Some(advice.to_owned()),
-            },
+            fix: Fix { sql: None, undo: None, advice: Some(advice.to_owned()) },
             estimate: BTreeMap::new(),
             confidence: Confidence::High,
             runbook: runbook(self.name()),
@@ -263,11 +251,7 @@ mod tests {
     fn run(scene: &mut Scene, text: &'static str, calls: u64, failed: u64, code: &str) {
         for call in 0..calls {
             let statement = scene.statement(text).values(call);
-            if call < failed {
-                statement.fails(code).run()
-            } else {
-                statement.run()
-            }
+            if call < failed { statement.fails(code).run() } else { statement.run() }
         }
     }
 
@@ -277,11 +261,7 @@ mod tests {
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].severity, Severity::Warning);
         assert_eq!(findings[0].evidence["failed"], 5u64.into());
-        assert!(
-            findings[0]
-                .title
-                .starts_with("5 % fail with 40P01 (deadlock): UPDATE stock")
-        );
+        assert!(findings[0].title.starts_with("5 % fail with 40P01 (deadlock): UPDATE stock"));
         assert!(detect(100, 4, "40P01").is_empty());
         assert!(detect(19, 19, "40P01").is_empty(), "too few calls");
     }
@@ -302,13 +282,7 @@ mod tests {
     fn statements_that_fail_alike_make_one_finding() {
         let mut scene = Scene::new();
         run(&mut scene, UPDATE, 100, 50, "57P01");
-        run(
-            &mut scene,
-            "SELECT n FROM stock WHERE id = $1",
-            100,
-            40,
-            "57P01",
-        );
+        run(&mut scene, "SELECT n FROM stock WHERE id = $1", 100, 40, "57P01");
         let findings = scene.look(|inputs| ErrorRate.detect(inputs));
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].fingerprints.len(), 2);

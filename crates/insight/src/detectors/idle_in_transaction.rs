@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{Confidence, Finding, FingerprintId, Fix, LabelId, Labels, Severity, TransactionStats};
+use model::{
+    Confidence, Finding, FingerprintId, Fix, LabelId, Labels, PoolKey, Severity, TransactionStats,
+};
 
 use super::{Detector, Inputs, runbook};
 use crate::wording::duration_ms;
@@ -65,16 +67,9 @@ impl IdleInTransaction {
         } else {
             format!("application {}", labels.application)
         };
-        let before = inputs
-            .snapshot
-            .shapes
-            .iter()
-            .find_map(|(fingerprint, shape)| {
-                shape
-                    .strict_ids
-                    .contains(&stats.idle_after)
-                    .then_some(*fingerprint)
-            });
+        let before = inputs.snapshot.shapes.iter().find_map(|(fingerprint, shape)| {
+            shape.strict_ids.contains(&stats.idle_after).then_some(*fingerprint)
+        });
         let idle_ms = stats.idle.as_secs_f64() * 1e3;
         let blocks_ms = stats.block_duration.sum_ms();
         let longest_s = stats.longest_idle.as_secs_f64();
@@ -91,11 +86,7 @@ impl IdleInTransaction {
                  {:.0} % of the pool's capacity",
                 stats.blocks,
                 duration_ms(idle_ms),
-                if blocks_ms > 0.0 {
-                    (idle_ms / blocks_ms * 100.0).min(100.0)
-                } else {
-                    0.0
-                },
+                if blocks_ms > 0.0 { (idle_ms / blocks_ms * 100.0).min(100.0) } else { 0.0 },
                 pool_share * 100.0,
             ),
             evidence: evidence(stats, labels, pool_share),
@@ -106,9 +97,17 @@ impl IdleInTransaction {
             estimate: BTreeMap::new(),
             confidence: Confidence::High,
             runbook: runbook(self.name()),
-            harm_ms: idle_ms,
+            // Locks aside, what it costs is that others wait for the server connections it keeps.
+            harm_ms: pool_wait_ms(labels, inputs) * pool_share,
         })
     }
+}
+
+/// How long clients of the same pool waited in the window, ms.
+fn pool_wait_ms(labels: &Labels, inputs: &Inputs<'_>) -> f64 {
+    let of_pool = |key: &&PoolKey| key.database == labels.database && key.user == labels.user;
+    let pool = inputs.window.pools.iter().find(|(key, _)| of_pool(key));
+    pool.map_or(0.0, |(_, pool)| pool.wait.sum_ms())
 }
 
 /// The share of the pool's capacity in the window that `idle` is, 0 to 1.
@@ -120,11 +119,7 @@ fn pool_share(labels: &Labels, idle: Duration, inputs: &Inputs<'_>) -> f64 {
         .find(|(key, _)| key.database == labels.database && key.user == labels.user);
     let size = pool.map_or(0, |(_, pool)| pool.size);
     let capacity_ms = f64::from(size) * inputs.window_ms();
-    if capacity_ms <= 0.0 {
-        0.0
-    } else {
-        (idle.as_secs_f64() * 1e3 / capacity_ms).min(1.0)
-    }
+    if capacity_ms <= 0.0 { 0.0 } else { (idle.as_secs_f64() * 1e3 / capacity_ms).min(1.0) }
 }
 
 fn evidence(
@@ -134,18 +129,9 @@ fn evidence(
 ) -> BTreeMap<String, model::Evidence> {
     BTreeMap::from([
         ("transactions".to_owned(), stats.blocks.into()),
-        (
-            "idle_ms".to_owned(),
-            (stats.idle.as_secs_f64() * 1e3).into(),
-        ),
-        (
-            "longest_idle_ms".to_owned(),
-            (stats.longest_idle.as_secs_f64() * 1e3).into(),
-        ),
-        (
-            "transaction_p95_ms".to_owned(),
-            stats.block_duration.quantile_ms(0.95).into(),
-        ),
+        ("idle_ms".to_owned(), (stats.idle.as_secs_f64() * 1e3).into()),
+        ("longest_idle_ms".to_owned(), (stats.longest_idle.as_secs_f64() * 1e3).into()),
+        ("transaction_p95_ms".to_owned(), stats.block_duration.quantile_ms(0.95).into()),
         ("share_of_pool_ratio".to_owned(), pool_share.into()),
         ("user".to_owned(), (&*labels.user).into()),
     ])
@@ -162,9 +148,7 @@ fn fix(inputs: &Inputs<'_>, before: Option<FingerprintId>, longest_s: f64, label
         sql: Some(format!(
             "ALTER ROLE {user} SET idle_in_transaction_session_timeout = '{timeout_s}s';"
         )),
-        undo: Some(format!(
-            "ALTER ROLE {user} RESET idle_in_transaction_session_timeout;"
-        )),
+        undo: Some(format!("ALTER ROLE {user} RESET idle_in_transaction_session_timeout;")),
         advice: Some(format!(
             "Do everything else before BEGIN or after COMMIT.{place} The timeout above is only a \
              net: it ends the connection of a client that is silent for longer, in sessions that \
@@ -182,10 +166,7 @@ mod tests {
         let mut scene = Scene::new();
         for value in 0..transactions {
             scene.begin();
-            scene
-                .statement("UPDATE stock SET n = n - 1 WHERE id = $1")
-                .values(value)
-                .run();
+            scene.statement("UPDATE stock SET n = n - 1 WHERE id = $1").values(value).run();
             scene.idle(idle_ms);
             scene.commit();
         }
@@ -206,10 +187,7 @@ mod tests {
     #[test]
     fn many_short_ones_are_found_where_they_fill_the_pool() {
         assert_eq!(detect(500, 100, 1)[0].severity, Severity::Warning);
-        assert!(
-            detect(500, 100, 100).is_empty(),
-            "they are lost in a large pool"
-        );
+        assert!(detect(500, 100, 100).is_empty(), "they are lost in a large pool");
     }
 
     #[test]

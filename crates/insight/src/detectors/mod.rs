@@ -45,11 +45,7 @@ impl Inputs<'_> {
         if fingerprint == FingerprintId::OTHERS {
             return "(others)".to_owned();
         }
-        let text = self
-            .snapshot
-            .shapes
-            .get(&fingerprint)
-            .map_or("", |shape| &*shape.text);
+        let text = self.snapshot.shapes.get(&fingerprint).map_or("", |shape| &*shape.text);
         if text.chars().count() <= MOST {
             return text.to_owned();
         }
@@ -58,12 +54,7 @@ impl Inputs<'_> {
 
     /// The window's length, ms.
     fn window_ms(&self) -> f64 {
-        self.window
-            .until
-            .duration_since(self.window.since)
-            .as_secs_f64()
-            .max(0.0)
-            * 1e3
+        self.window.until.duration_since(self.window.since).as_secs_f64().max(0.0) * 1e3
     }
 }
 
@@ -97,7 +88,7 @@ pub fn all() -> Vec<Box<dyn Detector>> {
 /// What the detectors said.
 #[derive(Clone, Debug, Default)]
 pub struct Verdicts {
-    /// The findings, the most harmful first.
+    /// The findings: the most severe first, within that the most harmful.
     pub findings: Vec<Finding>,
     /// The names of the detectors that ran to their end.
     pub checked: Vec<String>,
@@ -130,8 +121,9 @@ pub fn run(detectors: &[Box<dyn Detector>], inputs: &Inputs<'_>) -> Verdicts {
         }
     }
     verdicts.findings.sort_by(|a, b| {
-        b.harm_ms
-            .total_cmp(&a.harm_ms)
+        b.severity
+            .cmp(&a.severity)
+            .then_with(|| b.harm_ms.total_cmp(&a.harm_ms))
             .then_with(|| a.title.cmp(&b.title))
     });
     verdicts.checked.sort();

@@ -51,9 +51,8 @@ impl Detector for NPlusOne {
             if key.fingerprint == FingerprintId::OTHERS || stats.repeats == 0 {
                 continue;
             }
-            let runs = by_statement
-                .entry((key.fingerprint, Arc::clone(&labels.database)))
-                .or_default();
+            let runs =
+                by_statement.entry((key.fingerprint, Arc::clone(&labels.database))).or_default();
             runs.stats.merge(stats);
             runs.applications.insert(Arc::clone(&labels.application));
         }
@@ -87,12 +86,8 @@ impl NPlusOne {
         let share = repeated as f64 / stats.calls.max(1) as f64;
         // One statement of each run stays.
         let harm_ms = stats.total.sum_ms() * share * (1.0 - 1.0 / mean_length);
-        let applications: Vec<_> = runs
-            .applications
-            .iter()
-            .filter(|name| !name.is_empty())
-            .map(|name| &**name)
-            .collect();
+        let applications: Vec<_> =
+            runs.applications.iter().filter(|name| !name.is_empty()).map(|name| &**name).collect();
         let mut evidence = BTreeMap::from([
             ("runs".to_owned(), stats.repeats.into()),
             ("calls".to_owned(), stats.calls.into()),
@@ -100,20 +95,13 @@ impl NPlusOne {
             ("mean_run".to_owned(), mean_length.into()),
             ("longest_run".to_owned(), stats.longest_repeat.into()),
             ("mean_ms".to_owned(), stats.total.mean_ms().into()),
-            (
-                "share_of_time_ratio".to_owned(),
-                inputs.workload.share(database_ms(stats)).into(),
-            ),
+            ("share_of_time_ratio".to_owned(), inputs.workload.share(database_ms(stats)).into()),
         ]);
         if !applications.is_empty() {
             evidence.insert("applications".to_owned(), applications.join(", ").into());
         }
         let text = inputs.title_text(fingerprint);
-        let class = inputs
-            .snapshot
-            .shapes
-            .get(&fingerprint)
-            .map_or("", |shape| shape.class);
+        let class = inputs.snapshot.shapes.get(&fingerprint).map_or("", |shape| shape.class);
         Some(Finding {
             detector: self.name().to_owned(),
             severity,
@@ -128,16 +116,9 @@ impl NPlusOne {
             fingerprints: vec![fingerprint],
             tables: Vec::new(),
             database: Some(database.to_owned()),
-            fix: Fix {
-                sql: None,
-                undo: None,
-                advice: Some(advice(class).to_owned()),
-            },
+            fix: Fix { sql: None, undo: None, advice: Some(advice(class).to_owned()) },
             estimate: BTreeMap::from([
-                (
-                    "round_trips_saved".to_owned(),
-                    (repeated - repeated.min(stats.repeats)).into(),
-                ),
+                ("round_trips_saved".to_owned(), (repeated - repeated.min(stats.repeats)).into()),
                 ("saved_ms".to_owned(), harm_ms.into()),
             ]),
             confidence: Confidence::High,
@@ -230,10 +211,7 @@ mod tests {
         }
         let findings = scene.look(|inputs| NPlusOne.detect(inputs));
         let advice = findings[0].fix.advice.as_deref();
-        assert!(
-            advice.is_some_and(|text| text.contains("COPY")),
-            "{advice:?}"
-        );
+        assert!(advice.is_some_and(|text| text.contains("COPY")), "{advice:?}");
     }
 
     #[test]

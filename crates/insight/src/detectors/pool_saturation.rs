@@ -78,31 +78,18 @@ impl PoolSaturation {
             ("wait_p95_ms".to_owned(), wait_p95.into()),
             ("held_p95_ms".to_owned(), held_p95.into()),
             ("queue_found_ratio".to_owned(), waiting.into()),
-            (
-                "longest_queue".to_owned(),
-                u64::from(pool.most_waiting).into(),
-            ),
+            ("longest_queue".to_owned(), u64::from(pool.most_waiting).into()),
             ("pool_size".to_owned(), u64::from(pool.size).into()),
             ("busy_ratio".to_owned(), busy.min(1.0).into()),
         ]);
         let idle_share = holders.idle.as_secs_f64() * 1e3 / held_ms.max(1e-3);
         if idle_share >= IDLE_WORTH_NAMING {
-            evidence.insert(
-                "idle_in_transaction_ratio".to_owned(),
-                idle_share.min(1.0).into(),
-            );
+            evidence.insert("idle_in_transaction_ratio".to_owned(), idle_share.min(1.0).into());
         }
         Some(Finding {
             detector: self.name().to_owned(),
-            severity: if dominated {
-                Severity::Critical
-            } else {
-                Severity::Warning
-            },
-            title: format!(
-                "clients queue for the {} server connections of pool {key}",
-                pool.size
-            ),
+            severity: if dominated { Severity::Critical } else { Severity::Warning },
+            title: format!("clients queue for the {} server connections of pool {key}", pool.size),
             why: format!(
                 "Of {} transactions every twentieth waited {} or longer before its first \
                  statement began; together they waited {} and held a connection for {}",
@@ -137,19 +124,12 @@ fn holders(key: &PoolKey, inputs: &Inputs<'_>) -> Holders {
             .is_some_and(|labels| labels.database == key.database && labels.user == key.user)
     };
     let mut times: HashMap<FingerprintId, f64> = HashMap::new();
-    for (row, stats) in inputs
-        .window
-        .queries
-        .iter()
-        .filter(|(row, _)| ours(&row.labels))
-    {
+    for (row, stats) in inputs.window.queries.iter().filter(|(row, _)| ours(&row.labels)) {
         *times.entry(row.fingerprint).or_default() += database_ms(stats);
     }
     let all: f64 = times.values().sum();
-    let mut statements: Vec<_> = times
-        .into_iter()
-        .map(|(id, ms)| (id, if all > 0.0 { ms / all } else { 0.0 }))
-        .collect();
+    let mut statements: Vec<_> =
+        times.into_iter().map(|(id, ms)| (id, if all > 0.0 { ms / all } else { 0.0 })).collect();
     statements.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     statements.truncate(HOLDERS_NAMED);
     // The long tail holds nothing worth naming.
@@ -223,11 +203,7 @@ mod tests {
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].severity, Severity::Critical);
         assert_eq!(findings[0].fingerprints.len(), 1);
-        assert!(
-            (findings[0].harm_ms - 20_000.0).abs() < 1.0,
-            "{}",
-            findings[0].harm_ms
-        );
+        assert!((findings[0].harm_ms - 20_000.0).abs() < 1.0, "{}", findings[0].harm_ms);
         let advice = findings[0].fix.advice.as_deref().unwrap_or_default();
         assert!(advice.contains("SELECT * FROM orders"), "{advice}");
     }
@@ -241,18 +217,9 @@ mod tests {
     #[test]
     fn a_short_wait_a_rare_queue_and_few_transactions_are_quiet() {
         assert!(detect(scene(50, 9, 9, 9)).is_empty(), "nobody feels 9 ms");
-        assert!(
-            detect(scene(50, 40, 100, 9)).is_empty(),
-            "less than half of the work"
-        );
-        assert!(
-            detect(scene(50, 400, 100, 0)).is_empty(),
-            "a burst between two looks"
-        );
-        assert!(
-            detect(scene(5, 400, 100, 9)).is_empty(),
-            "five transactions are no percentile"
-        );
+        assert!(detect(scene(50, 40, 100, 9)).is_empty(), "less than half of the work");
+        assert!(detect(scene(50, 400, 100, 0)).is_empty(), "a burst between two looks");
+        assert!(detect(scene(5, 400, 100, 9)).is_empty(), "five transactions are no percentile");
     }
 
     #[test]
@@ -260,12 +227,7 @@ mod tests {
         let mut scene = Scene::new();
         for value in 0..30 {
             scene.begin();
-            scene
-                .statement("UPDATE carts SET n = $1")
-                .values(value)
-                .wait_ms(500)
-                .work_ms(5)
-                .run();
+            scene.statement("UPDATE carts SET n = $1").values(value).wait_ms(500).work_ms(5).run();
             scene.idle(200);
             scene.commit();
         }

@@ -79,10 +79,7 @@ impl AdminConsole {
     /// # Errors
     /// When pgweir is not there.
     pub async fn connect_config(config: Config) -> Result<Self, AdminError> {
-        let unreachable = |why: String| AdminError::Unreachable {
-            address: address(&config),
-            why,
-        };
+        let unreachable = |why: String| AdminError::Unreachable { address: address(&config), why };
         let connecting = tokio::time::timeout(PATIENCE, config.connect(NoTls));
         let (client, connection) = connecting
             .await
@@ -102,10 +99,7 @@ impl AdminConsole {
     pub async fn report(&self, since: Duration, top: u32) -> Result<Report, AdminError> {
         let command = format!("SHOW REPORT '{}ms' {top}", since.as_millis());
         let rows = self.rows(&command).await?;
-        let answer = |why: String| AdminError::Answer {
-            command: command.clone(),
-            why,
-        };
+        let answer = |why: String| AdminError::Answer { command: command.clone(), why };
         let text = rows
             .first()
             .and_then(|row| row.get(0))
@@ -120,10 +114,7 @@ impl AdminConsole {
     pub async fn clients_waiting(&self) -> Result<u64, AdminError> {
         let rows = self.rows("SHOW POOLS").await?;
         let waiting = |row: &SimpleQueryRow| {
-            row.try_get("cl_waiting")
-                .ok()
-                .flatten()
-                .and_then(|count| u64::from_str(count).ok())
+            row.try_get("cl_waiting").ok().flatten().and_then(|count| u64::from_str(count).ok())
         };
         Ok(rows.iter().filter_map(waiting).sum())
     }
@@ -140,13 +131,8 @@ impl AdminConsole {
         let command_text = || command.to_owned();
         let messages = tokio::time::timeout(PATIENCE, self.client.simple_query(command))
             .await
-            .map_err(|_| AdminError::Silent {
-                command: command_text(),
-            })?
-            .map_err(|error| AdminError::Refused {
-                command: command_text(),
-                why: cause(&error),
-            })?;
+            .map_err(|_| AdminError::Silent { command: command_text() })?
+            .map_err(|error| AdminError::Refused { command: command_text(), why: cause(&error) })?;
         let row = |message| match message {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
@@ -189,10 +175,7 @@ fn address(config: &Config) -> String {
         Some(Host::Unix(path)) => path.display().to_string(),
         None => "localhost".to_owned(),
     };
-    format!(
-        "{host}:{}",
-        config.get_ports().first().copied().unwrap_or(5432)
-    )
+    format!("{host}:{}", config.get_ports().first().copied().unwrap_or(5432))
 }
 
 /// What the server said, or the reason behind tokio-postgres's own words.

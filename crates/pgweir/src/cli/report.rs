@@ -86,7 +86,7 @@ impl ReportArguments {
     /// # Errors
     /// When pgweir cannot be reached or refuses, and when the output cannot be written.
     pub async fn execute(&self) -> anyhow::Result<()> {
-        let found = self.admin.clone().or_else(|| local_admin::find());
+        let found = self.admin.clone().or_else(local_admin::find);
         let url = found.as_deref().unwrap_or(DEFAULT_ADMIN);
         let console = AdminConsole::connect(url).await?;
         let report = console.report(self.since, self.top).await?;
@@ -115,11 +115,7 @@ pub(crate) fn print(out: &mut impl Write, text: &str) -> anyhow::Result<()> {
 /// Whether standard output gets colours: a terminal, and neither the flag nor NO_COLOR (no-color.org:
 /// set and not empty) says no.
 pub(crate) fn colour_wanted(refused: bool) -> bool {
-    colour(
-        refused,
-        std::env::var_os("NO_COLOR").as_deref(),
-        io::stdout().is_terminal(),
-    )
+    colour(refused, std::env::var_os("NO_COLOR").as_deref(), io::stdout().is_terminal())
 }
 
 pub(super) fn colour(refused: bool, no_color: Option<&OsStr>, terminal: bool) -> bool {

@@ -148,29 +148,13 @@ impl RunArguments {
             ("--http", "http", &self.http),
             ("--data-dir", "data_dir", &self.data_dir),
             ("--pool-mode", "pool_mode", &self.pool_mode),
-            (
-                "--default-pool-size",
-                "default_pool_size",
-                &self.default_pool_size,
-            ),
-            (
-                "--max-client-conn",
-                "max_client_conn",
-                &self.max_client_conn,
-            ),
-            (
-                "--query-wait-timeout",
-                "query_wait_timeout",
-                &self.query_wait_timeout,
-            ),
+            ("--default-pool-size", "default_pool_size", &self.default_pool_size),
+            ("--max-client-conn", "max_client_conn", &self.max_client_conn),
+            ("--query-wait-timeout", "query_wait_timeout", &self.query_wait_timeout),
             ("--auth-type", "auth_type", &self.auth_type),
             ("--admin-users", "admin_users", &self.admin_users),
             ("--worker-threads", "worker_threads", &self.worker_threads),
-            (
-                "--shutdown-timeout",
-                "shutdown_timeout",
-                &self.shutdown_timeout,
-            ),
+            ("--shutdown-timeout", "shutdown_timeout", &self.shutdown_timeout),
             ("--log-format", "log_format", &self.log_format),
             ("--log-level", "log_level", &self.log_level),
         ];
@@ -184,18 +168,10 @@ impl RunArguments {
 }
 
 fn is_toml(file: &Path) -> bool {
-    !file
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("ini"))
+    !file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ini"))
 }
 
 fn file_problem(origin: Origin, file: &Path, why: &str) -> SettingsError {
     let message = format!("{} {why}", file.display());
-    SettingsError {
-        problems: vec![Problem {
-            origin,
-            key: String::new(),
-            message,
-        }],
-    }
+    SettingsError { problems: vec![Problem { origin, key: String::new(), message }] }
 }

@@ -20,11 +20,7 @@ impl SettingsArguments {
     /// # Errors
     /// What writing says.
     pub fn execute(&self, out: &mut impl Write) -> io::Result<()> {
-        let text = if self.markdown {
-            settings::markdown()
-        } else {
-            settings::plain_text()
-        };
+        let text = if self.markdown { settings::markdown() } else { settings::plain_text() };
         out.write_all(text.as_bytes())
     }
 }

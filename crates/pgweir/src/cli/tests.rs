@@ -42,19 +42,13 @@ fn every_flag_of_run_reaches_its_setting() {
         }
         let arguments = run_arguments(&["postgres://u:p@h", &format!("--{long}"), " "]);
         let name = long.replace('-', "_");
-        assert!(
-            REFERENCE.iter().any(|setting| setting.name == name),
-            "{name}"
-        );
+        assert!(REFERENCE.iter().any(|setting| setting.name == name), "{name}");
         match arguments.settings([no_file()]) {
             // The one to which nothing is a value: instead of the URL's user, nobody.
             Ok(resolved) => assert!(name == "admin_users" && !resolved.warnings.is_empty()),
             Err(error) => {
                 let problems = error.to_string();
-                assert!(
-                    problems.starts_with(&format!("--{long}: {name}: ")),
-                    "{problems}"
-                );
+                assert!(problems.starts_with(&format!("--{long}: {name}: ")), "{problems}");
             }
         }
     }
@@ -71,14 +65,8 @@ fn run_reads_the_file_then_the_environment_then_flags() {
     .unwrap();
     let file = file.to_str().unwrap();
     let environment = [
-        (
-            OsString::from("PGWEIR_MAX_CLIENT_CONN"),
-            OsString::from("2"),
-        ),
-        (
-            OsString::from("PGWEIR_DEFAULT_POOL_SIZE"),
-            OsString::from("2"),
-        ),
+        (OsString::from("PGWEIR_MAX_CLIENT_CONN"), OsString::from("2")),
+        (OsString::from("PGWEIR_DEFAULT_POOL_SIZE"), OsString::from("2")),
     ];
     let arguments = run_arguments(&[
         "-c",
@@ -102,21 +90,11 @@ fn run_reads_the_file_then_the_environment_then_flags() {
 fn a_named_file_must_be_there() {
     let missing = run_arguments(&["-c", "/nonexistent/pgweir.toml", "postgres://u:p@h"]);
     let error = missing.settings([]).map(|_| ()).unwrap_err().to_string();
-    assert!(
-        error.starts_with("--config: /nonexistent/pgweir.toml cannot be read: "),
-        "{error}"
-    );
+    assert!(error.starts_with("--config: /nonexistent/pgweir.toml cannot be read: "), "{error}");
 
     let variable = ("PGWEIR_CONFIG".into(), "/nonexistent".into());
-    let error = run_arguments(&[])
-        .settings([variable])
-        .map(|_| ())
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.starts_with("environment variable PGWEIR_CONFIG: /nonexistent"),
-        "{error}"
-    );
+    let error = run_arguments(&[]).settings([variable]).map(|_| ()).unwrap_err().to_string();
+    assert!(error.starts_with("environment variable PGWEIR_CONFIG: /nonexistent"), "{error}");
 
     let unnamed = run_arguments(&["postgres://u:p@h"]);
     assert!(unnamed.settings([no_file()]).is_ok());
@@ -124,20 +102,13 @@ fn a_named_file_must_be_there() {
 
 #[test]
 fn report_arguments() {
-    let typed = [
-        "pgweir", "report", "--since", "90s", "--format", "json", "--top", "5",
-    ];
+    let typed = ["pgweir", "report", "--since", "90s", "--format", "json", "--top", "5"];
     let Ok(Command::Report(report)) = Cli::try_parse_from(typed).map(|cli| cli.command) else {
         panic!("not a report");
     };
     assert_eq!(report.since, Duration::from_secs(90));
     assert_eq!((report.format, report.top), (ReportFormat::Json, 5));
-    for wrong in [
-        ["--since", "soon"],
-        ["--since", "0"],
-        ["--top", "0"],
-        ["--format", "pdf"],
-    ] {
+    for wrong in [["--since", "soon"], ["--since", "0"], ["--top", "0"], ["--format", "pdf"]] {
         let typed = ["pgweir", "report"].iter().chain(&wrong);
         assert!(Cli::try_parse_from(typed).is_err(), "{wrong:?}");
     }
@@ -152,17 +123,9 @@ fn the_admin_url_is_made_whole() {
     assert_eq!(config.get_user(), Some("of PGUSER"));
     assert_eq!(config.get_password(), Some(b"of PGPASSWORD".as_slice()));
     let config = admin_config("postgres://a:b@h:1/pgbouncer", variable).unwrap();
-    assert_eq!(
-        (config.get_user(), config.get_dbname()),
-        (Some("a"), Some("pgbouncer"))
-    );
-    let error = admin_config("postgres://a:hunter2@h:port/x", variable)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("port") && !error.contains("hunter2"),
-        "{error}"
-    );
+    assert_eq!((config.get_user(), config.get_dbname()), (Some("a"), Some("pgbouncer")));
+    let error = admin_config("postgres://a:hunter2@h:port/x", variable).unwrap_err().to_string();
+    assert!(error.contains("port") && !error.contains("hunter2"), "{error}");
 }
 
 #[test]
@@ -177,14 +140,7 @@ fn colour_only_on_a_terminal_that_wants_it() {
 #[test]
 fn what_has_no_effect_yet_is_not_in_the_help() {
     let mut command = Cli::command();
-    let help = command
-        .find_subcommand_mut("run")
-        .unwrap()
-        .render_long_help()
-        .to_string();
+    let help = command.find_subcommand_mut("run").unwrap().render_long_help().to_string();
     assert!(help.contains("--listen") && help.contains("--default-pool-size"));
-    assert!(
-        !help.contains("--http") && !help.contains("--data-dir"),
-        "{help}"
-    );
+    assert!(!help.contains("--http") && !help.contains("--data-dir"), "{help}");
 }

@@ -93,16 +93,10 @@ pub(super) async fn apply(fix: &IndexFix, client: &Client) -> anyhow::Result<()>
 
 /// Whether enough was measured after the fixes to compare each statement that they should help.
 pub(super) fn enough_measured(after: &Report, fixes: &[IndexFix]) -> bool {
-    fixes
-        .iter()
-        .flat_map(|fix| &fix.fingerprints)
-        .all(|fingerprint| {
-            let found = after
-                .queries
-                .iter()
-                .find(|query| query.fingerprint == *fingerprint);
-            found.is_some_and(|query| query.calls >= CALLS_LEAST)
-        })
+    fixes.iter().flat_map(|fix| &fix.fingerprints).all(|fingerprint| {
+        let found = after.queries.iter().find(|query| query.fingerprint == *fingerprint);
+        found.is_some_and(|query| query.calls >= CALLS_LEAST)
+    })
 }
 
 /// Every statement that ran often enough before, and what became of it.
@@ -126,15 +120,9 @@ pub(super) fn compare(before: &Report, after: &Report, fixes: &[IndexFix]) -> Ve
         .iter()
         .filter(measured)
         .map(|query| {
-            let later = after
-                .queries
-                .iter()
-                .find(|later| later.fingerprint == query.fingerprint);
+            let later = after.queries.iter().find(|later| later.fingerprint == query.fingerprint);
             Comparison {
-                title: titles
-                    .get(&query.fingerprint)
-                    .unwrap_or(&query.text)
-                    .clone(),
+                title: titles.get(&query.fingerprint).unwrap_or(&query.text).clone(),
                 fingerprint: query.fingerprint,
                 before_calls: query.calls,
                 after_calls: later.map_or(0, |later| later.calls),
@@ -149,15 +137,8 @@ pub(super) fn compare(before: &Report, after: &Report, fixes: &[IndexFix]) -> Ve
 
 /// BEGIN waits for a server connection and COMMIT does next to nothing: neither shows a fix.
 fn is_transaction_control(text: &str) -> bool {
-    let word = text
-        .split_whitespace()
-        .next()
-        .unwrap_or_default()
-        .to_ascii_uppercase();
-    matches!(
-        word.trim_end_matches(';'),
-        "BEGIN" | "START" | "COMMIT" | "ROLLBACK" | "END"
-    )
+    let word = text.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+    matches!(word.trim_end_matches(';'), "BEGIN" | "START" | "COMMIT" | "ROLLBACK" | "END")
 }
 
 #[cfg(test)]
@@ -168,10 +149,7 @@ mod tests {
     fn what_an_index_is_on() {
         let sql = "CREATE INDEX CONCURRENTLY orders_customer_id_idx ON public.orders (customer_id, \
                    placed_at);";
-        assert_eq!(
-            target(sql).as_deref(),
-            Some("orders (customer_id, placed_at)")
-        );
+        assert_eq!(target(sql).as_deref(), Some("orders (customer_id, placed_at)"));
         assert_eq!(target("ANALYZE orders"), None);
     }
 
@@ -195,10 +173,7 @@ mod tests {
             fix("order_lines (order_id)"),
             fix("reviews (created_at, product_id)"),
         ];
-        assert_eq!(
-            not_found(&fixes),
-            ["reviews (product_id)", "carts (session_token)"]
-        );
+        assert_eq!(not_found(&fixes), ["reviews (product_id)", "carts (session_token)"]);
     }
 
     #[test]

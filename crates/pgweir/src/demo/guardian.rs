@@ -57,9 +57,7 @@ pub(super) struct Guardian {
 impl Guardian {
     /// Starts it; its standard error can be taken with [`Self::take_stderr`].
     pub(super) fn start(guarded: Guarded<'_>) -> anyhow::Result<Self> {
-        let directory = guarded
-            .remove_directory
-            .then(|| guarded.directory.to_owned());
+        let directory = guarded.remove_directory.then(|| guarded.directory.to_owned());
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", SCRIPT, "guardian", guarded.last_signal])
@@ -84,11 +82,7 @@ impl Guardian {
             .spawn()
             .with_context(|| format!("cannot start {}", guarded.program.display()))?;
         let pipe = shell.stdin.take();
-        Ok(Self {
-            shell,
-            pipe,
-            directory,
-        })
+        Ok(Self { shell, pipe, directory })
     }
 
     /// The program's standard error, if not yet taken.
@@ -149,12 +143,7 @@ mod tests {
         assert_eq!(said, "yes");
         let runs = || {
             let mut probe = std::process::Command::new("kill");
-            probe
-                .args(["-0", pid])
-                .stderr(Stdio::null())
-                .status()
-                .unwrap()
-                .success()
+            probe.args(["-0", pid]).stderr(Stdio::null()).status().unwrap().success()
         };
         assert!(runs() && !guardian.has_ended());
         drop(guardian);

@@ -158,8 +158,7 @@ impl Visitor {
             match tokio::time::timeout(VISIT_DEADLINE, visiting).await {
                 // The workers' times are the payment provider's.
                 Ok(visited) => {
-                    self.counters
-                        .visited(&visited?, (!self.worker).then(|| began.elapsed()));
+                    self.counters.visited(&visited?, (!self.worker).then(|| began.elapsed()));
                 }
                 Err(_) => {
                     let seconds = VISIT_DEADLINE.as_secs();

@@ -91,16 +91,11 @@ impl Stage {
 async fn show(arguments: &DemoArguments, progress: &mut Progress) -> anyhow::Result<Stage> {
     let began = Instant::now();
     let server = start_server(progress).await?;
-    let shop = Connection::open(&server.shop())
-        .await
-        .context("cannot log in to the shop")?;
+    let shop = Connection::open(&server.shop()).await.context("cannot log in to the shop")?;
     load_shop(&shop, progress).await?;
     let stage = start_traffic(server, arguments.clients, progress).await?;
     let mut watch = Watch::new(&stage.load, &stage.console);
-    let style = Style {
-        colour: colour_wanted(arguments.no_color),
-        ..Style::default()
-    };
+    let style = Style { colour: colour_wanted(arguments.no_color), ..Style::default() };
 
     let end = Instant::now() + Duration::from_secs(arguments.seconds);
     watch.until(end, "traffic", progress).await?;
@@ -136,12 +131,7 @@ async fn start_traffic(
     let through = |database: &str| shop_url(pooler.address, server.password(), database);
     let console = AdminConsole::connect(&through("pgweir")).await?;
     let load = Load::start(&through(SHOP_DATABASE).parse()?, clients);
-    Ok(Stage {
-        load,
-        console,
-        pooler,
-        server,
-    })
+    Ok(Stage { load, console, pooler, server })
 }
 
 /// Leaves everything running. Ends only with an error.
@@ -180,11 +170,7 @@ async fn load_shop(shop: &Connection, progress: &mut Progress) -> anyhow::Result
     let began = Instant::now();
     let steps = schema::STEPS.len();
     for (position, step) in schema::STEPS.iter().enumerate() {
-        progress.live(format!(
-            "loading the shop, {} of {steps}: {}",
-            position + 1,
-            step.what
-        ));
+        progress.live(format!("loading the shop, {} of {steps}: {}", position + 1, step.what));
         within_patience(step.what, shop.client.batch_execute(step.sql)).await?;
     }
     progress.live("loading the shop: statistics".to_owned());
@@ -204,12 +190,7 @@ async fn within_patience(
 ) -> anyhow::Result<()> {
     tokio::time::timeout(STEP_PATIENCE, work)
         .await
-        .with_context(|| {
-            format!(
-                "loading {what} took longer than {} s",
-                STEP_PATIENCE.as_secs()
-            )
-        })?
+        .with_context(|| format!("loading {what} took longer than {} s", STEP_PATIENCE.as_secs()))?
         .with_context(|| format!("loading {what} failed"))
 }
 
@@ -219,21 +200,12 @@ async fn apply_fixes(
     watch: &mut Watch<'_>,
     progress: &mut Progress,
 ) -> anyhow::Result<()> {
-    progress.say(&format!(
-        "Applying the {} recommended indexes, under traffic:",
-        fixes.len()
-    ));
+    progress.say(&format!("Applying the {} recommended indexes, under traffic:", fixes.len()));
     for fix in fixes {
         let began = Instant::now();
         let what = format!("creating an index on {}", fix.what);
-        watch
-            .during(&what, progress, fixes::apply(fix, &shop.client))
-            .await??;
-        progress.say(&format!(
-            "  {} in {:.1} s",
-            fix.what,
-            began.elapsed().as_secs_f64()
-        ));
+        watch.during(&what, progress, fixes::apply(fix, &shop.client)).await??;
+        progress.say(&format!("  {} in {:.1} s", fix.what, began.elapsed().as_secs_f64()));
     }
     Ok(())
 }
@@ -247,18 +219,12 @@ async fn measure_after(
     progress: &mut Progress,
 ) -> anyhow::Result<Report> {
     let minute = Instant::now() + until_next_minute(Timestamp::now());
-    watch
-        .until(minute, "waiting for a whole minute to measure in", progress)
-        .await?;
+    watch.until(minute, "waiting for a whole minute to measure in", progress).await?;
     let mut end = minute + AFTER_LEAST;
     loop {
-        watch
-            .until(end, "measuring after the fixes", progress)
-            .await?;
+        watch.until(end, "measuring after the fixes", progress).await?;
         let elapsed = minute.elapsed();
-        let within = elapsed
-            .saturating_sub(Duration::from_secs(1))
-            .max(Duration::from_secs(1));
+        let within = elapsed.saturating_sub(Duration::from_secs(1)).max(Duration::from_secs(1));
         let after = console.report(within, TOP).await?;
         if fixes::enough_measured(&after, fixes) || elapsed + Duration::from_secs(9) > AFTER_MOST {
             return Ok(after);
@@ -275,10 +241,7 @@ fn until_next_minute(now: Timestamp) -> Duration {
 
 fn summary(before: &Report, after: &Report, fixes: &[IndexFix], style: Style) -> String {
     let mut text = String::from("\nBefore and after the fixes, as pgweir measured\n\n");
-    text.push_str(&render::comparison(
-        &fixes::compare(before, after, fixes),
-        style,
-    ));
+    text.push_str(&render::comparison(&fixes::compare(before, after, fixes), style));
     let rate = |report: &Report| report.totals.calls as f64 / report.window.duration_s.max(1.0);
     let waiting = |report: &Report| {
         let share = report.totals.wait_ms / report.totals.total_ms.max(f64::MIN_POSITIVE);
@@ -297,9 +260,7 @@ fn summary(before: &Report, after: &Report, fixes: &[IndexFix], style: Style) ->
     let planted = schema::PLANTED.len();
     let missed = fixes::not_found(fixes);
     if missed.is_empty() {
-        text.push_str(&format!(
-            "All {planted} indexes that the shop lacked were found.\n"
-        ));
+        text.push_str(&format!("All {planted} indexes that the shop lacked were found.\n"));
     } else {
         text.push_str(&format!(
             "{} of the {planted} indexes that the shop lacked were found; not found: {}.\n",

@@ -62,20 +62,14 @@ impl Pooler {
             identity: None,
             last_signal: "TERM",
         })?;
-        let stderr = guardian
-            .take_stderr()
-            .context("pgweir has no standard error")?;
+        let stderr = guardian.take_stderr().context("pgweir has no standard error")?;
         let mut lines = BufReader::new(stderr).lines();
         let address = tokio::time::timeout(PATIENCE, ready(&mut lines))
             .await
             .with_context(|| format!("pgweir was not ready within {} s", PATIENCE.as_secs()))??;
         // A full pipe would stop it.
         let log = tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self {
-            _guardian: guardian,
-            log,
-            address,
-        })
+        Ok(Self { _guardian: guardian, log, address })
     }
 }
 
@@ -86,12 +80,8 @@ fn environment(url: &str) -> Vec<(String, Option<String>)> {
         .filter_map(|(name, _)| name.into_string().ok())
         .filter(|name| name.starts_with("PGWEIR_"))
         .map(|name| (name, None));
-    let ours = [
-        ("PGWEIR_UPSTREAM", url),
-        ("PGWEIR_CONFIG", ""),
-        ("NO_COLOR", "1"),
-    ]
-    .map(|(name, value)| (name.to_owned(), Some(value.to_owned())));
+    let ours = [("PGWEIR_UPSTREAM", url), ("PGWEIR_CONFIG", ""), ("NO_COLOR", "1")]
+        .map(|(name, value)| (name.to_owned(), Some(value.to_owned())));
     theirs.chain(ours).collect()
 }
 
@@ -114,12 +104,7 @@ async fn ready(lines: &mut Lines<BufReader<ChildStderr>>) -> anyhow::Result<Sock
 fn listen_address(line: &str) -> Option<SocketAddr> {
     let (_, rest) = line.split_once("ready")?;
     let (_, address) = rest.split_once(" listen=")?;
-    address
-        .split_whitespace()
-        .next()?
-        .trim_matches('"')
-        .parse()
-        .ok()
+    address.split_whitespace().next()?.trim_matches('"').parse().ok()
 }
 
 #[cfg(test)]

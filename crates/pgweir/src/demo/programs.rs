@@ -25,9 +25,7 @@ pub(super) fn find_server_programs() -> anyhow::Result<PathBuf> {
 }
 
 fn is_complete(directory: &Path) -> bool {
-    ["initdb", "postgres"]
-        .iter()
-        .all(|program| directory.join(program).is_file())
+    ["initdb", "postgres"].iter().all(|program| directory.join(program).is_file())
 }
 
 fn pg_config_directory() -> Option<PathBuf> {
@@ -78,21 +76,11 @@ mod tests {
     #[test]
     fn the_highest_version_comes_first() {
         let parent = tempfile::tempdir().unwrap();
-        for name in [
-            "postgresql@9",
-            "postgresql@17",
-            "postgresql@15",
-            "libpq",
-            "postgresql@x",
-        ] {
+        for name in ["postgresql@9", "postgresql@17", "postgresql@15", "libpq", "postgresql@x"] {
             fs::create_dir(parent.path().join(name)).unwrap();
         }
-        let expected = ["17", "15", "9"].map(|version| {
-            parent
-                .path()
-                .join(format!("postgresql@{version}"))
-                .join("bin")
-        });
+        let expected = ["17", "15", "9"]
+            .map(|version| parent.path().join(format!("postgresql@{version}")).join("bin"));
         assert_eq!(versions(parent.path(), "postgresql@"), expected);
         assert!(versions(Path::new("/nonexistent"), "").is_empty());
     }

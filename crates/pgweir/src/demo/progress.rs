@@ -23,10 +23,7 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
         });
-        Self {
-            bar,
-            last_plain: None,
-        }
+        Self { bar, last_plain: None }
     }
 
     /// A line that stays.
@@ -43,10 +40,7 @@ impl Progress {
         match &self.bar {
             Some(bar) => bar.set_message(text),
             None => {
-                if self
-                    .last_plain
-                    .is_none_or(|last| last.elapsed() >= PLAIN_INTERVAL)
-                {
+                if self.last_plain.is_none_or(|last| last.elapsed() >= PLAIN_INTERVAL) {
                     plain(&text);
                     self.last_plain = Some(Instant::now());
                 }

@@ -150,10 +150,7 @@ mod tests {
     #[test]
     fn the_orders_lines_add_up() {
         let companies = ORDERS / COMPANY_ORDER_EVERY;
-        assert_eq!(
-            companies * COMPANY_ORDER_LINES + (ORDERS - companies) * 2,
-            900_000
-        );
+        assert_eq!(companies * COMPANY_ORDER_LINES + (ORDERS - companies) * 2, 900_000);
     }
 
     #[test]
@@ -161,24 +158,15 @@ mod tests {
         let all: String = STEPS.iter().map(|step| step.sql).collect();
         for (table, column) in PLANTED {
             assert!(all.contains(&format!("CREATE TABLE {table} (")), "{table}");
-            assert!(
-                !all.contains(&format!("ON {table} ({column}")),
-                "{table} {column}"
-            );
+            assert!(!all.contains(&format!("ON {table} ({column}")), "{table} {column}");
         }
     }
 
     #[test]
     fn the_rows_are_those_that_the_traffic_expects() {
-        for (step, rows) in STEPS
-            .iter()
-            .zip([CUSTOMERS, PRODUCTS, ORDERS, ORDERS, 200_000, CARTS])
+        for (step, rows) in STEPS.iter().zip([CUSTOMERS, PRODUCTS, ORDERS, ORDERS, 200_000, CARTS])
         {
-            assert!(
-                step.sql.contains(&format!("generate_series(1, {rows})")),
-                "{}",
-                step.what
-            );
+            assert!(step.sql.contains(&format!("generate_series(1, {rows})")), "{}", step.what);
         }
     }
 }

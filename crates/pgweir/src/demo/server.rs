@@ -73,17 +73,9 @@ impl Server {
         let data = directory.path().join("data");
         initdb(&programs, &data, &password_file, identity).await?;
         let port = free_port()?;
-        let mut arguments = vec![
-            "-D".to_owned(),
-            data.display().to_string(),
-            "-p".to_owned(),
-            port.to_string(),
-        ];
-        arguments.extend(
-            OPTIONS
-                .iter()
-                .flat_map(|option| ["-c".to_owned(), (*option).to_owned()]),
-        );
+        let mut arguments =
+            vec!["-D".to_owned(), data.display().to_string(), "-p".to_owned(), port.to_string()];
+        arguments.extend(OPTIONS.iter().flat_map(|option| ["-c".to_owned(), (*option).to_owned()]));
         // From here on the guardian removes the directory, even after kill -9.
         let directory = directory.keep();
         let guardian = Guardian::start(Guarded {
@@ -96,13 +88,7 @@ impl Server {
             last_signal: "QUIT",
         })?;
         let (version, hypopg) = (String::new(), false);
-        let mut server = Self {
-            guardian,
-            port,
-            password,
-            version,
-            hypopg,
-        };
+        let mut server = Self { guardian, port, password, version, hypopg };
         server.make_shop().await?;
         Ok(server)
     }
@@ -129,9 +115,7 @@ impl Server {
         // Nothing more is expected there, but a full pipe would stop the server.
         tokio::spawn(all_of(stderr));
         let client = &postgres.client;
-        let row = client
-            .query_one("SELECT split_part(version(), ' ', 2)", &[])
-            .await?;
+        let row = client.query_one("SELECT split_part(version(), ' ', 2)", &[]).await?;
         self.version = row.try_get(0)?;
         let password = &self.password;
         client
@@ -139,11 +123,7 @@ impl Server {
                 "CREATE ROLE {SHOP_ROLE} LOGIN PASSWORD '{password}'; GRANT pg_monitor TO {SHOP_ROLE};"
             ))
             .await?;
-        client
-            .batch_execute(&format!(
-                "CREATE DATABASE {SHOP_DATABASE} OWNER {SHOP_ROLE}"
-            ))
-            .await?;
+        client.batch_execute(&format!("CREATE DATABASE {SHOP_DATABASE} OWNER {SHOP_ROLE}")).await?;
         let query = "SELECT 1 FROM pg_available_extensions WHERE name = 'hypopg'";
         if client.query_opt(query, &[]).await?.is_some() {
             let shop = Connection::open(&self.config("postgres", SHOP_DATABASE)).await?;
@@ -160,11 +140,7 @@ impl Server {
 
     /// The same as a URL.
     pub(super) fn shop_url(&self) -> String {
-        shop_url(
-            SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
-            &self.password,
-            SHOP_DATABASE,
-        )
+        shop_url(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)), &self.password, SHOP_DATABASE)
     }
 
     /// The password of every role.
@@ -224,16 +200,7 @@ async fn initdb(
     let program: PathBuf = programs.join("initdb");
     let mut command = Command::new(&program);
     command
-        .args([
-            "-U",
-            "postgres",
-            "-A",
-            "scram-sha-256",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "--no-sync",
-        ])
+        .args(["-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"])
         .arg("-D")
         .arg(data)
         .arg("--pwfile")
@@ -260,19 +227,14 @@ async fn initdb(
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())
 }
 
 /// A port that was free a moment ago.
 fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 async fn all_of(output: Option<tokio::process::ChildStderr>) -> String {

@@ -102,11 +102,7 @@ pub(super) struct Shopper<'a> {
 
 impl<'a> Shopper<'a> {
     pub(super) fn new(client: &'a mut Client, random: StdRng) -> Self {
-        Self {
-            client,
-            random,
-            statements: HashMap::new(),
-        }
+        Self { client, random, statements: HashMap::new() }
     }
 
     /// The visitor's dice.
@@ -191,9 +187,7 @@ impl<'a> Shopper<'a> {
         let line = self.prepared(PLACE_LINE).await?;
         let stock = self.prepared(TAKE_STOCK).await?;
         let transaction = self.client.transaction().await?;
-        let row = transaction
-            .query_one(&place, &[&customer, &2997_i32])
-            .await?;
+        let row = transaction.query_one(&place, &[&customer, &2997_i32]).await?;
         let order: i64 = row.try_get(0)?;
         for product in &products {
             transaction.execute(&line, &[&order, product]).await?;
@@ -249,10 +243,7 @@ mod tests {
         for (visit, share) in MIX {
             let came = visits.iter().filter(|one| *one == visit).count();
             let expected = *share as usize * 100;
-            assert!(
-                came.abs_diff(expected) < 200,
-                "{visit:?}: {came} of {expected}"
-            );
+            assert!(came.abs_diff(expected) < 200, "{visit:?}: {came} of {expected}");
         }
     }
 }

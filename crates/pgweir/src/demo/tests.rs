@@ -16,11 +16,7 @@ fn the_next_minute_is_never_far_and_never_past() {
 }
 
 async fn plan(shop: &Connection, query: &str) -> String {
-    let rows = shop
-        .client
-        .simple_query(&format!("EXPLAIN {query}"))
-        .await
-        .unwrap();
+    let rows = shop.client.simple_query(&format!("EXPLAIN {query}")).await.unwrap();
     let lines = rows.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0),
         _ => None,
@@ -36,19 +32,12 @@ async fn the_shop_works_and_hurts_where_it_should() {
     let mut shop = Connection::open(&server.shop()).await.unwrap();
     load_shop(&shop, &mut progress).await.unwrap();
 
-    let row = shop
-        .client
-        .query_one("SELECT count(*) FROM order_lines", &[])
-        .await
-        .unwrap();
+    let row = shop.client.query_one("SELECT count(*) FROM order_lines", &[]).await.unwrap();
     assert_eq!(row.get::<_, i64>(0), 900_000);
     for (table, column) in schema::PLANTED {
         let query = format!("SELECT * FROM {table} WHERE {column} = '77'");
         let planned = plan(&shop, &query).await;
-        assert!(
-            planned.starts_with(&format!("Seq Scan on {table}")),
-            "{planned}"
-        );
+        assert!(planned.starts_with(&format!("Seq Scan on {table}")), "{planned}");
     }
     for healthy in [
         "SELECT * FROM products WHERE category_id = 7",
@@ -60,18 +49,9 @@ async fn the_shop_works_and_hurts_where_it_should() {
     }
 
     let mut shopper = Shopper::new(&mut shop.client, StdRng::seed_from_u64(7));
-    let all = [
-        Visit::Product,
-        Visit::Cart,
-        Visit::Account,
-        Visit::Order,
-        Visit::Category,
-    ];
+    let all = [Visit::Product, Visit::Cart, Visit::Account, Visit::Order, Visit::Category];
     for visit in all.into_iter().chain([Visit::Checkout]) {
-        assert!(
-            matches!(shopper.visit(visit).await, Ok(Visited::Done)),
-            "{visit:?}"
-        );
+        assert!(matches!(shopper.visit(visit).await, Ok(Visited::Done)), "{visit:?}");
     }
     assert!(matches!(shopper.collect_payment().await, Ok(Visited::Done)));
     let mut refused = 0;
@@ -80,10 +60,7 @@ async fn the_shop_works_and_hurts_where_it_should() {
             refused += 1;
         }
     }
-    assert!(
-        (3..=20).contains(&refused),
-        "{refused} of 100 sign-ups were refused"
-    );
+    assert!((3..=20).contains(&refused), "{refused} of 100 sign-ups were refused");
 
     let fix = report_with_fix("CREATE INDEX CONCURRENTLY ON public.carts (session_token);");
     let fixes = fixes::index_fixes(&fix);
@@ -122,14 +99,7 @@ async fn traffic_is_counted_and_ends() {
 
     let query = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'shop-%'";
     let deadline = Instant::now() + Duration::from_secs(10);
-    while shop
-        .client
-        .query_one(query, &[])
-        .await
-        .unwrap()
-        .get::<_, i64>(0)
-        > 0
-    {
+    while shop.client.query_one(query, &[]).await.unwrap().get::<_, i64>(0) > 0 {
         assert!(Instant::now() < deadline, "connections stay open");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -192,22 +162,12 @@ fn the_summary_compares_what_was_fixed_and_owns_up_to_what_was_not_found() {
     assert!(fixes::enough_measured(&after, &fixes));
     assert!(!fixes::enough_measured(&report_with(None, 9, 2.0), &fixes));
     let compared = fixes::compare(&before, &after, &fixes);
-    assert_eq!(
-        compared.len(),
-        1,
-        "BEGIN is no statement that an index helps"
-    );
+    assert_eq!(compared.len(), 1, "BEGIN is no statement that an index helps");
     assert_eq!(compared[0].title, "carts (session_token)");
-    assert_eq!(
-        (compared[0].before_p95_ms, compared[0].after_p95_ms),
-        (80.0, 2.0)
-    );
+    assert_eq!((compared[0].before_p95_ms, compared[0].after_p95_ms), (80.0, 2.0));
     let text = summary(&before, &after, &fixes, Style::default());
     assert!(text.contains("40 × faster"), "{text}");
-    assert!(
-        text.contains("100 → 100 a second, 40 % → 40 % of their time waiting"),
-        "{text}"
-    );
+    assert!(text.contains("100 → 100 a second, 40 % → 40 % of their time waiting"), "{text}");
     assert!(
         text.contains(
             "1 of the 4 indexes that the shop lacked were found; not found: order_lines (order_id), \

@@ -31,13 +31,7 @@ pub(super) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(super) fn new(load: &'a Load, console: &'a AdminConsole) -> Self {
-        Self {
-            load,
-            console,
-            recent: VecDeque::new(),
-            findings: 0,
-            ticks: 0,
-        }
+        Self { load, console, recent: VecDeque::new(), findings: 0, ticks: 0 }
     }
 
     /// Lets the traffic run until `end`, drawing the live line. Cancel-safe.
@@ -92,8 +86,7 @@ impl<'a> Watch<'a> {
             "most of the traffic fails: {}",
             counts.last_failure.unwrap_or_default()
         );
-        self.recent
-            .push_back((now, visits, self.load.take_latencies()));
+        self.recent.push_back((now, visits, self.load.take_latencies()));
         if self.recent.len() > RECENT_TICKS + 1 {
             self.recent.pop_front();
         }

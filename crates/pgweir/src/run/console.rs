@@ -12,7 +12,7 @@ use proxy::{AdminConsole, AdminRole, BoxFuture, Handover, Proxy};
 use sql::ShapeRegistry;
 
 use super::analyser::Analyser;
-use super::process::Reloader;
+use super::reloader::Reloader;
 
 /// Joins proxy, analyser and console. The proxy needs it to be built, and it needs the proxy: it is
 /// connected before the listener accepts.

@@ -3,11 +3,15 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::settings::Settings;
+
+/// How long a pgweir of this machine may take to accept a connection.
+const KNOCK: Duration = Duration::from_secs(1);
 
 /// The user that the file's URL logs in as.
 pub(crate) const LOCAL_ADMIN: &str = "pgweir_local";
@@ -45,15 +49,11 @@ impl LocalAdmin {
     pub(super) fn write(settings: &Settings, address: SocketAddr, password: &str) -> Option<Self> {
         let directory = state_directory(settings.data_dir.as_deref())?;
         let file = file_in(&directory, address.port());
-        let host = if address.ip().is_unspecified() {
-            "127.0.0.1".to_owned()
-        } else {
-            address.ip().to_string()
-        };
-        let url = format!(
-            "postgres://{LOCAL_ADMIN}:{password}@{host}:{}/pgweir\n",
-            address.port()
-        );
+        let mut reached = address;
+        if address.ip().is_unspecified() {
+            reached.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+        let url = format!("postgres://{LOCAL_ADMIN}:{password}@{reached}/pgweir\n");
         match write_private(&directory, &file, &url) {
             Ok(()) => Some(Self { file }),
             Err(error) => {
@@ -82,17 +82,30 @@ fn write_private(directory: &Path, file: &Path, text: &str) -> std::io::Result<(
 /// is.
 pub(crate) fn find() -> Option<String> {
     let directory = state_directory(std::env::var_os("PGWEIR_DATA_DIR").as_deref().map(Path::new))?;
-    let default = file_in(&directory, 6432);
-    let file = if default.exists() { default } else { the_only_one(&directory)? };
-    fs::read_to_string(file).ok().map(|url| url.trim().to_owned())
+    let mut urls = Vec::new();
+    for entry in fs::read_dir(&directory).ok()?.filter_map(Result::ok) {
+        let name = entry.file_name();
+        let Some(port) = port_in(&name.to_string_lossy()) else { continue };
+        // One that was killed left its file behind.
+        if let Ok(url) = fs::read_to_string(entry.path())
+            && is_listening(&url)
+        {
+            urls.push((port, url.trim().to_owned()));
+        }
+    }
+    match &urls[..] {
+        [(_, only)] => Some(only.clone()),
+        several => several.iter().find(|(port, _)| *port == 6432).map(|(_, url)| url.clone()),
+    }
 }
 
-fn the_only_one(directory: &Path) -> Option<PathBuf> {
-    let mut files = fs::read_dir(directory).ok()?.filter_map(Result::ok).filter(|entry| {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        name.starts_with("admin-") && name.ends_with(".url")
-    });
-    let only = files.next()?.path();
-    files.next().is_none().then_some(only)
+fn port_in(name: &str) -> Option<u16> {
+    name.strip_prefix("admin-")?.strip_suffix(".url")?.parse().ok()
+}
+
+/// Whether somebody listens where the URL points.
+fn is_listening(url: &str) -> bool {
+    let address = url.trim().split_once('@').and_then(|(_, rest)| rest.split_once('/'));
+    let address = address.and_then(|(address, _)| address.parse().ok());
+    address.is_some_and(|address| TcpStream::connect_timeout(&address, KNOCK).is_ok())
 }

@@ -11,7 +11,12 @@ use crate::settings::{LogFormat, Settings};
 pub(super) fn start(settings: &Settings) {
     let level = LevelFilter::from_level(settings.log_level);
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let builder = fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    let builder = fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        // It would complain on standard error, and panic where that is what is closed.
+        .log_internal_errors(false);
     // A second start, as in tests, changes nothing.
     let _ = match settings.log_format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -6,6 +6,7 @@ pub(crate) mod local_admin;
 mod logging;
 mod process;
 mod proxy_settings;
+mod reloader;
 mod signals;
 
 use std::future::Future;

@@ -5,7 +5,7 @@ use model::ShutdownMode;
 use proxy::Proxy;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::process::Reloader;
+use super::reloader::Reloader;
 
 /// The signals that are listened to.
 pub(super) struct Signals {

@@ -16,11 +16,7 @@ pub(super) fn upstreams(reader: &mut Reader, settings: &mut Settings) {
     let origin = reader.origin("upstream");
     let several = urls.len() > 1;
     for (position, url) in urls.iter().enumerate() {
-        let nth = if several {
-            format!("URL {} ", position + 1)
-        } else {
-            String::new()
-        };
+        let nth = if several { format!("URL {} ", position + 1) } else { String::new() };
         match Upstream::parse(url) {
             Ok((upstream, warnings)) => {
                 reader.warnings.extend(warnings);
@@ -32,10 +28,10 @@ pub(super) fn upstreams(reader: &mut Reader, settings: &mut Settings) {
         }
     }
     if !several {
-        settings.fallback = settings.upstreams.first().map(|upstream| Database {
-            dbname: None,
-            ..Database::on(upstream)
-        });
+        settings.fallback = settings
+            .upstreams
+            .first()
+            .map(|upstream| Database { dbname: None, ..Database::on(upstream) });
         return;
     }
     for upstream in &settings.upstreams {
@@ -45,11 +41,7 @@ pub(super) fn upstreams(reader: &mut Reader, settings: &mut Settings) {
             reader.problem(origin.clone(), "upstream", message);
             continue;
         };
-        if settings
-            .databases
-            .insert(name.clone(), Database::on(upstream))
-            .is_some()
-        {
+        if settings.databases.insert(name.clone(), Database::on(upstream)).is_some() {
             let message = format!("two URLs name the database {name}");
             reader.problem(origin.clone(), "upstream", message);
         }
@@ -64,13 +56,7 @@ pub(super) fn users(reader: &mut Reader, settings: &mut Settings) {
             values::text(raw).and_then(|text| Password::parse(&text))
         });
         let pool_mode = reader.key((&path, section), "pool_mode", values::pool_mode);
-        settings.users.insert(
-            name.clone(),
-            User {
-                password,
-                pool_mode,
-            },
-        );
+        settings.users.insert(name.clone(), User { password, pool_mode });
     }
     for upstream in &settings.upstreams {
         if let Some(name) = &upstream.user {
@@ -82,11 +68,8 @@ pub(super) fn users(reader: &mut Reader, settings: &mut Settings) {
     }
     reader.written.users = sections;
     if !reader.is_written("admin_users") {
-        settings.admin_users = settings
-            .upstreams
-            .iter()
-            .filter_map(|upstream| upstream.user.clone())
-            .collect();
+        settings.admin_users =
+            settings.upstreams.iter().filter_map(|upstream| upstream.user.clone()).collect();
         settings.admin_users.sort();
         settings.admin_users.dedup();
     }
@@ -134,17 +117,15 @@ fn database(
     let forced_password = reader.key(at, "password", values::text).map(Secret::new);
     let pool_size = reader.key(at, "pool_size", values::count);
     let pool_mode = reader.key(at, "pool_mode", values::pool_mode);
-    if let (Some(value), false) = (
-        section.values.get("password"),
-        section.values.contains_key("user"),
-    ) {
+    if let (Some(value), false) =
+        (section.values.get("password"), section.values.contains_key("user"))
+    {
         let message = "is of no use without `user`; other users have theirs in [users.NAME]";
         reader.problem(value.origin.clone(), format!("{path}.password"), message);
     }
-    if let (Some(value), Some('/')) = (
-        section.values.get("host"),
-        host.as_ref().and_then(|host| host.chars().next()),
-    ) {
+    if let (Some(value), Some('/')) =
+        (section.values.get("host"), host.as_ref().and_then(|host| host.chars().next()))
+    {
         let message = "names a Unix socket, which is not offered yet";
         reader.problem(value.origin.clone(), format!("{path}.host"), message);
     }
@@ -156,19 +137,9 @@ fn database(
         }
         return None;
     };
-    let port = port
-        .or(inherited.map(|fallback| fallback.port))
-        .unwrap_or(5432);
+    let port = port.or(inherited.map(|fallback| fallback.port)).unwrap_or(5432);
     let dbname = dbname.or_else(|| (name != "*").then(|| name.to_owned()));
-    Some(Database {
-        host,
-        port,
-        dbname,
-        forced_user,
-        forced_password,
-        pool_size,
-        pool_mode,
-    })
+    Some(Database { host, port, dbname, forced_user, forced_password, pool_size, pool_mode })
 }
 
 pub(super) fn authentication(reader: &mut Reader, settings: &mut Settings) {

@@ -20,9 +20,7 @@ impl Settings {
                 key: key.to_owned(),
                 value,
                 default,
-                changeable: REFERENCE
-                    .iter()
-                    .any(|row| row.name == key && row.reloadable),
+                changeable: REFERENCE.iter().any(|row| row.name == key && row.reloadable),
             })
             .collect();
         rows.sort_by(|a, b| a.key.cmp(&b.key));
@@ -40,11 +38,7 @@ impl Settings {
                 before != after || hidden && self.catalog_password != new.catalog_password
             })
             .map(|((name, _), _)| name)
-            .filter(|name| {
-                REFERENCE
-                    .iter()
-                    .any(|row| row.name == *name && !row.reloadable)
-            })
+            .filter(|name| REFERENCE.iter().any(|row| row.name == *name && !row.reloadable))
             .collect()
     }
 
@@ -95,25 +89,13 @@ impl Settings {
             ("default_pool_size", default_pool_size.to_string()),
             ("max_client_conn", max_client_conn.to_string()),
             ("max_wait_queue", or_zero(*max_wait_queue)),
-            (
-                "max_prepared_statements",
-                max_prepared_statements.to_string(),
-            ),
-            (
-                "query_wait_timeout",
-                seconds(query_wait_timeout.unwrap_or_default()),
-            ),
-            (
-                "server_idle_timeout",
-                seconds(server_idle_timeout.unwrap_or_default()),
-            ),
+            ("max_prepared_statements", max_prepared_statements.to_string()),
+            ("query_wait_timeout", seconds(query_wait_timeout.unwrap_or_default())),
+            ("server_idle_timeout", seconds(server_idle_timeout.unwrap_or_default())),
             ("server_lifetime", seconds(*server_lifetime)),
             ("server_connect_timeout", seconds(*server_connect_timeout)),
             ("server_login_retry", seconds(*server_login_retry)),
-            (
-                "client_login_timeout",
-                seconds(client_login_timeout.unwrap_or_default()),
-            ),
+            ("client_login_timeout", seconds(client_login_timeout.unwrap_or_default())),
             ("shutdown_timeout", seconds(*shutdown_timeout)),
             ("worker_threads", or_zero(*worker_threads)),
             ("max_fingerprints", max_fingerprints.to_string()),

@@ -42,17 +42,12 @@ pub(crate) fn read(written: &mut Written, path: &Path, contents: &str) {
             _ => match REFERENCE.iter().find(|setting| setting.name == name) {
                 Some(setting) => {
                     let origin = places.origin(value.span());
-                    let value = WrittenValue {
-                        raw: raw(value.get_ref()),
-                        origin,
-                    };
+                    let value = WrittenValue { raw: raw(value.get_ref()), origin };
                     written.settings.insert(setting.name, value);
                 }
                 None => {
-                    let known = REFERENCE
-                        .iter()
-                        .map(|setting| setting.name)
-                        .chain(["databases", "users"]);
+                    let known =
+                        REFERENCE.iter().map(|setting| setting.name).chain(["databases", "users"]);
                     written.problem(places.origin(key.span()), name, &advice(name, known));
                 }
             },
@@ -80,10 +75,7 @@ fn read_sections(
             let key_name = key.get_ref().as_ref();
             if known.iter().any(|known| known.name == key_name) {
                 let origin = places.origin(value.span());
-                let value = WrittenValue {
-                    raw: raw(value.get_ref()),
-                    origin,
-                };
+                let value = WrittenValue { raw: raw(value.get_ref()), origin };
                 values.insert(key_name.to_owned(), value);
             } else {
                 let advice = advice(key_name, known.iter().map(|known| known.name));
@@ -102,10 +94,9 @@ fn raw(value: &DeValue<'_>) -> Raw {
         DeValue::String(text) => Raw::Text(text.to_string()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .map_or(Raw::Other("a number out of range"), Raw::Integer),
-        DeValue::Float(number) => number
-            .as_str()
-            .parse()
-            .map_or(Raw::Other("a number out of range"), Raw::Float),
+        DeValue::Float(number) => {
+            number.as_str().parse().map_or(Raw::Other("a number out of range"), Raw::Float)
+        }
         DeValue::Boolean(value) => Raw::Boolean(*value),
         DeValue::Datetime(_) => Raw::Other("a date or time"),
         DeValue::Array(items) => Raw::List(items.iter().map(|item| raw(item.get_ref())).collect()),

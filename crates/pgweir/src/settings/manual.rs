@@ -72,11 +72,8 @@ pub fn markdown() -> String {
 fn keys(page: &mut String, keys: &[KeyReference]) {
     let _ = page.write_str("| key | value | default | what it does |\n| --- | --- | --- | --- |\n");
     for key in keys {
-        let _ = writeln!(
-            page,
-            "| `{}` | {} | {} | {} |",
-            key.name, key.kind, key.default, key.what
-        );
+        let _ =
+            writeln!(page, "| `{}` | {} | {} | {} |", key.name, key.kind, key.default, key.what);
     }
 }
 
@@ -85,10 +82,7 @@ fn keys(page: &mut String, keys: &[KeyReference]) {
 pub fn plain_text() -> String {
     let mut text = String::new();
     let width = |of: fn(&KeyReference) -> &str, rows: &[KeyReference]| {
-        rows.iter()
-            .map(|row| of(row).chars().count())
-            .max()
-            .unwrap_or(0)
+        rows.iter().map(|row| of(row).chars().count()).max().unwrap_or(0)
     };
     let rows: Vec<(KeyReference, String)> = REFERENCE
         .iter()
@@ -103,29 +97,14 @@ pub fn plain_text() -> String {
         })
         .collect();
     let columns: Vec<KeyReference> = rows.iter().map(|(row, _)| *row).collect();
-    let (name, kind) = (
-        width(|row| row.name, &columns),
-        width(|row| row.kind, &columns),
-    );
+    let (name, kind) = (width(|row| row.name, &columns), width(|row| row.kind, &columns));
     for (row, default) in &rows {
         let _ = writeln!(text, "{:name$}  {:kind$}  {default}", row.name, row.kind);
     }
     text.push_str("\n[databases.NAME]: ");
-    text.push_str(
-        &DATABASE_KEYS
-            .iter()
-            .map(|key| key.name)
-            .collect::<Vec<_>>()
-            .join(", "),
-    );
+    text.push_str(&DATABASE_KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", "));
     text.push_str("\n[users.NAME]: ");
-    text.push_str(
-        &USER_KEYS
-            .iter()
-            .map(|key| key.name)
-            .collect::<Vec<_>>()
-            .join(", "),
-    );
+    text.push_str(&USER_KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", "));
     text.push_str("\n\npgweir settings --markdown says what each does.\n");
     text
 }

@@ -2,48 +2,21 @@
 
 /// PgBouncer's settings that mean something here under another name, or are not offered.
 const PGBOUNCER: &[(&str, &str)] = &[
-    (
-        "listen_addr",
-        "write address and port together: listen = \"127.0.0.1:6432\"",
-    ),
-    (
-        "listen_port",
-        "write address and port together: listen = \"127.0.0.1:6432\"",
-    ),
-    (
-        "auth_file",
-        "write each user as [users.NAME] with its password",
-    ),
-    (
-        "auth_query",
-        "it is not offered yet; write users as [users.NAME]",
-    ),
-    (
-        "auth_user",
-        "it is not offered yet; write users as [users.NAME]",
-    ),
+    ("listen_addr", "write address and port together: listen = \"127.0.0.1:6432\""),
+    ("listen_port", "write address and port together: listen = \"127.0.0.1:6432\""),
+    ("auth_file", "write each user as [users.NAME] with its password"),
+    ("auth_query", "it is not offered yet; write users as [users.NAME]"),
+    ("auth_user", "it is not offered yet; write users as [users.NAME]"),
     ("auth_hba_file", "it is not offered yet; use auth_type"),
     ("logfile", "the log goes to standard error"),
-    (
-        "pidfile",
-        "no such file is written; leave it to the service manager",
-    ),
+    ("pidfile", "no such file is written; leave it to the service manager"),
     ("unix_socket_dir", "Unix sockets are not offered yet"),
     ("min_pool_size", "it is not offered yet"),
     ("reserve_pool_size", "it is not offered yet"),
     ("reserve_pool_timeout", "it is not offered yet"),
-    (
-        "max_db_connections",
-        "it is not offered yet; each pool is bounded by pool_size",
-    ),
-    (
-        "max_user_connections",
-        "it is not offered yet; each pool is bounded by pool_size",
-    ),
-    (
-        "query_timeout",
-        "it is not offered yet; statement_timeout does it on the server",
-    ),
+    ("max_db_connections", "it is not offered yet; each pool is bounded by pool_size"),
+    ("max_user_connections", "it is not offered yet; each pool is bounded by pool_size"),
+    ("query_timeout", "it is not offered yet; statement_timeout does it on the server"),
     ("client_idle_timeout", "it is not offered yet"),
     (
         "idle_transaction_timeout",
@@ -51,18 +24,9 @@ const PGBOUNCER: &[(&str, &str)] = &[
                                   does it on the server",
     ),
     ("transaction_timeout", "it is not offered yet"),
-    (
-        "server_reset_query",
-        "it is not needed: server connections are always given back clean",
-    ),
-    (
-        "server_check_query",
-        "it is not needed: dead server connections are noticed",
-    ),
-    (
-        "ignore_startup_parameters",
-        "it is not needed: startup parameters are carried",
-    ),
+    ("server_reset_query", "it is not needed: server connections are always given back clean"),
+    ("server_check_query", "it is not needed: dead server connections are noticed"),
+    ("ignore_startup_parameters", "it is not needed: startup parameters are carried"),
     ("client_tls_sslmode", "TLS is not offered yet"),
     ("server_tls_sslmode", "TLS is not offered yet"),
 ];

@@ -85,9 +85,7 @@ impl Password {
 fn is_scram_verifier(text: &str) -> bool {
     let base64 = |part: &str| {
         !part.is_empty()
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
     };
     let Some((head, keys)) = text.split_once('$') else {
         return false;
@@ -99,7 +97,5 @@ fn is_scram_verifier(text: &str) -> bool {
     };
     iterations.parse::<u32>().is_ok_and(|n| n > 0)
         && base64(salt)
-        && [stored, server]
-            .into_iter()
-            .all(|key| key.len() == 44 && base64(key))
+        && [stored, server].into_iter().all(|key| key.len() == 44 && base64(key))
 }

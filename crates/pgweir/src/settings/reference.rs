@@ -54,21 +54,12 @@ const fn setting(
     default: Fallback,
     what: &'static str,
 ) -> SettingReference {
-    SettingReference {
-        name,
-        kind,
-        default,
-        what,
-        reloadable: true,
-    }
+    SettingReference { name, kind, default, what, reloadable: true }
 }
 
 /// Fixed while the process runs.
 const fn fixed(setting: SettingReference) -> SettingReference {
-    SettingReference {
-        reloadable: false,
-        ..setting
-    }
+    SettingReference { reloadable: false, ..setting }
 }
 
 use Fallback::{Depends, Unset, Value};
@@ -118,12 +109,7 @@ pub const REFERENCE: &[SettingReference] = &[
         Depends("the URL's user"),
         "Who may run commands in the admin console (databases `pgweir` and `pgbouncer`).",
     ),
-    setting(
-        "stats_users",
-        NAMES,
-        Value(""),
-        "Who may look, and only look, in the admin console.",
-    ),
+    setting("stats_users", NAMES, Value(""), "Who may look, and only look, in the admin console."),
     setting(
         "pool_mode",
         "transaction, session",
@@ -222,12 +208,7 @@ pub const REFERENCE: &[SettingReference] = &[
         Depends("the URL's user"),
         "Who the analyser logs in to the server as.",
     )),
-    fixed(setting(
-        "catalog_password",
-        TEXT,
-        Unset,
-        "Password of `catalog_user`.",
-    )),
+    fixed(setting("catalog_password", TEXT, Unset, "Password of `catalog_user`.")),
     fixed(setting(
         "log_format",
         "human, json",

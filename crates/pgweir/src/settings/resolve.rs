@@ -29,9 +29,7 @@ pub(crate) fn resolve(mut written: Written) -> Result<Resolved, SettingsError> {
     access::databases(&mut reader, &mut settings);
     access::authentication(&mut reader, &mut settings);
     reader.whole(&settings);
-    let Reader {
-        problems, warnings, ..
-    } = reader;
+    let Reader { problems, warnings, .. } = reader;
     if problems.is_empty() {
         Ok(Resolved { settings, warnings })
     } else {
@@ -53,11 +51,7 @@ impl Reader {
         key: impl Into<String>,
         message: impl Into<String>,
     ) {
-        self.problems.push(Problem {
-            origin,
-            key: key.into(),
-            message: message.into(),
-        });
+        self.problems.push(Problem { origin, key: key.into(), message: message.into() });
     }
 
     pub(super) fn warn(&mut self, warning: impl Into<String>) {
@@ -65,10 +59,7 @@ impl Reader {
     }
 
     pub(super) fn origin(&self, name: &str) -> Origin {
-        self.written
-            .settings
-            .get(name)
-            .map_or(Origin::Whole, |value| value.origin.clone())
+        self.written.settings.get(name).map_or(Origin::Whole, |value| value.origin.clone())
     }
 
     pub(super) fn is_written(&self, name: &str) -> bool {
@@ -112,78 +103,28 @@ impl Reader {
         let secret = |raw: &Raw| values::text(raw).map(|text| Some(Secret::new(text)));
         self.set(&mut settings.listen, "listen", values::address);
         self.set(&mut settings.http, "http", values::address);
-        self.set(&mut settings.data_dir, "data_dir", |raw| {
-            values::path(raw).map(Some)
-        });
+        self.set(&mut settings.data_dir, "data_dir", |raw| values::path(raw).map(Some));
         self.set(&mut settings.auth_type, "auth_type", values::auth_type);
         self.set(&mut settings.admin_users, "admin_users", values::list);
         self.set(&mut settings.stats_users, "stats_users", values::list);
         self.set(&mut settings.pool_mode, "pool_mode", values::pool_mode);
-        self.set(
-            &mut settings.default_pool_size,
-            "default_pool_size",
-            values::count,
-        );
-        self.set(
-            &mut settings.max_client_conn,
-            "max_client_conn",
-            values::count,
-        );
-        self.set(
-            &mut settings.max_wait_queue,
-            "max_wait_queue",
-            values::limit,
-        );
-        self.set(
-            &mut settings.max_prepared_statements,
-            "max_prepared_statements",
-            values::count,
-        );
-        self.set(
-            &mut settings.query_wait_timeout,
-            "query_wait_timeout",
-            values::timeout,
-        );
-        self.set(
-            &mut settings.server_idle_timeout,
-            "server_idle_timeout",
-            values::timeout,
-        );
-        self.set(
-            &mut settings.server_lifetime,
-            "server_lifetime",
-            values::duration,
-        );
+        self.set(&mut settings.default_pool_size, "default_pool_size", values::count);
+        self.set(&mut settings.max_client_conn, "max_client_conn", values::count);
+        self.set(&mut settings.max_wait_queue, "max_wait_queue", values::limit);
+        self.set(&mut settings.max_prepared_statements, "max_prepared_statements", values::count);
+        self.set(&mut settings.query_wait_timeout, "query_wait_timeout", values::timeout);
+        self.set(&mut settings.server_idle_timeout, "server_idle_timeout", values::timeout);
+        self.set(&mut settings.server_lifetime, "server_lifetime", values::duration);
         self.set(
             &mut settings.server_connect_timeout,
             "server_connect_timeout",
             values::some_duration,
         );
-        self.set(
-            &mut settings.server_login_retry,
-            "server_login_retry",
-            values::duration,
-        );
-        self.set(
-            &mut settings.client_login_timeout,
-            "client_login_timeout",
-            values::timeout,
-        );
-        self.set(
-            &mut settings.shutdown_timeout,
-            "shutdown_timeout",
-            values::duration,
-        );
-        self.set(
-            &mut settings.worker_threads,
-            "worker_threads",
-            values::threads,
-        );
-        self.set(
-            &mut settings.max_fingerprints,
-            "max_fingerprints",
-            values::count,
-        );
+        self.set(&mut settings.server_login_retry, "server_login_retry", values::duration);
+        self.set(&mut settings.client_login_timeout, "client_login_timeout", values::timeout);
+        self.set(&mut settings.shutdown_timeout, "shutdown_timeout", values::duration);
+        self.set(&mut settings.worker_threads, "worker_threads", values::threads);
+        self.set(&mut settings.max_fingerprints, "max_fingerprints", values::count);
         self.set(&mut settings.analyse, "analyse", values::boolean);
         self.set(&mut settings.catalog_user, "catalog_user", some_text);
         self.set(&mut settings.catalog_password, "catalog_password", secret);
@@ -194,11 +135,7 @@ impl Reader {
     /// What only shows in the whole.
     fn whole(&mut self, settings: &Settings) {
         if settings.http == settings.listen && settings.listen.port() != 0 {
-            let origin = self.origin(if self.is_written("http") {
-                "http"
-            } else {
-                "listen"
-            });
+            let origin = self.origin(if self.is_written("http") { "http" } else { "listen" });
             let message = format!("listen and http are both {}", settings.listen);
             self.problem(origin, "http", message);
         }

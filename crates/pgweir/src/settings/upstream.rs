@@ -106,13 +106,7 @@ impl Upstream {
         if password.is_some() && user.is_none() {
             return Err("has a password and no user".to_owned());
         }
-        Ok(Self {
-            host,
-            port,
-            user,
-            password,
-            dbname,
-        })
+        Ok(Self { host, port, user, password, dbname })
     }
 }
 

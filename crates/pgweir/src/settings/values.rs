@@ -118,10 +118,7 @@ pub(crate) fn list(raw: &Raw) -> Checked<Vec<String>> {
             .map(str::to_owned)
             .collect()),
         Raw::List(items) => items.iter().map(text).collect(),
-        other => Err(format!(
-            "is {}; write a list of names: [\"a\", \"b\"]",
-            other.kind()
-        )),
+        other => Err(format!("is {}; write a list of names: [\"a\", \"b\"]", other.kind())),
     }
 }
 
@@ -158,12 +155,7 @@ fn whole(raw: &Raw, least: u32, most: u32) -> Checked<u32> {
     number
         .and_then(|number| u32::try_from(number).ok())
         .filter(|number| (least..=most).contains(number))
-        .ok_or_else(|| {
-            format!(
-                "{} is not a whole number between {least} and {most}",
-                raw.shown()
-            )
-        })
+        .ok_or_else(|| format!("{} is not a whole number between {least} and {most}", raw.shown()))
 }
 
 /// A count of at least one, at most a million.
@@ -208,10 +200,7 @@ pub(crate) fn address(raw: &Raw) -> Checked<SocketAddr> {
         "*" => Ipv4Addr::UNSPECIFIED,
         _ => return Err(wrong()),
     };
-    Ok(SocketAddr::from((
-        address,
-        port.parse::<u16>().map_err(|_| wrong())?,
-    )))
+    Ok(SocketAddr::from((address, port.parse::<u16>().map_err(|_| wrong())?)))
 }
 
 /// `"15s"`, `"2m"`, `"500ms"`, or a number of seconds as PgBouncer has it.
@@ -270,10 +259,7 @@ pub(crate) fn pool_mode(raw: &Raw) -> Checked<PoolMode> {
         "transaction" => Ok(PoolMode::Transaction),
         "session" => Ok(PoolMode::Session),
         "statement" => Err("`statement` is not offered yet; use transaction or session".to_owned()),
-        _ => Err(format!(
-            "{} is not a pool mode; use transaction or session",
-            raw.shown()
-        )),
+        _ => Err(format!("{} is not a pool mode; use transaction or session", raw.shown())),
     }
 }
 
@@ -284,9 +270,9 @@ pub(crate) fn auth_type(raw: &Raw) -> Checked<AuthType> {
         "plain" => Ok(AuthType::Plain),
         "md5" => Ok(AuthType::Md5),
         "scram-sha-256" => Ok(AuthType::ScramSha256),
-        other @ ("any" | "hba" | "cert" | "ldap" | "pam") => Err(format!(
-            "`{other}` is not offered yet; use scram-sha-256, md5, plain or trust"
-        )),
+        other @ ("any" | "hba" | "cert" | "ldap" | "pam") => {
+            Err(format!("`{other}` is not offered yet; use scram-sha-256, md5, plain or trust"))
+        }
         _ => Err(format!(
             "{} is not a way to authenticate; use scram-sha-256, md5, plain or trust",
             raw.shown()
@@ -299,10 +285,7 @@ pub(crate) fn log_format(raw: &Raw) -> Checked<LogFormat> {
     match text(raw)?.as_str() {
         "human" => Ok(LogFormat::Human),
         "json" => Ok(LogFormat::Json),
-        _ => Err(format!(
-            "{} is not a log format; use human or json",
-            raw.shown()
-        )),
+        _ => Err(format!("{} is not a log format; use human or json", raw.shown())),
     }
 }
 

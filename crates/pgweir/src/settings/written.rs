@@ -75,10 +75,7 @@ impl Written {
             let origin = Origin::Variable(variable.to_owned());
             match value.into_string() {
                 Ok(text) => {
-                    let value = WrittenValue {
-                        raw: Raw::Text(text),
-                        origin,
-                    };
+                    let value = WrittenValue { raw: Raw::Text(text), origin };
                     self.settings.insert(setting.name, value);
                 }
                 Err(_) => self.problem(origin, setting.name, "is not valid UTF-8"),
@@ -92,8 +89,7 @@ impl Written {
         match REFERENCE.iter().find(|setting| setting.name == name) {
             Some(setting) => {
                 let raw = Raw::Text(value.into());
-                self.settings
-                    .insert(setting.name, WrittenValue { raw, origin });
+                self.settings.insert(setting.name, WrittenValue { raw, origin });
             }
             None => {
                 let advice = advice(name, REFERENCE.iter().map(|setting| setting.name));
@@ -109,18 +105,13 @@ impl Written {
         }
         let raw = Raw::List(urls.iter().cloned().map(Raw::Text).collect());
         let origin = Origin::Flag("DATABASE_URL".to_owned());
-        self.settings
-            .insert("upstream", WrittenValue { raw, origin });
+        self.settings.insert("upstream", WrittenValue { raw, origin });
     }
 
     /// Adds a problem that reading the sources showed.
     pub(crate) fn problem(&mut self, origin: Origin, key: &str, message: &str) {
         let (key, message) = (key.to_owned(), message.to_owned());
-        self.problems.push(Problem {
-            origin,
-            key,
-            message,
-        });
+        self.problems.push(Problem { origin, key, message });
     }
 
     /// Checks everything and makes it usable; see [`super::Settings`].

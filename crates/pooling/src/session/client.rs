@@ -7,18 +7,17 @@ use wire::frame::{HEAD_BYTES, Head, write_head, write_message};
 use wire::frontend::{self, Bind, Parse, Target};
 
 use super::effect::{Effect, deallocated_name};
+use super::fronts::{calls_large_object, front_limit};
 use super::measure::Running;
 use super::pins::PinReason;
-use super::{Body, ClientSession, ClientStep, Io, Portal, ServerSession, samples};
+use super::{Barrier, Body, ClientSession, ClientStep, Io, Portal, ServerSession, samples};
 use crate::error::PoolingError;
-use crate::prepared::{SERVER_NAME_PREFIX, ServerName, Statement};
-use crate::replies::Expected;
+use crate::prepared::{SERVER_NAME_PREFIX, Statement};
+use crate::replies::{Deallocated, Expected};
 
-/// How much of a message must be at hand before it is dealt with; the rest is streamed.
-const QUERY_FRONT_BYTES: usize = 64 * 1024;
-const BIND_FRONT_BYTES: usize = 64 * 1024;
-/// The longest text of a prepared statement that is kept.
-const PARSE_FRONT_BYTES: usize = 1024 * 1024;
+/// How much may be added at once to what the client sends: a few bytes of its may stand for a long
+/// statement that must be prepared again.
+const MAX_ADDED_BYTES: usize = 512 * 1024;
 
 impl ClientSession {
     /// Deals with a client's bytes. `server` is the connection it holds, if it holds one.
@@ -32,6 +31,7 @@ impl ClientSession {
         io: &mut Io<'_>,
     ) -> Result<ClientStep, PoolingError> {
         let mut consumed = 0;
+        let enough = io.to_server.len() + input.len() + MAX_ADDED_BYTES;
         loop {
             let rest = &input[consumed..];
             if let Some(body) = &mut self.body {
@@ -42,6 +42,13 @@ impl ClientSession {
                 if body.forward {
                     io.to_server.extend_from_slice(&rest[..taken]);
                     self.meter.received_more(taken);
+                }
+                // Of a Query too long to be read, the rest may hold statements that nobody saw. One
+                // semicolon at its end ends the statement that was seen.
+                let end = body.remaining.saturating_sub(2);
+                let unseen = &rest[..taken.min(end)];
+                if body.statements && unseen.contains(&b';') {
+                    self.pins.add(PinReason::LongText);
                 }
                 body.remaining -= taken;
                 consumed += taken;
@@ -60,32 +67,39 @@ impl ClientSession {
             if head.kind == frontend::TERMINATE {
                 return Ok(ClientStep::Terminate);
             }
+            if server.is_some() {
+                if io.to_server.len() > enough {
+                    return Ok(ClientStep::Full { consumed });
+                }
+                if self.barrier == Barrier::Shut && !passes_barrier(head.kind) {
+                    return Ok(ClientStep::Wait { consumed });
+                }
+            }
             let forward = match server.as_deref_mut() {
                 // After an error the server skips to the next Sync (manual 55.2.3); what it would
                 // skip is not sent, since nothing would answer.
                 Some(_) if self.skipping && head.kind != frontend::SYNC => false,
-                Some(server) => {
-                    self.attached(head, bytes, server, io)?;
-                    true
-                }
+                Some(server) => self.attached(head, bytes, server, io)?,
                 None if self.answer_detached(head, bytes, io)? => false,
                 None => return Ok(ClientStep::NeedServer { consumed }),
             };
             consumed += HEAD_BYTES + front;
             if head.body > front {
-                self.body = Some(Body { remaining: head.body - front, forward });
+                let statements = head.kind == frontend::QUERY && forward;
+                self.body = Some(Body { remaining: head.body - front, forward, statements });
             }
         }
     }
 
-    /// Deals with one message, or the front of one, for the server that the client holds.
+    /// Deals with one message, or the front of one, for the server that the client holds. False if
+    /// something else was sent in its place, so that the rest of it must not follow.
     fn attached(
         &mut self,
         head: Head,
         front: &[u8],
         server: &mut ServerSession,
         io: &mut Io<'_>,
-    ) -> Result<(), PoolingError> {
+    ) -> Result<bool, PoolingError> {
         self.meter.arrived(HEAD_BYTES + front.len(), io.now);
         self.skipping = false;
         if self.reattach && self.between_transactions() {
@@ -93,17 +107,32 @@ impl ClientSession {
         }
         match head.kind {
             frontend::QUERY => self.query(head, front, server, io),
-            frontend::PARSE => self.parse(head, front, server, io)?,
+            frontend::PARSE => return self.parse(head, front, server, io),
             frontend::BIND => self.bind(head, front, server, io)?,
             frontend::DESCRIBE => self.describe(head, front, server, io)?,
-            frontend::EXECUTE => self.execute(head, front, io)?,
+            frontend::EXECUTE => self.execute(head, front, server, io)?,
             frontend::CLOSE => self.close(head, front, server, io)?,
-            frontend::SYNC => self.expect(Expected::Sync, head, front, io),
+            // While a COPY reads, the server ignores it (manual 55.2.6): nothing will answer.
+            frontend::SYNC if self.copy_reads => {
+                self.lost_sync = true;
+                forward(head, front, io);
+            }
+            frontend::SYNC => {
+                if self.barrier == Barrier::AtSync {
+                    self.barrier = Barrier::Shut;
+                }
+                server.statements.pipeline_sent();
+                self.expect(Expected::Sync, head, front, io);
+            }
             frontend::FUNCTION_CALL => {
+                if !calls_large_object(front) {
+                    self.pins.add(PinReason::FunctionCall);
+                }
                 server.statements.set_unnamed(None);
                 self.expect(Expected::FunctionCall, head, front, io);
             }
             frontend::COPY_DONE | frontend::COPY_FAIL => {
+                self.copy_reads = false;
                 // Outside of a COPY the server ignores them: nothing will answer.
                 if !self.quiet {
                     self.replies.push(Expected::CopyEnd);
@@ -113,7 +142,7 @@ impl ClientSession {
             // CopyData and Flush have no answer of their own.
             _ => forward(head, front, io),
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Forwards a message and waits for its answer.
@@ -127,15 +156,25 @@ impl ClientSession {
         let text = frontend::read_query(front);
         let mut observed = std::mem::take(&mut self.observed);
         io.shapes.observe(text, &mut observed);
+        if head.body == front.len() && self.deallocate_here(&observed, text, server, io) {
+            observed.clear();
+            self.observed = observed;
+            return;
+        }
         let renamed = match &observed[..] {
-            [only] => self.deallocate(&only.shape, text, server, io),
+            // Of a longer message the rest would follow what is sent in its place.
+            [only] if head.body == front.len() => self.deallocate(&only.shape, text, server, io),
             _ => None,
         };
         let statements = u32::try_from(observed.len()).unwrap_or(u32::MAX);
         for one in observed.drain(..) {
             let text = text.get(one.range.clone()).unwrap_or_default();
+            let effect = Effect::of(&one.shape, text, &server.parameters);
+            if effect.is_barrier() {
+                self.barrier = Barrier::Shut;
+            }
             self.meter.begin(Running {
-                effect: Effect::of(&one.shape, text),
+                effect,
                 sample: samples::of_text(&one.shape, text),
                 shape: one.shape,
                 values: one.values,
@@ -147,14 +186,15 @@ impl ClientSession {
         // Both sides forget the unnamed statement (manual 55.2.3).
         server.statements.set_unnamed(None);
         self.statements.remove(b"");
-        let expected = Expected::Query { statements };
+        self.unpin_large();
+        let expected = Expected::Query { statements, deallocated: None };
         match renamed {
-            Some(name) => {
-                self.replies.push(expected);
-                self.quiet = false;
-                let text = format!("DEALLOCATE \"{name}\"");
+            Some(deallocated) => {
+                let text = format!("DEALLOCATE \"{}\"", deallocated.server);
                 frontend::write_query(io.to_server, text.as_bytes());
-                server.statements.forget(name);
+                server.statements.forget(deallocated.server);
+                self.replies.push(Expected::Query { statements, deallocated: Some(deallocated) });
+                self.quiet = false;
             }
             None => self.expect(expected, head, front, io),
         }
@@ -168,12 +208,14 @@ impl ClientSession {
         text: &[u8],
         server: &mut ServerSession,
         io: &mut Io<'_>,
-    ) -> Option<ServerName> {
+    ) -> Option<Box<Deallocated>> {
         if shape.effect != sql::SessionEffect::Deallocate {
             return None;
         }
-        let statement = self.statements.remove(deallocated_name(text)?.as_bytes())?;
-        Some(self.prepare_on(&statement, server, io))
+        let name = deallocated_name(text)?.into_bytes().into_boxed_slice();
+        let statement = self.statements.remove(&name)?;
+        let server = self.prepare_on(&statement, server, io);
+        Some(Box::new(Deallocated { name, statement, server }))
     }
 
     fn parse(
@@ -182,7 +224,7 @@ impl ClientSession {
         front: &[u8],
         server: &mut ServerSession,
         io: &mut Io<'_>,
-    ) -> Result<(), PoolingError> {
+    ) -> Result<bool, PoolingError> {
         self.meter.client_parse();
         let whole = head.body == front.len();
         let read = if whole { Parse::read(front) } else { Parse::read_front(front) };
@@ -198,14 +240,16 @@ impl ClientSession {
             self.meter.server_parse();
             server.statements.set_unnamed(Some(Arc::clone(&statement)));
             self.statements.insert(b"", Arc::clone(&statement));
+            self.unpin_large();
             let expected = Expected::Parse { name: Box::default(), statement, server: None };
             self.expect(expected, head, front, io);
-            return Ok(());
+            return Ok(true);
         }
         if self.statements.get(parse.name).is_some() {
             // The name is taken: the server must say so, and undo what the pipeline did before. It
             // does when it is given a name that it has; the error is put into the client's words.
-            return self.duplicate(parse.name, statement, server, io);
+            self.duplicate(parse.name, statement, server, io);
+            return Ok(false);
         }
         server.statements.renew(&statement);
         let preparation = server.statements.prepare(&statement);
@@ -222,94 +266,16 @@ impl ClientSession {
             write_head(io.to_server, renamed);
             io.to_server.extend_from_slice(name.as_bytes());
             io.to_server.extend_from_slice(&front[parse.name.len()..]);
+        } else if self.is_refused_in_block(&statement) {
+            let taken = preparation.name.to_string();
+            frontend::write_parse(io.to_server, taken.as_bytes(), parse.text, parse.types);
+            self.replies.push(Expected::Parse { name, statement, server: None });
+            self.quiet = false;
         } else {
             self.replies.push(Expected::LocalParseComplete { name, statement });
             self.answer_local(io.to_client);
         }
-        Ok(())
-    }
-
-    /// Makes the server raise 42P05 for a name that the client has used already.
-    fn duplicate(
-        &mut self,
-        name: &[u8],
-        statement: Arc<Statement>,
-        server: &mut ServerSession,
-        io: &mut Io<'_>,
-    ) -> Result<(), PoolingError> {
-        let known = self.statements.get(name).cloned().unwrap_or_else(|| Arc::clone(&statement));
-        let taken = self.prepare_on(&known, server, io).to_string();
-        frontend::write_parse(io.to_server, taken.as_bytes(), statement.text(), statement.types());
-        self.replies.push(Expected::Parse { name: name.into(), statement, server: None });
-        self.quiet = false;
-        Ok(())
-    }
-
-    /// Makes sure that the server has a statement, by a Parse of our own if need be.
-    fn prepare_on(
-        &mut self,
-        statement: &Arc<Statement>,
-        server: &mut ServerSession,
-        io: &mut Io<'_>,
-    ) -> ServerName {
-        let preparation = server.statements.prepare(statement);
-        self.write_closes(&preparation.close, io);
-        if preparation.parse {
-            let name = preparation.name.to_string();
-            frontend::write_parse(
-                io.to_server,
-                name.as_bytes(),
-                statement.text(),
-                statement.types(),
-            );
-            self.meter.server_parse();
-            self.replies.push(Expected::OwnParse(Some(preparation.name)));
-            self.quiet = false;
-        }
-        preparation.name
-    }
-
-    fn write_closes(&mut self, names: &[ServerName], io: &mut Io<'_>) {
-        for name in names {
-            let text = name.to_string();
-            frontend::write_statement_target(io.to_server, frontend::CLOSE, text.as_bytes());
-            self.replies.push(Expected::OwnClose(Some(*name)));
-            self.quiet = false;
-        }
-    }
-
-    /// The name to use on the server for the client's statement `name`; none to leave it as it is.
-    fn server_name(
-        &mut self,
-        name: &[u8],
-        server: &mut ServerSession,
-        io: &mut Io<'_>,
-    ) -> Option<Vec<u8>> {
-        let Some(statement) = self.statements.get(name).cloned() else {
-            if name.is_empty() {
-                // The server may have another client's: without it the server raises the error.
-                frontend::write_statement_target(io.to_server, frontend::CLOSE, b"");
-                self.replies.push(Expected::OwnClose(None));
-                self.quiet = false;
-                server.statements.set_unnamed(None);
-                return None;
-            }
-            // Not prepared through the protocol: SQL's PREPARE, or an error that the server will
-            // raise. A name of ours must not lead to another client's statement.
-            let ours = name.starts_with(SERVER_NAME_PREFIX.as_bytes());
-            return ours.then(|| [b"?", name].concat());
-        };
-        if !name.is_empty() {
-            return Some(self.prepare_on(&statement, server, io).to_string().into_bytes());
-        }
-        if !server.statements.unnamed_is(&statement) && statement.is_kept() {
-            frontend::write_parse(io.to_server, b"", statement.text(), statement.types());
-            self.meter.server_parse();
-            self.replies.push(Expected::OwnParse(None));
-            self.quiet = false;
-            server.statements.set_unnamed(Some(statement));
-        }
-        None
+        Ok(true)
     }
 
     fn bind(
@@ -372,24 +338,26 @@ impl ClientSession {
         Ok(())
     }
 
-    fn execute(&mut self, head: Head, front: &[u8], io: &mut Io<'_>) -> Result<(), PoolingError> {
+    fn execute(
+        &mut self,
+        head: Head,
+        front: &[u8],
+        server: &ServerSession,
+        io: &mut Io<'_>,
+    ) -> Result<(), PoolingError> {
         let name = frontend::read_execute(front).map_err(PoolingError::Client)?;
         let (shape, values, sample, effect) = match self.portals.get_mut(name) {
             Some(Portal { statement: Some(statement), values, sample }) => {
-                let effect = Effect::of(&statement.shape, statement.text());
+                let effect = Effect::of(&statement.shape, statement.text(), &server.parameters);
                 (Arc::clone(&statement.shape), *values, sample.take(), effect)
             }
             // A portal made by SQL (DECLARE), or of a statement prepared by SQL, or none at all.
             _ => (io.shapes.observe_one(b"EXECUTE portal").shape, 0, None, Effect::None),
         };
-        self.meter.begin(Running {
-            shape,
-            values,
-            effect,
-            arrived: io.now,
-            received: 0,
-            sample,
-        });
+        if effect.is_barrier() {
+            self.barrier = Barrier::AtSync;
+        }
+        self.meter.begin(Running { shape, values, effect, arrived: io.now, received: 0, sample });
         self.expect(Expected::Execute, head, front, io);
         Ok(())
     }
@@ -411,7 +379,8 @@ impl ClientSession {
         match self.statements.remove(name) {
             // The server keeps it: another client, or this one, may prepare it again.
             Some(statement) if !name.is_empty() && statement.is_kept() => {
-                self.replies.push(Expected::LocalCloseComplete);
+                let closed = Some((name.into(), statement));
+                self.replies.push(Expected::LocalCloseComplete { closed });
                 self.answer_local(io.to_client);
             }
             Some(statement) if !name.is_empty() => {
@@ -423,7 +392,7 @@ impl ClientSession {
                 frontend::write_statement_target(io.to_server, frontend::CLOSE, text.as_bytes());
             }
             _ if name.starts_with(SERVER_NAME_PREFIX.as_bytes()) => {
-                self.replies.push(Expected::LocalCloseComplete);
+                self.replies.push(Expected::LocalCloseComplete { closed: None });
                 self.answer_local(io.to_client);
             }
             _ => {
@@ -437,22 +406,19 @@ impl ClientSession {
     }
 }
 
+/// What a COPY that runs needs to come to its end.
+fn passes_barrier(kind: u8) -> bool {
+    matches!(
+        kind,
+        frontend::COPY_DATA | frontend::COPY_DONE | frontend::COPY_FAIL | frontend::FLUSH
+    )
+}
+
 fn forward(head: Head, front: &[u8], io: &mut Io<'_>) {
     if head.body == front.len() {
         write_message(io.to_server, head.kind, |body| body.extend_from_slice(front));
     } else {
         write_head(io.to_server, head);
         io.to_server.extend_from_slice(front);
-    }
-}
-
-/// How much of a message of this type must be at hand.
-fn front_limit(kind: u8) -> usize {
-    match kind {
-        frontend::QUERY => QUERY_FRONT_BYTES,
-        frontend::BIND => BIND_FRONT_BYTES,
-        frontend::PARSE => PARSE_FRONT_BYTES,
-        frontend::COPY_DATA | frontend::FUNCTION_CALL => 0,
-        _ => wire::frame::MAX_SMALL_BODY_BYTES,
     }
 }

@@ -10,7 +10,7 @@ use wire::frontend::{self, Bind, Parse, Target};
 
 use super::effect::Effect;
 use super::measure::Running;
-use super::{ClientSession, Io, ServerSession};
+use super::{Barrier, ClientSession, Io, ServerSession};
 use crate::error::PoolingError;
 use crate::replies::Expected;
 
@@ -57,10 +57,9 @@ impl ClientSession {
                 return Ok(true);
             }
             // Data after a COPY that failed comes late: the server would ignore it (manual 55.2.6).
-            frontend::FLUSH
-            | frontend::COPY_DATA
-            | frontend::COPY_DONE
-            | frontend::COPY_FAIL => return Ok(true),
+            frontend::FLUSH | frontend::COPY_DATA | frontend::COPY_DONE | frontend::COPY_FAIL => {
+                return Ok(true);
+            }
             _ if self.skipping => return Ok(true),
             frontend::CLOSE => {
                 let (target, name) =
@@ -141,7 +140,12 @@ impl ClientSession {
         let ends = |class| matches!(class, Class::Rollback | Class::Commit);
         let permitted = match head.kind {
             frontend::QUERY => {
-                if ends(io.shapes.observe_one(frontend::read_query(front)).shape.class) {
+                let mut observed = Vec::new();
+                io.shapes.observe(frontend::read_query(front), &mut observed);
+                // Nothing but the end: what follows it would be lost without a word.
+                if let [only] = &observed[..]
+                    && ends(only.shape.class)
+                {
                     self.end_failed_block(io);
                     backend::write_ready(io.to_client, self.status);
                     return Ok(());
@@ -218,7 +222,7 @@ impl ClientSession {
         }
         self.meter.abandon(usize::MAX);
         self.meter.end(io.now, io.events);
-        if Self::mid_message(server) {
+        if server.is_mid_message() {
             return Loss::Close;
         }
         if self.leaves_state() {
@@ -238,6 +242,9 @@ impl ClientSession {
             self.fail_all_due(&error, io);
         }
         self.quiet = true;
+        self.copy_reads = false;
+        self.lost_sync = false;
+        self.barrier = Barrier::Open;
         self.portals.clear();
         if let Some(body) = &mut self.body {
             body.forward = false;
@@ -247,7 +254,11 @@ impl ClientSession {
 
     /// Every request that is under way ends with the error, each at its ReadyForQuery.
     fn fail_all_due(&mut self, error: &ErrorFields, io: &mut Io<'_>) {
-        let mut told = false;
+        // All was answered, but only a Sync would have committed it.
+        let mut told = !self.quiet && !self.skipping && self.replies.is_local();
+        if told {
+            io.to_client.extend_from_slice(&error.encode());
+        }
         for expected in self.replies.clear() {
             match expected {
                 Expected::Query { .. } | Expected::FunctionCall | Expected::Sync => {
@@ -271,7 +282,8 @@ impl ClientSession {
                 }
             }
         }
-        self.skipping = told;
+        // An error that was told before goes on to the client's Sync.
+        self.skipping |= told;
     }
 
     /// The server's last words as an ERROR, or words of our own.
@@ -284,6 +296,8 @@ impl ClientSession {
             }
             None => ErrorFields::error("08006", "server closed the connection unexpectedly"),
         }
-        .with_hint("The server connection was lost; the statement may or may not have taken effect.")
+        .with_hint(
+            "The server connection was lost; the statement may or may not have taken effect.",
+        )
     }
 }

@@ -3,7 +3,7 @@
 use sql::{SessionEffect, Shape};
 
 use super::pins::PinReason;
-use crate::parameters;
+use crate::parameters::ServerParameters;
 
 /// What is to be done when a statement has succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +21,16 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
+    /// Whether what follows it means something else once it is done.
+    pub(crate) fn is_barrier(self) -> bool {
+        matches!(self, Self::ResetAll | Self::DiscardAll | Self::DeallocateAll)
+    }
+
     /// Reads a statement's effect from its shape and, where the shape does not tell, its text.
-    pub(crate) fn of(shape: &Shape, text: &[u8]) -> Self {
+    pub(crate) fn of(shape: &Shape, text: &[u8], server: &ServerParameters) -> Self {
         match shape.effect {
             SessionEffect::None => Self::None,
-            SessionEffect::SetSession | SessionEffect::Reset
-                if parameters::sets_only_reported(text) =>
-            {
+            SessionEffect::SetSession | SessionEffect::Reset if server.will_report(text) => {
                 Self::None
             }
             SessionEffect::Reset if second_word_is_all(text) => Self::ResetAll,
@@ -77,7 +80,9 @@ mod tests {
 
     fn effect(text: &str) -> Effect {
         let observed = sql::ShapeRegistry::new(10).observe_one(text.as_bytes());
-        Effect::of(&observed.shape, text.as_bytes())
+        let mut server = ServerParameters::default();
+        server.reported_at_login("TimeZone", "UTC");
+        Effect::of(&observed.shape, text.as_bytes(), &server)
     }
 
     #[test]
@@ -85,6 +90,8 @@ mod tests {
         for (text, expected) in [
             ("select 1", Effect::None),
             ("set timezone to 'UTC'", Effect::None),
+            // As of PostgreSQL 14 that is reported; this server is older.
+            ("set default_transaction_read_only = on", Effect::Pin(PinReason::Setting)),
             ("set search_path to a", Effect::Pin(PinReason::Setting)),
             ("set local search_path to a", Effect::None),
             ("reset all", Effect::ResetAll),

@@ -77,6 +77,17 @@ impl Transaction {
             sent: 0,
         }
     }
+
+    /// A stretch in which the server had nothing to do is over, if there was one.
+    fn idled(&mut self, after: ShapeId, now: Instant) {
+        let Some(since) = self.idle_since.take() else { return };
+        let idle = now.saturating_duration_since(since);
+        self.idle += idle;
+        if idle > self.longest_idle {
+            self.longest_idle = idle;
+            self.idle_after = after;
+        }
+    }
 }
 
 impl Meter {
@@ -101,14 +112,7 @@ impl Meter {
         self.received += bytes as u64;
         let transaction = self.transaction.get_or_insert_with(|| Transaction::new(now));
         transaction.received += bytes as u64;
-        if let Some(since) = transaction.idle_since.take() {
-            let idle = now.saturating_duration_since(since);
-            transaction.idle += idle;
-            if idle > transaction.longest_idle {
-                transaction.longest_idle = idle;
-                transaction.idle_after = self.last_shape;
-            }
-        }
+        transaction.idled(self.last_shape, now);
     }
 
     /// More of a streamed message came.
@@ -151,6 +155,11 @@ impl Meter {
     pub(crate) fn begin(&mut self, mut running: Running) {
         running.received += std::mem::take(&mut self.received);
         self.running.push_back(running);
+    }
+
+    /// A statement turns out to have been running before those that are.
+    pub(crate) fn begin_first(&mut self, running: Running) {
+        self.running.push_front(running);
     }
 
     /// Bytes for the client came from the server.
@@ -210,6 +219,11 @@ impl Meter {
         self.running.len()
     }
 
+    /// Whether a statement is running that leaves something behind in the session.
+    pub(crate) fn may_leave_state(&self) -> bool {
+        self.running.iter().any(|running| running.effect != Effect::None)
+    }
+
     /// The statement that runs, or ran last.
     pub(crate) fn statement(&self) -> ShapeId {
         self.running.front().map_or(self.last_shape, |running| running.shape.id)
@@ -226,6 +240,9 @@ impl Meter {
         self.status = status;
         self.first_byte = None;
         let sent = std::mem::take(&mut self.sent);
+        if quiet {
+            self.running.clear();
+        }
         let Some(transaction) = &mut self.transaction else { return };
         transaction.sent += sent;
         if status != TransactionStatus::Idle {
@@ -233,15 +250,13 @@ impl Meter {
             transaction.idle_since = quiet.then_some(now);
             return;
         }
-        if quiet {
-            self.running.clear();
-        }
         self.end(now, events);
     }
 
     /// The transaction is over, by itself or because a side went away.
     pub(crate) fn end(&mut self, now: Instant, events: &mut Vec<Event>) {
-        let Some(transaction) = self.transaction.take() else { return };
+        let Some(mut transaction) = self.transaction.take() else { return };
+        transaction.idled(self.last_shape, now);
         self.status = TransactionStatus::Idle;
         events.push(Event::Transaction(TransactionEvent {
             client: self.client,

@@ -7,7 +7,10 @@
 mod client;
 mod detached;
 mod effect;
+mod failure;
+mod fronts;
 mod measure;
+mod naming;
 mod pins;
 mod samples;
 mod server;
@@ -48,6 +51,18 @@ impl ServerSession {
         let statements = ServerStatements::new(max_prepared_statements);
         Self { parameters, statements, body: None }
     }
+
+    /// Whether the client has the front of a message, and not the rest.
+    #[must_use]
+    pub fn is_mid_message(&self) -> bool {
+        self.body.is_some_and(|body| body.forward)
+    }
+
+    /// The client is gone in the middle of a message: so many bytes of it are still to come, which
+    /// the caller must skip.
+    pub fn take_rest_of_message(&mut self) -> usize {
+        self.body.take().map_or(0, |body| body.remaining)
+    }
 }
 
 /// The rest of a message whose front has been dealt with.
@@ -55,6 +70,8 @@ impl ServerSession {
 struct Body {
     remaining: usize,
     forward: bool,
+    /// Whether it may hold statements that were not seen.
+    statements: bool,
 }
 
 /// Where the session writes, and what it needs to know.
@@ -82,6 +99,16 @@ pub enum ClientStep {
         consumed: usize,
         /// Bytes that must be there after those.
         need: usize,
+    },
+    /// To go on, what is there for the server must be sent.
+    Full {
+        /// Bytes used.
+        consumed: usize,
+    },
+    /// To go on, the server must have answered what it was sent.
+    Wait {
+        /// Bytes used.
+        consumed: usize,
     },
     /// The next message needs a server connection.
     NeedServer {
@@ -115,6 +142,17 @@ struct Portal {
     sample: Option<Box<model::Sample>>,
 }
 
+/// A statement that changes what pgweir knows of the whole session (DISCARD ALL and its like) is
+/// answered before what the client has sent behind it is dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Barrier {
+    Open,
+    /// Shut after the next Sync.
+    AtSync,
+    /// Shut until the server has answered all.
+    Shut,
+}
+
 /// One client's conversation.
 #[derive(Debug)]
 pub struct ClientSession {
@@ -128,6 +166,13 @@ pub struct ClientSession {
     quiet: bool,
     /// A message failed: all up to the next Sync is skipped.
     skipping: bool,
+    /// A COPY reads, and what the client has sent does not end it.
+    copy_reads: bool,
+    /// A Sync was sent that the COPY under way reads over.
+    lost_sync: bool,
+    /// Such a COPY failed, perhaps before it came to the Sync: it may be answered after all.
+    unsure: bool,
+    barrier: Barrier,
     /// The server's settings were reset under the client: write the difference again.
     reattach: bool,
     pins: Pins,
@@ -157,6 +202,10 @@ impl ClientSession {
             status: TransactionStatus::Idle,
             quiet: true,
             skipping: false,
+            copy_reads: false,
+            lost_sync: false,
+            unsure: false,
+            barrier: Barrier::Open,
             reattach: false,
             pins: Pins::default(),
             body: None,
@@ -172,6 +221,7 @@ impl ClientSession {
     pub fn attach(&mut self, server: &mut ServerSession, wait: Duration, io: &mut Io<'_>) {
         self.meter.waited(wait, io.now);
         self.reattach = false;
+        self.unsure = false;
         let difference = server.parameters.difference(&self.parameters);
         if !difference.is_empty() {
             frontend::write_query(io.to_server, difference.as_bytes());
@@ -185,11 +235,18 @@ impl ClientSession {
     /// Whether the server connection can be given back as it is.
     #[must_use]
     pub fn releasable(&self) -> bool {
-        self.mode == PoolMode::Transaction
-            && self.quiet
-            && self.status == TransactionStatus::Idle
-            && self.body.is_none()
-            && self.pins.is_empty()
+        self.needs_server_no_more() && !self.unsure
+    }
+
+    /// Whether the server connection can be given back once it is clear that no answer is left on
+    /// it.
+    #[must_use]
+    pub fn releasable_after_check(&self) -> bool {
+        self.needs_server_no_more() && self.unsure
+    }
+
+    fn needs_server_no_more(&self) -> bool {
+        self.mode == PoolMode::Transaction && self.between_transactions() && self.pins.is_empty()
     }
 
     /// Whether the server connection is between transactions, so that nothing but session state is
@@ -212,10 +269,11 @@ impl ClientSession {
         self.body.is_some_and(|body| body.forward)
     }
 
-    /// Whether session state may be left on the server connection that another client must not see.
+    /// Whether session state may be left on the server connection that another client must not see:
+    /// what has run, and what runs now.
     #[must_use]
     pub fn leaves_state(&self) -> bool {
-        !self.pins.is_empty() || self.mode == PoolMode::Session
+        !self.pins.is_empty() || self.mode == PoolMode::Session || self.meter.may_leave_state()
     }
 
     /// Why it keeps its server connection between transactions.

@@ -28,10 +28,14 @@ pub enum PinReason {
     AnonymousCode = 1 << 9,
     /// A prepared statement too long to be kept.
     LargeStatement = 1 << 10,
+    /// A Query whose text is too long to be read whole, with more than one statement in it.
+    LongText = 1 << 11,
+    /// FunctionCall of something other than large objects.
+    FunctionCall = 1 << 12,
 }
 
 impl PinReason {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::TemporaryTable,
         Self::Listen,
         Self::HoldCursor,
@@ -43,6 +47,8 @@ impl PinReason {
         Self::Role,
         Self::AnonymousCode,
         Self::LargeStatement,
+        Self::LongText,
+        Self::FunctionCall,
     ];
 
     /// As SHOW CLIENTS prints it.
@@ -60,7 +66,16 @@ impl PinReason {
             Self::Role => "SET ROLE",
             Self::AnonymousCode => "DO or CALL",
             Self::LargeStatement => "large prepared statement",
+            Self::LongText => "long text of several statements",
+            Self::FunctionCall => "function call",
         }
+    }
+
+    /// Whether a statement may leave it behind even when it fails: a session-level lock is kept, a
+    /// loaded library stays, and nobody knows what a procedure has committed.
+    #[must_use]
+    pub fn outlives_failure(self) -> bool {
+        matches!(self, Self::AdvisoryLock | Self::Load | Self::AnonymousCode)
     }
 
     /// The state that a statement of this effect leaves behind, if it is of that kind.
@@ -100,6 +115,17 @@ impl Pins {
     /// Adds one.
     pub fn add(&mut self, reason: PinReason) {
         self.0 |= reason as u16;
+    }
+
+    /// Takes one away: what it stands for is gone.
+    pub fn remove(&mut self, reason: PinReason) {
+        self.0 &= !(reason as u16);
+    }
+
+    /// Whether this is one of them.
+    #[must_use]
+    pub fn has(self, reason: PinReason) -> bool {
+        self.0 & reason as u16 != 0
     }
 
     /// DISCARD ALL: all gone.

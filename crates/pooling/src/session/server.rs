@@ -1,15 +1,12 @@
 //! The server's messages, on their way to the client.
 
-use model::{Outcome, SqlState};
+use model::Outcome;
 use wire::backend::{self, TransactionStatus};
-use wire::error_response::{ErrorView, Severity};
-use wire::frame::{HEAD_BYTES, Head, write_message};
+use wire::frame::{HEAD_BYTES, Head};
 
 use super::effect::Effect;
-use super::measure::Running;
-use super::{Body, ClientSession, Io, ServerSession, ServerStep};
+use super::{Barrier, Body, ClientSession, Io, ServerSession, ServerStep};
 use crate::error::PoolingError;
-use crate::prepared::SERVER_NAME_PREFIX;
 use crate::replies::Expected;
 
 /// Messages that must be understood are waited for up to this length; beyond, by their front.
@@ -17,7 +14,7 @@ const WHOLE_LIMIT_BYTES: usize = 256 * 1024;
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+pub(super) enum Fate {
     /// It goes to the client as it is.
     Forward,
     /// It was pgweir's own business, or something was written in its place.
@@ -30,23 +27,36 @@ impl ClientSession {
     /// Deals with a server's bytes.
     ///
     /// # Errors
-    /// When the server breaks the protocol: the connection must be closed.
+    /// When the server breaks the protocol: the connection must be closed. What came before that is
+    /// the client's all the same.
     pub fn on_server(
         &mut self,
         input: &[u8],
         server: &mut ServerSession,
         io: &mut Io<'_>,
     ) -> Result<ServerStep, PoolingError> {
-        let mut consumed = 0;
-        // What is forwarded unchanged is copied in one piece: input[unsent..consumed].
-        let mut unsent = 0;
+        let (mut unsent, mut consumed) = (0, 0);
+        let step = self.forward_from(input, &mut unsent, &mut consumed, server, io);
+        io.to_client.extend_from_slice(&input[unsent..consumed]);
+        step
+    }
+
+    /// What is forwarded unchanged is copied in one piece: `input[unsent..consumed]`.
+    fn forward_from(
+        &mut self,
+        input: &[u8],
+        unsent: &mut usize,
+        consumed: &mut usize,
+        server: &mut ServerSession,
+        io: &mut Io<'_>,
+    ) -> Result<ServerStep, PoolingError> {
         let need = loop {
             if server.body.is_none() && self.local_is_due() {
-                io.to_client.extend_from_slice(&input[unsent..consumed]);
-                unsent = consumed;
+                io.to_client.extend_from_slice(&input[*unsent..*consumed]);
+                *unsent = *consumed;
                 self.answer_local(io.to_client);
             }
-            let rest = &input[consumed..];
+            let rest = &input[*consumed..];
             let (taken, forward) = if let Some(body) = &mut server.body {
                 if rest.is_empty() {
                     break 1;
@@ -67,8 +77,8 @@ impl ClientSession {
                 };
                 // Written by the handlers themselves: whatever stands before must be there first.
                 if matches!(head.kind, backend::ERROR_RESPONSE | backend::PARAMETER_STATUS) {
-                    io.to_client.extend_from_slice(&input[unsent..consumed]);
-                    unsent = consumed;
+                    io.to_client.extend_from_slice(&input[*unsent..*consumed]);
+                    *unsent = *consumed;
                 }
                 // Counted before it is dealt with: a statement's last message is part of it.
                 if !self.own_is_due() {
@@ -76,39 +86,26 @@ impl ClientSession {
                 }
                 let fate = self.message(head, bytes, server, io)?;
                 if fate == Fate::Lost {
-                    io.to_client.extend_from_slice(&input[unsent..consumed]);
                     return Ok(ServerStep::Lost);
                 }
                 let forward = fate == Fate::Forward;
                 if head.body > front {
-                    server.body = Some(Body { remaining: head.body - front, forward });
+                    let remaining = head.body - front;
+                    server.body = Some(Body { remaining, forward, statements: false });
                 }
                 (HEAD_BYTES + front, forward)
             };
             if !forward {
-                io.to_client.extend_from_slice(&input[unsent..consumed]);
-                unsent = consumed + taken;
+                io.to_client.extend_from_slice(&input[*unsent..*consumed]);
+                *unsent = *consumed + taken;
             }
-            consumed += taken;
+            *consumed += taken;
         };
-        io.to_client.extend_from_slice(&input[unsent..consumed]);
-        Ok(ServerStep::More { consumed, need })
-    }
-
-    /// Whether the server is in the middle of a message that the client has the front of.
-    pub(super) fn mid_message(server: &ServerSession) -> bool {
-        server.body.is_some_and(|body| body.forward)
+        Ok(ServerStep::More { consumed: *consumed, need })
     }
 
     fn local_is_due(&self) -> bool {
-        matches!(
-            self.replies.front(),
-            Some(
-                Expected::LocalParseComplete { .. }
-                    | Expected::LocalCloseComplete
-                    | Expected::CopyEnd
-            )
-        )
+        self.replies.front().is_some_and(Expected::is_local)
     }
 
     /// Whether the server is answering something that pgweir itself sent.
@@ -126,7 +123,7 @@ impl ClientSession {
                 Some(Expected::LocalParseComplete { .. }) => {
                     backend::write_empty(to_client, backend::PARSE_COMPLETE);
                 }
-                Some(Expected::LocalCloseComplete) => {
+                Some(Expected::LocalCloseComplete { .. }) => {
                     backend::write_empty(to_client, backend::CLOSE_COMPLETE);
                 }
                 _ => {}
@@ -160,7 +157,7 @@ impl ClientSession {
                 return Ok(if own { Fate::Swallow } else { Fate::Forward });
             }
             backend::ERROR_RESPONSE => return Ok(self.error(body, server, io)),
-            backend::READY_FOR_QUERY => return self.ready(head, body, io),
+            backend::READY_FOR_QUERY => return self.ready(head, body, server, io),
             _ if own => return Ok(Fate::Swallow),
             _ => {}
         }
@@ -189,7 +186,9 @@ impl ClientSession {
                 | backend::COPY_DONE,
             ) => Fate::Forward,
             (Expected::Query { .. } | Expected::Execute, backend::COPY_IN_RESPONSE) => {
-                self.replies.copy_in_began();
+                let due = self.replies.len();
+                self.copy_reads = self.replies.copy_in_began();
+                self.lost_sync = self.replies.len() < due;
                 Fate::Forward
             }
             (
@@ -203,7 +202,7 @@ impl ClientSession {
                 Fate::Forward
             }
             (
-                Expected::Query { statements },
+                Expected::Query { statements, .. },
                 backend::COMMAND_COMPLETE | backend::EMPTY_QUERY_RESPONSE,
             ) => {
                 // The lexer and the server may count differently (a rule that adds statements):
@@ -220,25 +219,22 @@ impl ClientSession {
     }
 
     /// A statement is done.
-    fn complete(
-        &mut self,
-        head: Head,
-        body: &[u8],
-        server: &mut ServerSession,
-        io: &mut Io<'_>,
-    ) {
+    fn complete(&mut self, head: Head, body: &[u8], server: &mut ServerSession, io: &mut Io<'_>) {
         let rows = match head.kind {
             backend::COMMAND_COMPLETE => backend::rows_of_tag(body),
             _ => 0,
         };
         let Some(done) = self.meter.finish(Outcome::Done, rows, io.now, io.events) else { return };
-        if head.kind != backend::COMMAND_COMPLETE {
-            return;
-        }
         match done.effect {
             Effect::None => {}
+            // A suspended portal has done some of it, and may never be finished.
             Effect::Pin(reason) => self.pins.add(reason),
-            Effect::ResetAll => self.settings_were_reset(server),
+            _ if head.kind != backend::COMMAND_COMPLETE => {}
+            Effect::ResetAll => {
+                server.parameters.maybe_reset();
+                self.parameters.reset();
+                self.reattach = true;
+            }
             Effect::DeallocateAll => {
                 self.statements.clear();
                 server.statements.clear();
@@ -247,21 +243,18 @@ impl ClientSession {
                 self.pins.clear();
                 self.statements.clear();
                 server.statements.clear();
-                self.settings_were_reset(server);
+                self.parameters.reset();
+                server.parameters.reset();
+                self.reattach = true;
             }
         }
-    }
-
-    fn settings_were_reset(&mut self, server: &mut ServerSession) {
-        self.parameters.reset();
-        server.parameters.reset();
-        self.reattach = true;
     }
 
     fn ready(
         &mut self,
         head: Head,
         body: &[u8],
+        server: &mut ServerSession,
         io: &mut Io<'_>,
     ) -> Result<Fate, PoolingError> {
         let unexpected = PoolingError::Unexpected { kind: head.kind };
@@ -269,15 +262,28 @@ impl ClientSession {
         let fate = match self.replies.front() {
             Some(Expected::OwnQuery) => Fate::Swallow,
             Some(Expected::Query { .. } | Expected::FunctionCall | Expected::Sync) => Fate::Forward,
+            None if self.unsure && self.skipping => {
+                self.skipping = false;
+                Fate::Forward
+            }
             _ => return Err(unexpected),
         };
-        if let Some(Expected::Query { statements }) = self.replies.pop() {
+        let answered = self.replies.pop();
+        if let Some(Expected::Query { statements, .. }) = answered {
             self.meter.abandon(statements as usize);
         }
         while matches!(self.replies.front(), Some(Expected::CopyEnd)) {
             self.replies.pop();
         }
-        self.quiet = self.replies.is_empty();
+        self.copy_reads = false;
+        self.lost_sync = false;
+        self.quiet = self.replies.is_local();
+        if self.quiet {
+            self.barrier = Barrier::Open;
+        }
+        if self.quiet || matches!(answered, Some(Expected::Sync)) {
+            server.statements.pipeline_answered(self.quiet);
+        }
         if fate == Fate::Forward {
             self.status = status;
             self.meter.ready(status, self.quiet, io.now, io.events);
@@ -288,116 +294,6 @@ impl ClientSession {
         }
         Ok(fate)
     }
-
-    fn error(&mut self, body: &[u8], server: &mut ServerSession, io: &mut Io<'_>) -> Fate {
-        let view = ErrorView::new(body);
-        let sqlstate = SqlState::from_bytes(view.sqlstate());
-        if matches!(view.severity(), Some(Severity::Fatal | Severity::Panic)) {
-            self.last_words = Some(body.to_vec());
-            return Fate::Lost;
-        }
-        // "cached plan must not change result type": only a new Parse helps.
-        if sqlstate == SqlState::from_bytes(b"0A000") && contains(body, b"RevalidateCachedQuery") {
-            server.statements.doubt();
-        }
-        match self.replies.front_mut() {
-            // A setting was refused: it was checked at login, so that this server differs from the
-            // others. The client's own statements go on.
-            Some(Expected::OwnQuery) => {
-                server.parameters.reset();
-                return Fate::Swallow;
-            }
-            Some(Expected::Query { statements }) => {
-                let skipped = std::mem::take(statements).saturating_sub(1);
-                self.meter.finish(Outcome::Failed(sqlstate), 0, io.now, io.events);
-                self.meter.abandon(skipped as usize);
-            }
-            None | Some(Expected::FunctionCall | Expected::Sync) => {}
-            Some(_) => self.pipeline_failed(sqlstate, server, io),
-        }
-        if contains(body, SERVER_NAME_PREFIX.as_bytes()) {
-            let words = self.with_client_names(body, server);
-            write_message(io.to_client, backend::ERROR_RESPONSE, |out| out.extend(words));
-            return Fate::Swallow;
-        }
-        Fate::Forward
-    }
-
-    /// An extended-protocol message failed: what was sent up to the next Sync never happens.
-    fn pipeline_failed(
-        &mut self,
-        sqlstate: SqlState,
-        server: &mut ServerSession,
-        io: &mut Io<'_>,
-    ) {
-        let mut executes = 0;
-        let mut parsed = None;
-        for expected in self.replies.skip_to_sync() {
-            match expected {
-                Expected::Parse { name, statement, server: on_server } => {
-                    self.statements.undo(&name, &statement);
-                    match on_server {
-                        Some(on_server) => server.statements.forget(on_server),
-                        None if name.is_empty() => server.statements.set_unnamed(None),
-                        None => {}
-                    }
-                    parsed.get_or_insert(statement);
-                }
-                Expected::LocalParseComplete { name, statement } => {
-                    self.statements.undo(&name, &statement);
-                }
-                Expected::OwnParse(Some(name)) => server.statements.forget(name),
-                Expected::OwnParse(None) => server.statements.set_unnamed(None),
-                Expected::OwnClose(Some(name)) => server.statements.not_closed(name),
-                Expected::Execute => executes += 1,
-                _ => {}
-            }
-        }
-        self.skipping = self.replies.is_empty();
-        if executes == 0
-            && let Some(statement) = parsed
-        {
-            // It failed before it was run; it is an error of this statement all the same.
-            self.meter.begin(Running {
-                shape: statement.shape.clone(),
-                values: statement.values,
-                effect: Effect::None,
-                arrived: io.now,
-                received: 0,
-                sample: None,
-            });
-            executes = 1;
-        }
-        if executes > 0 {
-            self.meter.finish(Outcome::Failed(sqlstate), 0, io.now, io.events);
-            self.meter.abandon(executes - 1);
-        }
-    }
-
-    /// An error's body with the client's names for statements in place of ours.
-    fn with_client_names(&self, body: &[u8], server: &ServerSession) -> Vec<u8> {
-        let mut out = Vec::with_capacity(body.len());
-        let mut rest = body;
-        let prefix = SERVER_NAME_PREFIX.as_bytes();
-        while let Some(at) = rest.windows(prefix.len()).position(|window| window == prefix) {
-            out.extend_from_slice(&rest[..at]);
-            rest = &rest[at..];
-            let digits = rest[prefix.len()..].iter().take_while(|b| b.is_ascii_digit()).count();
-            let (name, after) = rest.split_at(prefix.len() + digits);
-            let ours = server.statements.find(name);
-            match ours.and_then(|statement| self.statements.name_of(statement)) {
-                Some(client_name) => out.extend_from_slice(client_name),
-                None => out.extend_from_slice(name),
-            }
-            rest = after;
-        }
-        out.extend_from_slice(rest);
-        out
-    }
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
 }
 
 /// How much of a message of this type must be at hand.

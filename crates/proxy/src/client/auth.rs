@@ -67,11 +67,15 @@ impl Authenticator {
         let body = password(talk).await?;
         let password = auth::parse_password_message(&body)?.to_vec();
         let (user, secret, seed) = (user.to_owned(), secret.cloned(), Arc::clone(&self.seed));
-        // With a SCRAM verifier this derives a key.
         let checked = tokio::task::spawn_blocking(move || {
-            let known = secret.is_some();
-            let secret = secret.unwrap_or_else(|| Secret::Scram(seed.scram_verifier(&user)));
-            auth::verify_plain(&user, &secret, &password) && known
+            if let Some(secret @ Secret::Scram(_)) = &secret {
+                return auth::verify_plain(&user, secret, &password);
+            }
+            // A SCRAM verifier makes it derive a key. Those without one take as long, so that the
+            // time does not tell who is known.
+            let mock = Secret::Scram(seed.scram_verifier(&user));
+            std::hint::black_box(auth::verify_plain(&user, &mock, &password));
+            secret.is_some_and(|secret| auth::verify_plain(&user, &secret, &password))
         });
         checked.await.map_err(|_| ProxyError::Closed)
     }

@@ -17,7 +17,7 @@ use super::welcome;
 use crate::admin::AdminRole;
 use crate::buffer::ReadBuffer;
 use crate::error::ProxyError;
-use crate::proxy::Shared;
+use crate::proxy::{Place, Shared};
 use crate::settings::ProxySettings;
 use crate::stream::{Handover, Stream};
 
@@ -38,10 +38,13 @@ impl Talk {
 
 /// Who logged in.
 enum LoggedIn {
-    Client(Box<ClientTask>),
+    Client(Box<ClientTask>, Place),
     Admin(String, AdminRole),
-    /// A cancel request has been dealt with.
-    Done,
+    /// It wants nothing but that a query is cancelled.
+    Cancel {
+        process_id: i32,
+        key: Vec<u8>,
+    },
 }
 
 /// Serves one socket from first byte to last.
@@ -49,21 +52,23 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream) {
     let settings = shared.settings();
     let peer = stream.peer_address();
     let mut talk = Talk { stream, read: ReadBuffer::default() };
-    let login = tokio::time::timeout(
-        settings.client_login_timeout,
-        log_in(&shared, &settings, &mut talk),
-    );
+    let login =
+        tokio::time::timeout(settings.client_login_timeout, log_in(&shared, &settings, &mut talk));
     let result = login.await.unwrap_or(Err(ProxyError::TimedOut("client_login_timeout")));
     drop(settings);
     match result {
-        Ok(LoggedIn::Client(task)) => task.run(talk.stream, talk.read).await,
+        Ok(LoggedIn::Client(task, place)) => {
+            task.run(talk.stream, talk.read).await;
+            drop(place);
+        }
         Ok(LoggedIn::Admin(user, role)) => {
             if let Some(admin) = &shared.admin {
                 let read = talk.read.into_bytes();
                 admin.serve(Handover { stream: talk.stream, read }, user, role).await;
             }
         }
-        Ok(LoggedIn::Done) => {}
+        // Not under the login's deadline: a request that is on its way is waited for.
+        Ok(LoggedIn::Cancel { process_id, key }) => cancel(&shared, process_id, &key).await,
         Err(error) => {
             // A port scan or a health check that says nothing is not worth a line.
             tracing::debug!(client = %peer, "login failed: {error}");
@@ -88,8 +93,7 @@ async fn log_in(
 ) -> Result<LoggedIn, ProxyError> {
     let request = match read_request(talk).await? {
         StartupRequest::Cancel { process_id, key } => {
-            cancel(shared, process_id, &key).await;
-            return Ok(LoggedIn::Done);
+            return Ok(LoggedIn::Cancel { process_id, key });
         }
         StartupRequest::Startup(parameters) => parameters,
         StartupRequest::Ssl | StartupRequest::GssEncryption => return Err(ProxyError::Closed),
@@ -98,13 +102,16 @@ async fn log_in(
         talk.send(&negotiation).await?;
     }
     let to_console = matches!(request.database.as_str(), "pgweir" | "pgbouncer");
-    admit(shared, settings, &request, to_console)?;
+    let place = admit(shared, settings, &request, to_console)?;
     let secret = settings.users.get(&request.user);
     shared.auth.check(talk, settings.auth_type, &request.user, secret).await?;
-    if to_console {
-        return console(shared, settings, talk, &request).await;
+    match place {
+        Some(place) => {
+            let task = client(shared, settings, talk, &request).await?;
+            Ok(LoggedIn::Client(Box::new(task), place))
+        }
+        None => console(shared, settings, talk, &request).await,
     }
-    client(shared, settings, talk, &request).await
 }
 
 /// Reads up to the startup packet; encryption is declined.
@@ -134,13 +141,13 @@ async fn read_request(talk: &mut Talk) -> Result<StartupRequest, ProxyError> {
     }
 }
 
-/// Whether this client may try to log in at all.
+/// Whether this client may try to log in at all, and its place; the admin console needs none.
 fn admit(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     settings: &ProxySettings,
     request: &StartupParameters,
     to_console: bool,
-) -> Result<(), ProxyError> {
+) -> Result<Option<Place>, ProxyError> {
     let refuse = |error: ErrorFields| Err(ProxyError::Refused(Box::new(error)));
     if shared.is_draining() && !to_console {
         return refuse(ErrorFields::fatal("57P03", "pgweir is shutting down"));
@@ -149,14 +156,18 @@ fn admit(
         let error = ErrorFields::fatal("0A000", "replication connections are not supported yet");
         return refuse(error.with_hint("Connect to the PostgreSQL server directly for that."));
     }
-    if !to_console && shared.connections.load(Ordering::Relaxed) > settings.max_client_conn {
+    if to_console {
+        return Ok(None);
+    }
+    let place = Place::take(shared, settings.max_client_conn);
+    if place.is_none() {
         let error = ErrorFields::fatal("53300", "no more connections allowed (max_client_conn)");
         return refuse(error.with_hint(format!(
             "max_client_conn is {}; raise it, or close connections that are not used.",
             settings.max_client_conn
         )));
     }
-    Ok(())
+    Ok(place)
 }
 
 fn is_false(value: &str) -> bool {
@@ -210,14 +221,11 @@ async fn client(
     settings: &ProxySettings,
     talk: &mut Talk,
     request: &StartupParameters,
-) -> Result<LoggedIn, ProxyError> {
-    let key = PoolKey {
-        database: request.database.as_str().into(),
-        user: request.user.as_str().into(),
-    };
+) -> Result<ClientTask, ProxyError> {
+    let key =
+        PoolKey { database: request.database.as_str().into(), user: request.user.as_str().into() };
     let Some(pool) = shared.pool(settings, &key) else {
-        let error =
-            ErrorFields::fatal("3D000", format!("no such database: {}", request.database));
+        let error = ErrorFields::fatal("3D000", format!("no such database: {}", request.database));
         return Err(ProxyError::Refused(Box::new(error)));
     };
     let id = ClientId(shared.next_client.fetch_add(1, Ordering::Relaxed));
@@ -235,13 +243,8 @@ async fn client(
         rand::random::<[u8; 4]>().to_vec()
     };
     let addresses = (talk.stream.peer_address(), talk.stream.local_address());
-    let client = ClientShared::new(
-        id,
-        pool,
-        addresses,
-        Arc::clone(&application),
-        key_bytes.clone(),
-    );
+    let client =
+        ClientShared::new(id, pool, addresses, Arc::clone(&application), key_bytes.clone());
     let mut out = AuthenticationRequest::Ok.encode();
     for (name, value) in &reported {
         backend::write_parameter_status(&mut out, name, value);
@@ -251,5 +254,5 @@ async fn client(
     let labels = Labels { database: key.database, user: key.user, application };
     let task = ClientTask::new(Arc::clone(shared), client, labels, parameters);
     talk.send(&out).await?;
-    Ok(LoggedIn::Client(Box::new(task)))
+    Ok(task)
 }

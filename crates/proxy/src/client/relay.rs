@@ -16,8 +16,12 @@ use crate::server::ServerConnection;
 pub(super) enum Relay {
     /// The transaction is over and the connection clean.
     Release,
-    /// The server is gone, or makes no sense.
+    /// The transaction is over, but an answer may be left that belongs to it.
+    Check,
+    /// The server is gone.
     Lost,
+    /// The server makes no sense, or runs what it must not: what it does is stopped.
+    Broken,
     /// The conversation is over.
     End(End),
 }
@@ -31,17 +35,19 @@ impl ClientTask {
         server: &mut ServerConnection,
         cx: &mut Context<'_>,
     ) -> Poll<Relay> {
-        match self.client.order(cx) {
-            Order::Kill => return Poll::Ready(Relay::End(End::Killed)),
-            Order::Drain if self.session.between_transactions() => {
-                return Poll::Ready(Relay::End(End::Drained));
-            }
-            Order::Drain | Order::Stay => {}
+        let order = self.client.order(cx);
+        if order == Order::Kill {
+            return Poll::Ready(Relay::End(End::Killed));
         }
         loop {
             if let Some(end) = self.take_from_client(socket, server) {
                 return Poll::Ready(Relay::End(end));
             }
+            // Not before: a client that stood in the queue gets what it waited for.
+            if order == Order::Drain && self.session.between_transactions() {
+                return Poll::Ready(Relay::End(End::Drained));
+            }
+            let had_room = self.takes_more(socket);
             // A server that closes while we write may have said why: that is read before it is
             // given up.
             if let Poll::Ready(Err(_)) = self.to_server.poll_flush(&mut server.stream, cx) {
@@ -50,23 +56,30 @@ impl ClientTask {
             if let Poll::Ready(Err(_)) = socket.write.poll_flush(&mut socket.stream, cx) {
                 return Poll::Ready(Relay::End(End::Gone));
             }
-            if self.session.releasable() && self.to_server.pending() == 0 {
-                return Poll::Ready(Relay::Release);
+            if self.to_server.pending() == 0 {
+                if self.session.releasable() {
+                    return Poll::Ready(Relay::Release);
+                }
+                if self.session.releasable_after_check() {
+                    return Poll::Ready(Relay::Check);
+                }
             }
-            let mut progress = false;
+            // What the client sent may lie here for want of room.
+            let sent = std::mem::take(&mut self.is_full) && self.to_server.pending() == 0;
+            let mut progress = sent || (!had_room && self.takes_more(socket));
             if socket.write.pending() < HIGH_WATER_BYTES {
                 match server.read.poll_fill(&mut server.stream, cx) {
                     Poll::Pending => {}
                     Poll::Ready(Ok(count)) if count > 0 => {
                         progress = true;
                         if !self.take_from_server(socket, server) {
-                            return Poll::Ready(Relay::Lost);
+                            return Poll::Ready(Relay::Broken);
                         }
                     }
                     Poll::Ready(_) => return Poll::Ready(Relay::Lost),
                 }
             }
-            if self.to_server.pending() < HIGH_WATER_BYTES {
+            if self.reads_more(socket) {
                 match socket.read.poll_fill(&mut socket.stream, cx) {
                     Poll::Pending => {}
                     Poll::Ready(Ok(count)) if count > 0 => {
@@ -83,13 +96,24 @@ impl ClientTask {
         }
     }
 
+    /// A client is not read from while the server does not take what it has sent, or while it does
+    /// not take what it is sent: some answers are pgweir's own.
+    fn takes_more(&self, socket: &Socket) -> bool {
+        self.to_server.pending() < HIGH_WATER_BYTES && socket.write.pending() < HIGH_WATER_BYTES
+    }
+
+    /// Nor while it has sent enough ahead.
+    fn reads_more(&self, socket: &Socket) -> bool {
+        self.takes_more(socket) && socket.read.len() < HIGH_WATER_BYTES + socket.need
+    }
+
     /// Deals with the client's bytes at hand.
     fn take_from_client(
         &mut self,
         socket: &mut Socket,
         server: &mut ServerConnection,
     ) -> Option<End> {
-        if socket.read.len() < socket.need || self.to_server.pending() >= HIGH_WATER_BYTES {
+        if socket.read.len() < socket.need || !self.takes_more(socket) {
             return None;
         }
         let mut io = Io {
@@ -99,8 +123,7 @@ impl ClientTask {
             events: &mut self.events,
             now: self.arrived,
         };
-        let step =
-            self.session.on_client(socket.read.bytes(), Some(&mut server.session), &mut io);
+        let step = self.session.on_client(socket.read.bytes(), Some(&mut server.session), &mut io);
         self.client.set_state(ClientState::Active);
         self.client.set_statement(self.session.statement(), self.session.prepared_statements());
         match step {
@@ -109,12 +132,18 @@ impl ClientTask {
                 socket.need = need;
                 None
             }
+            Ok(ClientStep::Full { consumed } | ClientStep::Wait { consumed }) => {
+                self.is_full = matches!(step, Ok(ClientStep::Full { .. }));
+                socket.read.consume(consumed);
+                socket.need = 1;
+                None
+            }
             Ok(ClientStep::NeedServer { consumed }) => {
                 // It holds one: cannot be.
                 socket.read.consume(consumed);
                 None
             }
-            Ok(ClientStep::Terminate) => Some(End::Gone),
+            Ok(ClientStep::Terminate) => Some(End::Left),
             Err(error) => Some(End::Violation(error)),
         }
     }
@@ -143,6 +172,9 @@ impl ClientTask {
         };
         if self.session.server_is_quiet() && self.session.status() != TransactionStatus::Idle {
             self.client.set_state(ClientState::IdleInTransaction);
+        }
+        if self.session.between_transactions() && !self.session.releasable() {
+            self.relabel();
         }
         self.publish();
         usable

@@ -17,8 +17,9 @@ use wire::error_response::ErrorFields;
 use super::registry::{ClientShared, Order};
 use super::relay::Relay;
 use crate::buffer::{HIGH_WATER_BYTES, ReadBuffer, WriteBuffer};
-use crate::pool::{Acquired, Lease, Leftovers, Ticket};
+use crate::pool::{Acquired, Lease, Ticket};
 use crate::proxy::Shared;
+use crate::server::Running;
 use crate::stream::Stream;
 
 /// How long a client that is sent away may take to read why.
@@ -29,7 +30,9 @@ const QUEUED_BYTES: usize = 64 * 1024;
 /// Why a conversation is over.
 #[derive(Debug)]
 pub(super) enum End {
-    /// The client went away, politely or not.
+    /// The client said goodbye.
+    Left,
+    /// The client went away without a word.
     Gone,
     /// pgweir is shutting down.
     Drained,
@@ -49,6 +52,8 @@ pub(super) struct Socket {
     pub(super) write: WriteBuffer,
     /// Bytes that must be at hand before the session can go on.
     pub(super) need: usize,
+    /// The client has the front of a message whose rest will not come: nothing can be said any more.
+    cut_off: bool,
 }
 
 /// What a client without a server connection comes to.
@@ -72,6 +77,8 @@ pub(super) struct ClientTask {
     pub(super) session: ClientSession,
     pub(super) to_server: WriteBuffer,
     pub(super) events: Vec<Event>,
+    /// Much was added to what the client sent, which must be sent before more is made of it.
+    pub(super) is_full: bool,
     /// When the bytes at hand arrived.
     pub(super) arrived: Instant,
     labels: Labels,
@@ -102,6 +109,7 @@ impl ClientTask {
             session,
             to_server: WriteBuffer::default(),
             events: vec![Event::Connection(opened)],
+            is_full: false,
             arrived: now,
             labels,
             pinned: None,
@@ -112,17 +120,17 @@ impl ClientTask {
 
     /// Serves the client until it leaves. Not cancel-safe: dropped, it closes both sides.
     pub(super) async fn run(mut self, stream: Stream, read: ReadBuffer) {
-        let mut socket = Socket { stream, read, write: WriteBuffer::default(), need: 1 };
+        let mut socket =
+            Socket { stream, read, write: WriteBuffer::default(), need: 1, cut_off: false };
         self.publish();
         let end = self.converse(&mut socket).await;
         let now = Instant::now();
         self.session.gone(now, &mut self.events);
         let parting = match &end {
-            End::Gone | End::SessionLost => None,
-            End::Drained => Some(ErrorFields::fatal(
-                "57P01",
-                "terminating connection: pgweir is shutting down",
-            )),
+            End::Left | End::Gone | End::SessionLost => None,
+            End::Drained => {
+                Some(ErrorFields::fatal("57P01", "terminating connection: pgweir is shutting down"))
+            }
             End::Killed => Some(ErrorFields::fatal(
                 "57P01",
                 "terminating connection due to administrator command",
@@ -133,11 +141,13 @@ impl ClientTask {
             tracing::info!(client = %self.client.id, pool = %self.client.pool.key,
                 "client disconnected for breaking the protocol: {error}");
         }
-        if let Some(error) = &parting {
+        if let Some(error) = &parting
+            && !socket.cut_off
+        {
             socket.write.bytes.extend_from_slice(&error.encode());
         }
         self.publish();
-        if !matches!(end, End::Gone) {
+        if !matches!(end, End::Left | End::Gone) {
             let goodbye = async {
                 socket.write.flush(&mut socket.stream).await?;
                 socket.stream.shutdown().await
@@ -197,7 +207,11 @@ impl ClientTask {
                         socket.need = 1;
                         return Poll::Ready(Idle::NeedServer);
                     }
-                    Ok(ClientStep::Terminate) => return Poll::Ready(Idle::End(End::Gone)),
+                    // Only with a server connection.
+                    Ok(ClientStep::Full { consumed } | ClientStep::Wait { consumed }) => {
+                        socket.read.consume(consumed);
+                    }
+                    Ok(ClientStep::Terminate) => return Poll::Ready(Idle::End(End::Left)),
                     Err(error) => return Poll::Ready(Idle::End(End::Violation(error))),
                 }
                 self.publish();
@@ -269,6 +283,10 @@ impl ClientTask {
                 Err(_) => Wanted::Refused(ErrorFields::error("08006", "the pool was closed")),
             });
         }
+        // The end of the last answer may still be on its way.
+        if let Poll::Ready(Err(_)) = socket.write.poll_flush(&mut socket.stream, cx) {
+            return Poll::Ready(Wanted::End(End::Gone));
+        }
         while socket.read.len() < QUEUED_BYTES {
             match socket.read.poll_fill(&mut socket.stream, cx) {
                 Poll::Pending => break,
@@ -289,7 +307,11 @@ impl ClientTask {
                 lease.release();
                 None
             }
-            Relay::Lost => {
+            Relay::Check => {
+                lease.clean(Running::Finish(WriteBuffer::default()), false);
+                None
+            }
+            Relay::Lost | Relay::Broken => {
                 self.to_server = WriteBuffer::default();
                 let mut io = Io {
                     shapes: &self.shared.measures.shapes,
@@ -299,26 +321,42 @@ impl ClientTask {
                     now: Instant::now(),
                 };
                 let loss = self.session.server_lost(&mut lease.server().session, &mut io);
-                drop(lease);
+                match relay {
+                    Relay::Broken => lease.abandon(),
+                    _ => drop(lease),
+                }
                 (loss == Loss::Close).then_some(End::SessionLost)
             }
             Relay::End(end) => {
-                let session = &self.session;
-                if self.to_server.pending() > 0 || session.mid_client_message() {
-                    // The server has the front of a message that will never end.
-                    lease.abandon();
-                } else if session.releasable() {
-                    lease.release();
-                } else {
-                    let running = !session.server_is_quiet();
-                    lease.clean(Leftovers { running, state: session.leaves_state() });
-                }
+                socket.cut_off = lease.server().session.is_mid_message();
+                self.leave(lease, matches!(end, End::Left));
                 Some(end)
             }
         };
         self.relabel();
         self.publish();
         end
+    }
+
+    /// The client does not come back to a server connection. `politely`: after a goodbye, which
+    /// follows whole messages that are to be carried out.
+    fn leave(&mut self, lease: Lease, politely: bool) {
+        let session = &self.session;
+        let unsent = std::mem::take(&mut self.to_server);
+        let nothing_runs = unsent.pending() == 0 && session.server_is_quiet();
+        if session.mid_client_message() || (unsent.pending() > 0 && !politely) {
+            // The server has the front of a message that will never end.
+            lease.abandon();
+        } else if nothing_runs && session.releasable() {
+            lease.release();
+        } else {
+            let running = match politely {
+                _ if nothing_runs => Running::Nothing,
+                true => Running::Finish(unsent),
+                false => Running::Cancel,
+            };
+            lease.clean(running, session.leaves_state());
+        }
     }
 
     /// Hands over what was measured, and shows what is to be seen of the client.
@@ -332,7 +370,7 @@ impl ClientTask {
     }
 
     /// The client may have renamed itself.
-    fn relabel(&mut self) {
+    pub(super) fn relabel(&mut self) {
         let name = self.session.parameter("application_name").unwrap_or_default();
         if *name != *self.labels.application {
             self.labels.application = name.into();

@@ -7,11 +7,12 @@ use pooling::parameters::{ClientParameters, ServerParameters};
 use tokio::io::AsyncWriteExt;
 use wire::backend;
 use wire::error_response::{ErrorFields, ErrorView};
-use wire::frame::{HEAD_BYTES, Head};
+use wire::frame::{FrameError, HEAD_BYTES, Head};
 use wire::frontend;
 
 use crate::error::ProxyError;
 use crate::pool::{Acquired, Lease, Pool};
+use crate::server::ServerConnection;
 
 type Reported = Vec<(String, String)>;
 
@@ -44,14 +45,27 @@ pub(super) async fn negotiate(
     } else if let Some(known) = pool.known_settings(&wanted) {
         known
     } else {
-        let mut held = match lease.take() {
+        let held = match &mut lease {
             Some(held) => held,
-            None => acquire(pool, client).await?,
+            none => none.insert(acquire(pool, client).await?),
         };
-        let changes: Arc<[(String, String)]> = try_out(&mut held, parameters).await?.into();
-        lease = Some(held);
-        pool.remember_settings(wanted, Arc::clone(&changes));
-        changes
+        match try_out(held.server(), parameters).await {
+            Ok(Ok(changes)) => {
+                let changes: Arc<[(String, String)]> = changes.into();
+                pool.remember_settings(wanted, Arc::clone(&changes));
+                changes
+            }
+            Ok(Err(refusal)) => {
+                if let Some(lease) = lease {
+                    lease.release();
+                }
+                return Err(ProxyError::Refused(Box::new(refusal)));
+            }
+            Err(error) => {
+                let why = format!("the server connection was lost during login: {error}");
+                return Err(ProxyError::Refused(Box::new(ErrorFields::fatal("08006", why))));
+            }
+        }
     };
     if let Some(lease) = lease {
         lease.release();
@@ -87,21 +101,53 @@ async fn acquire(pool: &Arc<Pool>, client: ClientId) -> Result<Lease, ProxyError
     }
 }
 
-/// Applies the settings to a server, as an attach would, and returns what it reports.
-async fn try_out(lease: &mut Lease, parameters: &ClientParameters) -> Result<Reported, ProxyError> {
-    let server = lease.server();
-    let sql = server.session.parameters.difference(&parameters.without("application_name"));
-    if sql.is_empty() {
-        return Ok(Vec::new());
+/// Messages in answer to a SET are short; longer ones are not believed.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// Applies the settings to a server, as an attach would. Returns the values that the server reports
+/// for them, or why it refuses them; then it is as before.
+async fn try_out(
+    server: &mut ServerConnection,
+    parameters: &ClientParameters,
+) -> Result<Result<Reported, ErrorFields>, ProxyError> {
+    let wanted = parameters.without("application_name");
+    let before = server.session.parameters.clone();
+    let sql = server.session.parameters.difference(&wanted);
+    let mut reported = Vec::new();
+    if !sql.is_empty() {
+        let refusal = apply(server, &sql, &mut reported).await?;
+        if let Some(refusal) = refusal {
+            // One Query is one transaction: nothing of it holds.
+            server.session.parameters = before;
+            return Ok(Err(refusal));
+        }
     }
+    for (name, value) in &reported {
+        server.session.parameters.reported(None, name, value);
+    }
+    // What it had already it does not report.
+    server.session.parameters.complete_report(&before, &wanted, &mut reported);
+    Ok(Ok(reported))
+}
+
+/// Runs the SQL; returns the error if there is one.
+async fn apply(
+    server: &mut ServerConnection,
+    sql: &str,
+    reported: &mut Reported,
+) -> Result<Option<ErrorFields>, ProxyError> {
     let mut request = Vec::new();
     frontend::write_query(&mut request, sql.as_bytes());
     server.stream.write_all(&request).await?;
-    let mut reported = Vec::new();
-    let mut failure = None;
+    server.session.statements.set_unnamed(None);
+    let mut refusal = None;
     loop {
         server.read.fill_to(&mut server.stream, HEAD_BYTES).await?;
         let Some(head) = Head::from_server(server.read.bytes())? else { continue };
+        if head.body > MAX_ANSWER_BYTES {
+            let length = i32::try_from(head.body).unwrap_or(i32::MAX);
+            return Err(FrameError::Length { kind: head.kind, length }.into());
+        }
         server.read.fill_to(&mut server.stream, head.total()).await?;
         let body = &server.read.bytes()[HEAD_BYTES..head.total()];
         match head.kind {
@@ -113,21 +159,14 @@ async fn try_out(lease: &mut Lease, parameters: &ClientParameters) -> Result<Rep
             backend::ERROR_RESPONSE => {
                 let view = ErrorView::new(body);
                 let sqlstate = String::from_utf8_lossy(view.sqlstate()).into_owned();
-                failure = Some(ErrorFields::fatal(sqlstate, view.message().into_owned()));
+                refusal = Some(ErrorFields::fatal(sqlstate, view.message().into_owned()));
             }
             _ => {}
         }
-        let ready = head.kind == backend::READY_FOR_QUERY;
+        let is_ready = head.kind == backend::READY_FOR_QUERY;
         server.read.consume(head.total());
-        if ready {
-            break;
+        if is_ready {
+            return Ok(refusal);
         }
     }
-    server.session.statements.set_unnamed(None);
-    for (name, value) in &reported {
-        server.session.parameters.reported(None, name, value);
-    }
-    // The lease is dropped with the error, and with it a server of which it is not known any more
-    // what it has.
-    failure.map_or(Ok(reported), |error| Err(ProxyError::Refused(Box::new(error))))
 }

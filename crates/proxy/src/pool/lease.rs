@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Pool;
-use crate::server::ServerConnection;
+use crate::server::{Running, ServerConnection};
 
 /// A server connection in the hands of a client.
 ///
@@ -13,15 +13,6 @@ use crate::server::ServerConnection;
 pub(crate) struct Lease {
     pool: Arc<Pool>,
     server: Option<Box<ServerConnection>>,
-}
-
-/// How the connection is left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Leftovers {
-    /// Something is still being answered.
-    pub(crate) running: bool,
-    /// Session state that another client must not see.
-    pub(crate) state: bool,
 }
 
 impl Lease {
@@ -43,16 +34,17 @@ impl Lease {
     pub(crate) fn release(mut self) {
         let Some(server) = self.server.take() else { return };
         if server.was_cancelled() {
-            clean(Arc::clone(&self.pool), server, Leftovers { running: false, state: false });
+            clean(Arc::clone(&self.pool), server, Running::Nothing, false);
         } else {
             self.pool.free(server);
         }
     }
 
     /// Gives back a connection that is not clean: it is made so in the background, or closed.
-    pub(crate) fn clean(mut self, leftovers: Leftovers) {
+    /// `state`: what was done on it has left what another client must not see.
+    pub(crate) fn clean(mut self, running: Running, state: bool) {
         if let Some(server) = self.server.take() {
-            clean(Arc::clone(&self.pool), server, leftovers);
+            clean(Arc::clone(&self.pool), server, running, state);
         }
     }
 
@@ -82,18 +74,23 @@ impl Drop for Lease {
     }
 }
 
-fn clean(pool: Arc<Pool>, server: Box<ServerConnection>, leftovers: Leftovers) {
+fn clean(pool: Arc<Pool>, server: Box<ServerConnection>, running: Running, state: bool) {
+    let runs = !matches!(running, Running::Nothing);
     // The lease goes into the task: if that is dropped, the connection is closed.
     let mut lease = Lease::new(pool, server);
     tokio::spawn(async move {
         let server = lease.server();
-        match server.clean(leftovers.running, leftovers.state).await {
+        match server.clean(running, state).await {
             Ok(()) => {
                 server.cancels_before = server.cancel.begun();
                 lease.release();
             }
             Err(error) => {
                 tracing::debug!(server = %server.id, "server connection is closed, not reused: {error}");
+                if runs {
+                    // The rest of a pipeline may still run.
+                    lease.abandon();
+                }
             }
         }
     });

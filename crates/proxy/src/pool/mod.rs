@@ -15,7 +15,7 @@ use pooling::scheduler::{Freed, Limits, Refusal, Request, Scheduler, WaiterId};
 use tokio::sync::oneshot;
 use wire::error_response::ErrorFields;
 
-pub(crate) use lease::{Lease, Leftovers};
+pub(crate) use lease::Lease;
 
 use crate::error::ProxyError;
 use crate::events::EventBuffer;
@@ -68,6 +68,8 @@ pub(crate) struct Pool {
 struct Inner {
     scheduler: Scheduler,
     upstream: Upstream,
+    /// Counts the places that `upstream` has led to.
+    place: u32,
     mode: PoolMode,
     idle: HashMap<ServerId, Box<ServerConnection>>,
     /// Connections out, for SHOW SERVERS.
@@ -102,6 +104,7 @@ impl Pool {
         let inner = Inner {
             scheduler: Scheduler::new(limits),
             upstream,
+            place: 0,
             mode,
             idle: HashMap::new(),
             out: HashMap::new(),
@@ -142,9 +145,20 @@ impl Pool {
         }
     }
 
-    /// New settings. Connections that go elsewhere are closed as they come free.
-    pub(crate) fn reconfigure(self: &Arc<Self>, upstream: Upstream, mode: PoolMode, limits: Limits) {
+    /// New settings. Connections that lead to where clients do not belong any more are closed, or
+    /// will be when they come free.
+    pub(crate) fn reconfigure(
+        self: &Arc<Self>,
+        upstream: Upstream,
+        mode: PoolMode,
+        limits: Limits,
+    ) {
         let mut inner = self.inner.lock();
+        if !upstream.is_same_place(&inner.upstream) {
+            inner.place += 1;
+            inner.welcome = None;
+            self.close_all_idle(&mut inner);
+        }
         inner.upstream = upstream;
         inner.mode = mode;
         inner.scheduler.set_limits(limits);
@@ -152,7 +166,11 @@ impl Pool {
     }
 
     /// Asks for a server connection, preferably the one the client had last.
-    pub(crate) fn acquire(self: &Arc<Self>, client: ClientId, prefer: Option<ServerId>) -> Acquired {
+    pub(crate) fn acquire(
+        self: &Arc<Self>,
+        client: ClientId,
+        prefer: Option<ServerId>,
+    ) -> Acquired {
         let waiter = WaiterId(self.next_waiter.fetch_add(1, Ordering::Relaxed));
         let now = Instant::now();
         let mut inner = self.inner.lock();
@@ -219,18 +237,10 @@ impl Pool {
         inner.out.remove(&server.id);
         let mut server = server;
         loop {
-            let moved = inner.upstream.address != *server.cancel.address();
-            let freed = inner.scheduler.freed(server.id, server.opened, now);
-            match freed {
-                _ if moved => {
-                    // It was counted as idle, or promised: take that back.
-                    match freed {
-                        Freed::Idle => drop(inner.scheduler.idle_died(server.id)),
-                        Freed::To(waiter) => inner.scheduler.requeue_first(waiter, now),
-                        Freed::Close => {}
-                    }
-                    return self.close_in_background(server);
-                }
+            if server.place != inner.place {
+                return self.close_in_background(server);
+            }
+            match inner.scheduler.freed(server.id, server.opened, now) {
                 Freed::To(waiter) => {
                     let Some(waiting) = inner.waiters.remove(&waiter) else { continue };
                     let lease = self.lease(&mut inner, server, waiting.client);
@@ -278,23 +288,24 @@ impl Pool {
     fn open_due(self: &Arc<Self>, inner: &mut Inner) {
         for _ in 0..inner.scheduler.connects_due(Instant::now()) {
             let pool = Arc::clone(self);
-            let upstream = inner.upstream.clone();
+            let (upstream, place) = (inner.upstream.clone(), inner.place);
             let id = ServerId(self.next_server.fetch_add(1, Ordering::Relaxed));
             tokio::spawn(async move {
                 match connect(&upstream, id).await {
-                    Ok(server) => pool.opened(server),
+                    Ok(server) => pool.opened(server, place),
                     Err(error) => pool.open_failed(&upstream, &error),
                 }
             });
         }
     }
 
-    fn opened(self: &Arc<Self>, server: ServerConnection) {
+    fn opened(self: &Arc<Self>, mut server: ServerConnection, place: u32) {
         let mut inner = self.inner.lock();
         inner.scheduler.connected();
         inner.last_failure = None;
+        server.place = place;
         let welcome: Arc<[_]> = server.parameters.clone().into();
-        if inner.welcome.as_ref() != Some(&welcome) {
+        if place == inner.place && inner.welcome.as_ref() != Some(&welcome) {
             // Another server, or the same with another configuration.
             inner.settings.clear();
             inner.welcome = Some(welcome);
@@ -374,7 +385,10 @@ impl Pool {
 
     /// Closes idle connections; those that are out are closed by their clients.
     pub(crate) fn close_idle(self: &Arc<Self>) {
-        let mut inner = self.inner.lock();
+        self.close_all_idle(&mut self.inner.lock());
+    }
+
+    fn close_all_idle(self: &Arc<Self>, inner: &mut Inner) {
         let idle: Vec<_> = inner.scheduler.idle().collect();
         for id in idle {
             if inner.scheduler.idle_died(id)

@@ -89,9 +89,10 @@ impl Pool {
                 if out.client.is_some() { ServerState::Active } else { ServerState::Tested };
             out.status(*id, &self.key, state)
         });
-        let idle = inner.idle.values().map(|server| {
-            Out::of(server, None).status(server.id, &self.key, ServerState::Idle)
-        });
+        let idle = inner
+            .idle
+            .values()
+            .map(|server| Out::of(server, None).status(server.id, &self.key, ServerState::Idle));
         out.chain(idle).collect()
     }
 }

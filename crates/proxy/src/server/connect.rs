@@ -20,6 +20,8 @@ use crate::stream::{ServerAddress, Stream};
 
 /// Messages before ReadyForQuery are short; longer ones are not believed.
 const MAX_LOGIN_MESSAGE_BYTES: usize = 64 * 1024;
+/// All of them together.
+const MAX_LOGIN_BYTES: usize = 1024 * 1024;
 
 /// What a pool needs to open a server connection.
 #[derive(Clone, Debug)]
@@ -30,6 +32,13 @@ pub(crate) struct Upstream {
     pub(crate) password: Option<Secret>,
     pub(crate) timeout: Duration,
     pub(crate) max_prepared_statements: usize,
+}
+
+impl Upstream {
+    /// Whether a connection to the one is as good as one to the other.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        self.address == other.address && self.database == other.database && self.user == other.user
+    }
 }
 
 /// Opens a server connection and logs in. Cancel-safe: dropping the future closes it.
@@ -44,7 +53,7 @@ pub(crate) async fn connect(
 
 async fn open(upstream: &Upstream, id: ServerId) -> Result<ServerConnection, ProxyError> {
     let stream = upstream.address.connect().await?;
-    let mut talk = Talk { stream, read: ReadBuffer::default() };
+    let mut talk = Talk { stream, read: ReadBuffer::default(), received: 0 };
     talk.send(startup::startup_message(&upstream.user, &upstream.database, &[])).await?;
     let mut login = Login::new(&upstream.user, upstream.password.clone());
     let mut parameters = Vec::new();
@@ -89,6 +98,7 @@ async fn open(upstream: &Upstream, id: ServerId) -> Result<ServerConnection, Pro
         opened: Instant::now(),
         opened_at: Timestamp::now(),
         parameters,
+        place: 0,
         cancels_before: 0,
     })
 }
@@ -103,6 +113,7 @@ fn server_error(body: &[u8]) -> ProxyError {
 struct Talk {
     stream: Stream,
     read: ReadBuffer,
+    received: usize,
 }
 
 impl Talk {
@@ -117,7 +128,8 @@ impl Talk {
         let Some(head) = Head::from_server(self.read.bytes())? else {
             return Err(ProxyError::Closed);
         };
-        if head.body > MAX_LOGIN_MESSAGE_BYTES {
+        self.received += head.total();
+        if head.body > MAX_LOGIN_MESSAGE_BYTES || self.received > MAX_LOGIN_BYTES {
             let length = i32::try_from(head.body).unwrap_or(i32::MAX);
             return Err(wire::frame::FrameError::Length { kind: head.kind, length }.into());
         }

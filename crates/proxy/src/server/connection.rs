@@ -1,8 +1,8 @@
 //! An open server connection.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use wire::backend::{self, TransactionStatus};
 use wire::frame::{HEAD_BYTES, Head};
 use wire::{frontend, startup};
 
-use crate::buffer::ReadBuffer;
+use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::error::ProxyError;
 use crate::stream::{ServerAddress, Stream};
 
@@ -22,6 +22,10 @@ use crate::stream::{ServerAddress, Stream};
 const GOODBYE: Duration = Duration::from_secs(1);
 /// How long cleaning a connection may take before it is closed instead.
 const CLEANING: Duration = Duration::from_secs(5);
+/// How long what a client has left behind may run to its end, if it said goodbye.
+const FINISHING: Duration = Duration::from_secs(3);
+/// How long a cancelled connection may take before it is cancelled again.
+const AGAIN: Duration = Duration::from_millis(250);
 /// How long a cancel request may take.
 const CANCELLING: Duration = Duration::from_secs(5);
 
@@ -36,24 +40,22 @@ pub(crate) struct CancelHandle {
     under_way: AtomicU32,
     /// Requests ever begun; a change tells that one was, even if it is over.
     begun: AtomicU64,
+    /// The server may still act on a request, and nobody knows when.
+    stray: AtomicBool,
 }
 
 impl CancelHandle {
     pub(crate) fn new(address: ServerAddress, process_id: i32, key: Vec<u8>) -> Arc<Self> {
         let (under_way, begun) = (AtomicU32::new(0), AtomicU64::new(0));
-        Arc::new(Self { address, process_id, key, under_way, begun })
+        let stray = AtomicBool::new(false);
+        Arc::new(Self { address, process_id, key, under_way, begun, stray })
     }
 
     /// Announces a request. Must be called while the client is known to hold the connection.
     pub(crate) fn begin(self: &Arc<Self>) -> CancelUnderWay {
         self.under_way.fetch_add(1, Ordering::AcqRel);
         self.begun.fetch_add(1, Ordering::AcqRel);
-        CancelUnderWay { handle: Arc::clone(self) }
-    }
-
-    /// The server that the connection goes to.
-    pub(crate) fn address(&self) -> &ServerAddress {
-        &self.address
+        CancelUnderWay { handle: Arc::clone(self), unanswered: false }
     }
 
     /// Requests begun so far.
@@ -66,18 +68,24 @@ impl CancelHandle {
 #[derive(Debug)]
 pub(crate) struct CancelUnderWay {
     handle: Arc<CancelHandle>,
+    /// The server may have the request, and has not closed the connection that it came by.
+    unanswered: bool,
 }
 
 impl CancelUnderWay {
     /// Sends the request and waits until the server has acted on it: it closes the connection after
     /// it has signalled the process (postmaster.c, processCancelRequest).
-    pub(crate) async fn send(self) -> Result<(), ProxyError> {
+    ///
+    /// Not cancel-safe: the server connection is not used again.
+    pub(crate) async fn send(mut self) -> Result<(), ProxyError> {
         let request = startup::cancel_request(self.handle.process_id, &self.handle.key);
         let exchange = async {
             let mut stream = self.handle.address.connect().await?;
+            self.unanswered = true;
             stream.write_all(&request).await?;
             let mut rest = [0; 16];
             while stream.read(&mut rest).await? > 0 {}
+            self.unanswered = false;
             Ok(())
         };
         tokio::time::timeout(CANCELLING, exchange)
@@ -88,8 +96,23 @@ impl CancelUnderWay {
 
 impl Drop for CancelUnderWay {
     fn drop(&mut self) {
+        if self.unanswered {
+            self.handle.stray.store(true, Ordering::Release);
+        }
         self.handle.under_way.fetch_sub(1, Ordering::AcqRel);
     }
+}
+
+/// What runs on a server connection whose client has left it.
+#[derive(Debug)]
+pub(crate) enum Running {
+    /// Nothing.
+    Nothing,
+    /// The client said goodbye: what it sent before that is carried out, if that does not take long.
+    /// With what was not sent on yet.
+    Finish(WriteBuffer),
+    /// The client is gone: nobody wants it any more.
+    Cancel,
 }
 
 /// An open server connection, logged in.
@@ -106,6 +129,8 @@ pub(crate) struct ServerConnection {
     pub(crate) local_address: std::net::SocketAddr,
     /// As reported at login, in the server's spelling.
     pub(crate) parameters: Vec<(String, String)>,
+    /// Which of the places that its pool has led to it leads to.
+    pub(crate) place: u32,
     /// `cancel.begun()` when the present client got it.
     pub(crate) cancels_before: u64,
 }
@@ -154,36 +179,33 @@ impl ServerConnection {
         self.cancel.begun() != self.cancels_before
     }
 
-    /// Makes it fit for the next client: waits out cancel requests, and what still runs if
-    /// `running`; rolls back; resets the session if `discard`. Not cancel-safe: close it then.
-    pub(crate) async fn clean(&mut self, running: bool, discard: bool) -> Result<(), ProxyError> {
+    /// Makes it fit for the next client: ends what still runs, waits out cancel requests, rolls
+    /// back, and resets the session if anything ran or `state` is left. Not cancel-safe: close it
+    /// then.
+    pub(crate) async fn clean(&mut self, running: Running, state: bool) -> Result<(), ProxyError> {
         let cleaning = async {
-            if running {
-                self.cancel.begin().send().await?;
+            // What ran last may have left anything: nobody has looked at its answer.
+            let reset = state || !matches!(running, Running::Nothing);
+            match running {
+                Running::Nothing => {}
+                Running::Finish(mut unsent) => {
+                    unsent.flush(&mut self.stream).await?;
+                    self.end_requests(FINISHING).await?;
+                }
+                Running::Cancel => {
+                    self.cancel.begin().send().await?;
+                    self.end_requests(AGAIN).await?;
+                }
             }
-            while self.cancel.under_way.load(Ordering::Acquire) > 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            // Sync ends whatever pipeline is open, and its answer shows that a cancel that came
-            // late has been dealt with.
+            self.wait_for_cancels().await?;
             let mut request = Vec::new();
-            if running {
-                // A COPY that reads is ended by CopyFail, which is ignored elsewhere. How many
-                // answers are due is not known: a marker tells where those to us begin.
-                frontend::write_copy_fail(&mut request, "the client has gone");
-                frontend::write_empty(&mut request, frontend::SYNC);
-                frontend::write_query(&mut request, CLEAN_MARKER.as_bytes());
-                self.stream.write_all(&request).await?;
-                self.skip_to_marker().await?;
-            } else {
-                frontend::write_empty(&mut request, frontend::SYNC);
-                self.stream.write_all(&request).await?;
-            }
-            let status = self.skip_to_ready().await?;
-            if status != TransactionStatus::Idle {
+            // Its answer shows that a cancel that came late has been dealt with.
+            frontend::write_empty(&mut request, frontend::SYNC);
+            self.stream.write_all(&request).await?;
+            if self.skip_to_ready().await? != TransactionStatus::Idle {
                 self.run("ROLLBACK").await?;
             }
-            if discard {
+            if reset {
                 self.run("DISCARD ALL").await?;
                 self.session.statements.clear();
                 self.session.parameters.reset();
@@ -193,6 +215,49 @@ impl ServerConnection {
         tokio::time::timeout(CLEANING, cleaning)
             .await
             .unwrap_or(Err(ProxyError::TimedOut("cleaning a server connection")))
+    }
+
+    /// Ends all that the client has begun, and reads past the answers. What is not done after
+    /// `patience` is cancelled, and again: a pipeline goes on after the query that was cancelled.
+    async fn end_requests(&mut self, mut patience: Duration) -> Result<(), ProxyError> {
+        let mut request = Vec::new();
+        // A COPY that reads is ended by CopyFail, which is ignored elsewhere.
+        frontend::write_copy_fail(&mut request, "the client has gone");
+        // A Sync would commit what a pipeline has done so far.
+        frontend::write_query(&mut request, b"ROLLBACK");
+        frontend::write_empty(&mut request, frontend::SYNC);
+        // How many answers are due is not known: a marker tells where those to us begin. The
+        // client's own queries are answered before it, so that it must not be guessed.
+        let column = format!("pgweir_clean_{:032x}", rand::random::<u128>());
+        // Outside of a transaction ROLLBACK only warns; in a failed one nothing else is accepted.
+        let marker = format!("ROLLBACK; SELECT 1 AS {column}");
+        frontend::write_query(&mut request, marker.as_bytes());
+        self.stream.write_all(&request).await?;
+        let cancel = Arc::clone(&self.cancel);
+        let mut skipping = pin!(async {
+            let rest = self.session.take_rest_of_message();
+            self.skip(rest).await?;
+            self.skip_to_marker(column.as_bytes()).await?;
+            self.skip_to_ready().await
+        });
+        loop {
+            match tokio::time::timeout(patience, &mut skipping).await {
+                Ok(ended) => return ended.map(drop),
+                Err(_) => cancel.begin().send().await?,
+            }
+            patience = AGAIN;
+        }
+    }
+
+    /// Waits until no cancel request can hit the connection any more.
+    async fn wait_for_cancels(&self) -> Result<(), ProxyError> {
+        while self.cancel.under_way.load(Ordering::Acquire) > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        if self.cancel.stray.load(Ordering::Acquire) {
+            return Err(ProxyError::TimedOut("a cancel request"));
+        }
+        Ok(())
     }
 
     async fn run(&mut self, sql: &str) -> Result<(), ProxyError> {
@@ -216,10 +281,10 @@ impl ServerConnection {
         }
     }
 
-    async fn skip_to_marker(&mut self) -> Result<(), ProxyError> {
+    async fn skip_to_marker(&mut self, column: &[u8]) -> Result<(), ProxyError> {
         loop {
             let (kind, body) = self.next_message().await?;
-            let found = body.windows(CLEAN_MARKER_ID.len()).any(|window| window == CLEAN_MARKER_ID);
+            let found = body.windows(column.len()).any(|window| window == column);
             if kind == backend::ROW_DESCRIPTION && found {
                 return Ok(());
             }
@@ -237,14 +302,24 @@ impl ServerConnection {
         self.read.fill_to(&mut self.stream, HEAD_BYTES + front).await?;
         let body = self.read.bytes()[HEAD_BYTES..HEAD_BYTES + front].to_vec();
         self.read.consume(HEAD_BYTES + front);
-        let mut rest = head.body - front;
+        if head.kind == backend::PARAMETER_STATUS {
+            // What a statement set that nobody waited for, or a ROLLBACK brought back. What cannot
+            // be read cannot be undone for the next client.
+            let (name, value) = backend::read_parameter_status(&body).ok_or(ProxyError::Closed)?;
+            self.session.parameters.reported(None, name, value);
+        }
+        self.skip(head.body - front).await?;
+        Ok((head.kind, body))
+    }
+
+    async fn skip(&mut self, mut rest: usize) -> Result<(), ProxyError> {
         while rest > 0 {
             self.read.fill_to(&mut self.stream, 1).await?;
             let count = rest.min(self.read.len());
             self.read.consume(count);
             rest -= count;
         }
-        Ok((head.kind, body))
+        Ok(())
     }
 
     /// Says goodbye and waits until the server has closed the connection, so that it does not count
@@ -254,6 +329,8 @@ impl ServerConnection {
             let mut request = Vec::new();
             frontend::write_empty(&mut request, frontend::TERMINATE);
             self.stream.write_all(&request).await?;
+            // A server that waits for the rest of a message takes it for that; this it understands.
+            self.stream.shutdown().await?;
             let mut rest = [0; 1024];
             while Pin::new(&mut self.stream).read(&mut rest).await? > 0 {}
             Ok::<(), std::io::Error>(())
@@ -262,8 +339,3 @@ impl ServerConnection {
         let _ = tokio::time::timeout(GOODBYE, goodbye).await;
     }
 }
-
-/// A name that only the marker's column has.
-const CLEAN_MARKER_ID: &[u8] = b"__pgweir_clean";
-/// Outside of a transaction ROLLBACK only warns; in a failed one nothing else is accepted.
-const CLEAN_MARKER: &str = "ROLLBACK; SELECT 1 AS __pgweir_clean";

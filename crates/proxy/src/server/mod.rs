@@ -5,4 +5,4 @@ mod connection;
 mod login;
 
 pub(crate) use connect::{Upstream, connect};
-pub(crate) use connection::{CancelHandle, CancelUnderWay, ServerConnection};
+pub(crate) use connection::{CancelHandle, CancelUnderWay, Running, ServerConnection};

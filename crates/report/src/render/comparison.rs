@@ -35,32 +35,13 @@ pub fn comparison(comparisons: &[Comparison], style: Style) -> String {
     let mut ordered: Vec<_> = comparisons.iter().collect();
     ordered.sort_by(|a, b| gain(b).total_cmp(&gain(a)));
     let rows: Vec<_> = ordered.iter().map(|one| row(one, style)).collect();
-    let header = [
-        "<statement",
-        "<query",
-        "calls",
-        "after",
-        "mean",
-        "after",
-        "p95",
-        "after",
-        "<change",
-    ];
+    let header =
+        ["<statement", "<query", "calls", "after", "mean", "after", "p95", "after", "<change"];
     let mut out = String::new();
     table(&mut out, style, &header, &rows);
-    let better = ordered
-        .iter()
-        .filter(|one| gain(one) > WORTH_SAYING)
-        .count();
-    let paint = if better == ordered.len() {
-        Paint::Good
-    } else {
-        Paint::Bad
-    };
-    let summary = format!(
-        "{better} of {} statements got faster, by p95.",
-        ordered.len()
-    );
+    let better = ordered.iter().filter(|one| gain(one) > WORTH_SAYING).count();
+    let paint = if better == ordered.len() { Paint::Good } else { Paint::Bad };
+    let summary = format!("{better} of {} statements got faster, by p95.", ordered.len());
     let _ = writeln!(out, "\n{}", painted(style, paint, &summary));
     out
 }
@@ -102,11 +83,7 @@ fn change(gain: f64) -> String {
 }
 
 fn factor(value: f64) -> String {
-    if value < 9.95 {
-        format!("{value:.1}")
-    } else {
-        count(value.round() as u64)
-    }
+    if value < 9.95 { format!("{value:.1}") } else { count(value.round() as u64) }
 }
 
 #[cfg(test)]
@@ -147,12 +124,8 @@ mod tests {
 
     #[test]
     fn keeps_to_a_hundred_columns() {
-        let long = one(
-            "a_schema_with_a_name.a_table_with_a_name (first, second)",
-            1e6,
-            99.9,
-            123_456,
-        );
+        let long =
+            one("a_schema_with_a_name.a_table_with_a_name (first, second)", 1e6, 99.9, 123_456);
         let out = comparison(&[long], Style::default());
         assert!(out.lines().all(|line| line.chars().count() <= 100), "{out}");
     }

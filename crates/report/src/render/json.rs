@@ -35,35 +35,20 @@ mod tests {
     use crate::{ReportOptions, example};
 
     fn written() -> String {
-        let report = Report::build(
-            &example::busy(),
-            &ReportOptions::default(),
-            &example::process(),
-        );
+        let report =
+            Report::build(&example::busy(), &ReportOptions::default(), &example::process());
         json(&report).expect("a built report is always JSON")
     }
 
     fn keys(value: &Value) -> BTreeSet<&str> {
-        value
-            .as_object()
-            .expect("an object")
-            .keys()
-            .map(String::as_str)
-            .collect()
+        value.as_object().expect("an object").keys().map(String::as_str).collect()
     }
 
     #[test]
     fn holds_the_fields_of_the_outside_contract() {
         let value: Value = serde_json::from_str(&written()).expect("JSON");
         assert_eq!(value["schema"], "pgweir.report/1");
-        let top = [
-            "window",
-            "coverage",
-            "queries",
-            "findings",
-            "checked",
-            "not_checked",
-        ];
+        let top = ["window", "coverage", "queries", "findings", "checked", "not_checked"];
         assert!(keys(&value).is_superset(&top.into()));
         let query = [
             "fingerprint",

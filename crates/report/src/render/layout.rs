@@ -49,9 +49,7 @@ pub(crate) fn heading(out: &mut String, style: Style, text: &str) {
 /// `text` on one line, without control characters: names and statements come from clients, and a
 /// terminal would obey what they send.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// `text` cut to `most` characters, with an ellipsis where something was cut.
@@ -60,10 +58,7 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text;
     }
-    text.chars()
-        .take(most.saturating_sub(1))
-        .chain(['…'])
-        .collect()
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// Breaks `text` at spaces into lines of at most `width` characters. A longer word is cut.
@@ -80,10 +75,7 @@ pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
             used = 0;
         }
         while length > width {
-            let at = word
-                .char_indices()
-                .nth(width)
-                .map_or(word.len(), |(at, _)| at);
+            let at = word.char_indices().nth(width).map_or(word.len(), |(at, _)| at);
             lines.push(word[..at].to_owned());
             word = &word[at..];
             length -= width;
@@ -106,11 +98,7 @@ pub(crate) fn paragraph(out: &mut String, style: Style, first: &str, text: &str)
     let indent = first.chars().count();
     let lines = wrapped(&plain(text), style.width.saturating_sub(indent));
     for (at, line) in lines.iter().enumerate() {
-        let start = if at == 0 {
-            first.to_owned()
-        } else {
-            " ".repeat(indent)
-        };
+        let start = if at == 0 { first.to_owned() } else { " ".repeat(indent) };
         let _ = writeln!(out, "{start}{line}");
     }
 }
@@ -120,10 +108,7 @@ pub(crate) fn table(out: &mut String, style: Style, header: &[&str], rows: &[Vec
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(header.iter().map(|name| name.trim_start_matches('<')));
-    table.add_rows(
-        rows.iter()
-            .map(|row| row.iter().map(|cell| plain(cell)).collect::<Vec<_>>()),
-    );
+    table.add_rows(rows.iter().map(|row| row.iter().map(|cell| plain(cell)).collect::<Vec<_>>()));
     for (column, name) in table.column_iter_mut().zip(header) {
         column.set_padding((1, 0));
         if !name.starts_with('<') {
@@ -132,11 +117,7 @@ pub(crate) fn table(out: &mut String, style: Style, header: &[&str], rows: &[Vec
     }
     for (at, line) in table.lines().enumerate() {
         let line = line.trim_end();
-        let line = if at == 0 {
-            painted(style, Paint::Strong, line)
-        } else {
-            line.to_owned()
-        };
+        let line = if at == 0 { painted(style, Paint::Strong, line) } else { line.to_owned() };
         let _ = writeln!(out, "{line}");
     }
 }
@@ -149,10 +130,7 @@ mod tests {
     fn lines_keep_to_the_width_and_lose_nothing() {
         let text = "SELECT a_rather_long_column_name, another FROM somewhere WHERE x = $1";
         let lines = wrapped(text, 20);
-        assert!(
-            lines.iter().all(|line| line.chars().count() <= 20),
-            "{lines:?}"
-        );
+        assert!(lines.iter().all(|line| line.chars().count() <= 20), "{lines:?}");
         let letters = |s: &str| s.chars().filter(|c| !c.is_whitespace()).collect::<String>();
         assert_eq!(letters(&lines.concat()), letters(text));
     }
@@ -164,14 +142,8 @@ mod tests {
 
     #[test]
     fn colour_only_when_asked() {
-        let colourful = Style {
-            colour: true,
-            ..Style::default()
-        };
+        let colourful = Style { colour: true, ..Style::default() };
         assert_eq!(painted(Style::default(), Paint::Good, "fine"), "fine");
-        assert_eq!(
-            painted(colourful, Paint::Good, "fine"),
-            "\x1b[32mfine\x1b[0m"
-        );
+        assert_eq!(painted(colourful, Paint::Good, "fine"), "\x1b[32mfine\x1b[0m");
     }
 }

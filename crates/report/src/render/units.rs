@@ -32,9 +32,7 @@ pub fn number(value: f64) -> String {
     let text = format!("{value:.decimals$}");
     if size >= 0.9995 || value == 0.0 {
         // Whole numbers stand without their zeros.
-        text.strip_suffix(if decimals == 1 { ".0" } else { ".00" })
-            .unwrap_or(&text)
-            .to_owned()
+        text.strip_suffix(if decimals == 1 { ".0" } else { ".00" }).unwrap_or(&text).to_owned()
     } else {
         format!("{value:.3}")
     }
@@ -97,9 +95,7 @@ pub fn percent(share: f64) -> String {
 /// A moment, to the second: `2026-11-23 20:15:30 UTC`.
 #[must_use]
 pub fn moment(time: Timestamp) -> String {
-    let whole = Timestamp::from_second(time.as_second())
-        .unwrap_or(time)
-        .to_string();
+    let whole = Timestamp::from_second(time.as_second()).unwrap_or(time).to_string();
     whole.replace('T', " ").replace('Z', " UTC")
 }
 
@@ -132,12 +128,8 @@ pub fn sentence(text: &str) -> String {
 type Format = fn(f64) -> String;
 
 /// Endings of names that carry a unit.
-const UNITS: [(&str, Format); 4] = [
-    ("_ms", duration_ms),
-    ("_s", seconds),
-    ("_bytes", bytes),
-    ("_ratio", percent),
-];
+const UNITS: [(&str, Format); 4] =
+    [("_ms", duration_ms), ("_s", seconds), ("_bytes", bytes), ("_ratio", percent)];
 
 /// A piece of evidence: its name without the unit, and its value with it.
 ///
@@ -168,20 +160,14 @@ mod tests {
 
     #[test]
     fn the_unit_fits_and_the_digits_mean_something() {
-        let durations = [
-            0.0, 0.0004, 0.87, 0.9996, 1.0, 12.34, 123.4, 999.6, 61_000.0, 9e5, 9e6,
-        ];
+        let durations = [0.0, 0.0004, 0.87, 0.9996, 1.0, 12.34, 123.4, 999.6, 61_000.0, 9e5, 9e6];
         let shown: Vec<_> = durations.into_iter().map(duration_ms).collect();
         insta::assert_snapshot!(shown.join(", "), @"0, <1 µs, 870 µs, 1 ms, 1 ms, 12.3 ms, 123 ms, 1 s, 61 s, 15 min, 2.50 h");
-        let sizes: Vec<_> = [0.0, 512.0, 1024.0, 12_595.0, 1.5e9, 3e13]
-            .map(bytes)
-            .into();
+        let sizes: Vec<_> = [0.0, 512.0, 1024.0, 12_595.0, 1.5e9, 3e13].map(bytes).into();
         insta::assert_snapshot!(sizes.join(", "), @"0 B, 512 B, 1 kB, 12.3 kB, 1.40 GB, 27.3 TB");
         let shares: Vec<_> = [0.0, 0.0001, 0.042, 0.0999, 0.42, 1.0].map(percent).into();
         insta::assert_snapshot!(shares.join(", "), @"0 %, <0.1 %, 4.2 %, 10 %, 42 %, 100 %");
-        let numbers: Vec<_> = [0.1234, 1.0, 9.999, 99.96, 1234.5, -0.5, -1234.5]
-            .map(number)
-            .into();
+        let numbers: Vec<_> = [0.1234, 1.0, 9.999, 99.96, 1234.5, -0.5, -1234.5].map(number).into();
         insta::assert_snapshot!(numbers.join(", "), @"0.123, 1, 10, 100, 1,235, -0.500, -1,235");
     }
 
@@ -199,23 +185,14 @@ mod tests {
         };
         assert_eq!(shown("p95_ms", 12.0.into()), "p95 12 ms");
         assert_eq!(shown("index_bytes", 2_097_152u64.into()), "index 2 MB");
-        assert_eq!(
-            shown("share_of_time_ratio", 0.25.into()),
-            "share of time 25 %"
-        );
-        assert_eq!(
-            shown("table_rows", 1_500_000u64.into()),
-            "table rows 1,500,000"
-        );
+        assert_eq!(shown("share_of_time_ratio", 0.25.into()), "share of time 25 %");
+        assert_eq!(shown("table_rows", 1_500_000u64.into()), "table rows 1,500,000");
         assert_eq!(shown("sqlstate", "23505".into()), "sqlstate 23505");
     }
 
     #[test]
     fn a_sentence_keeps_names_as_they_are() {
         assert_eq!(sentence("one index is missing"), "One index is missing.");
-        assert_eq!(
-            sentence("public.orders is read whole."),
-            "public.orders is read whole."
-        );
+        assert_eq!(sentence("public.orders is read whole."), "public.orders is read whole.");
     }
 }

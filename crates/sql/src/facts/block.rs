@@ -48,10 +48,7 @@ impl Collector {
                 self.set_expression(right, outer, None, outermost);
             }
             SetExpr::Values(values) => {
-                let scope = Scope {
-                    outer,
-                    relations: Vec::new(),
-                };
+                let scope = Scope { outer, relations: Vec::new() };
                 for row in &values.rows {
                     self.subqueries(row.content.iter(), &scope);
                 }
@@ -80,8 +77,7 @@ impl Collector {
     fn with(&mut self, with: &With, outer: Option<&Scope<'_>>) {
         let name = |cte: &sqlparser::ast::Cte| folded(&cte.alias.name);
         if with.recursive {
-            self.expressions_named
-                .extend(with.cte_tables.iter().map(name));
+            self.expressions_named.extend(with.cte_tables.iter().map(name));
         }
         for cte in &with.cte_tables {
             self.query(&cte.query, outer, false);
@@ -99,10 +95,7 @@ impl Collector {
         order_by: Option<&OrderBy>,
         outermost: bool,
     ) {
-        let mut scope = Scope {
-            outer,
-            relations: Vec::new(),
-        };
+        let mut scope = Scope { outer, relations: Vec::new() };
         self.from(&select.from, &mut scope);
         if let Some(condition) = &select.selection {
             self.condition(condition, &scope);
@@ -222,12 +215,7 @@ impl Collector {
         conditions: &mut Vec<&'a Expr>,
     ) {
         let relation = match factor {
-            TableFactor::Table {
-                name,
-                alias,
-                args: None,
-                ..
-            } => {
+            TableFactor::Table { name, alias, args: None, .. } => {
                 let alias_name = alias.as_ref().map(|alias| folded(&alias.name));
                 match table_ref(name, alias.as_ref()) {
                     Some(table) if self.is_expression(&table) => {
@@ -241,28 +229,20 @@ impl Collector {
                     None => Relation::new(alias_name.unwrap_or_default(), None),
                 }
             }
-            TableFactor::Derived {
-                subquery, alias, ..
-            } => {
+            TableFactor::Derived { subquery, alias, .. } => {
                 // It may be LATERAL; where it is not, it names nothing of this scope.
                 self.query(subquery, Some(&*scope), false);
-                Relation::new(
-                    alias.as_ref().map(|a| folded(&a.name)).unwrap_or_default(),
-                    None,
-                )
+                Relation::new(alias.as_ref().map(|a| folded(&a.name)).unwrap_or_default(), None)
             }
-            TableFactor::NestedJoin {
-                table_with_joins, ..
-            } => {
+            TableFactor::NestedJoin { table_with_joins, .. } => {
                 return self.joined(table_with_joins, scope, conditions);
             }
             TableFactor::Table { alias, .. }
             | TableFactor::Function { alias, .. }
             | TableFactor::TableFunction { alias, .. }
-            | TableFactor::UNNEST { alias, .. } => Relation::new(
-                alias.as_ref().map(|a| folded(&a.name)).unwrap_or_default(),
-                None,
-            ),
+            | TableFactor::UNNEST { alias, .. } => {
+                Relation::new(alias.as_ref().map(|a| folded(&a.name)).unwrap_or_default(), None)
+            }
             _ => Relation::new(String::new(), None),
         };
         scope.relations.push(relation);

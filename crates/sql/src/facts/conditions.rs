@@ -12,11 +12,7 @@ pub(super) fn collect(condition: &Expr, scope: &Scope<'_>, facts: &mut Facts) {
     while let Some(next) = pending.pop() {
         match bare(next) {
             // The right side is looked at later, so that the facts come in the text's order.
-            Expr::BinaryOp {
-                left,
-                op: BinaryOperator::And,
-                right,
-            } => {
+            Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
                 pending.extend([&**right, left]);
             }
             conjunct => Conjunct { scope, facts }.collect(conjunct),
@@ -33,11 +29,7 @@ impl Conjunct<'_, '_> {
     fn collect(&mut self, conjunct: &Expr) {
         match conjunct {
             Expr::BinaryOp { left, op, right } => self.comparison(left, op, right),
-            Expr::InList {
-                expr,
-                list,
-                negated,
-            } => {
+            Expr::InList { expr, list, negated } => {
                 let operator = unless(*negated, Operator::In);
                 if list.iter().all(is_value) {
                     self.each_column(expr, operator);
@@ -46,40 +38,20 @@ impl Conjunct<'_, '_> {
             Expr::InSubquery { expr, negated, .. } => {
                 self.each_column(expr, unless(*negated, Operator::In));
             }
-            Expr::AnyOp {
-                left,
-                compare_op,
-                right,
-                ..
-            } if is_value(right) => {
+            Expr::AnyOp { left, compare_op, right, .. } if is_value(right) => {
                 let operator = match compare_op {
                     BinaryOperator::Eq => Operator::In,
                     _ => Operator::Other,
                 };
                 self.predicate(left, operator);
             }
-            Expr::Between {
-                expr,
-                negated,
-                low,
-                high,
-            } if is_value(low) && is_value(high) => {
+            Expr::Between { expr, negated, low, high } if is_value(low) && is_value(high) => {
                 self.predicate(expr, unless(*negated, Operator::Range));
             }
-            Expr::Like {
-                negated,
-                expr,
-                pattern,
-                ..
-            } if is_value(pattern) => {
+            Expr::Like { negated, expr, pattern, .. } if is_value(pattern) => {
                 self.predicate(expr, unless(*negated, like(pattern, false)));
             }
-            Expr::ILike {
-                negated,
-                expr,
-                pattern,
-                ..
-            } if is_value(pattern) => {
+            Expr::ILike { negated, expr, pattern, .. } if is_value(pattern) => {
                 self.predicate(expr, unless(*negated, like(pattern, true)));
             }
             Expr::IsNull(expr) => self.predicate(expr, Operator::IsNull),
@@ -137,10 +109,9 @@ impl Conjunct<'_, '_> {
     fn join(&mut self, left: Column, right: Column) {
         // Two columns of one table are no join; where a table is not known they may be.
         if left.table.is_none() || left.table != right.table {
-            self.facts.joins.push(Join {
-                left: (left.table, left.name),
-                right: (right.table, right.name),
-            });
+            self.facts
+                .joins
+                .push(Join { left: (left.table, left.name), right: (right.table, right.name) });
         }
     }
 
@@ -157,16 +128,8 @@ impl Conjunct<'_, '_> {
     }
 
     fn predicate(&mut self, expression: &Expr, operator: Operator) {
-        if let Some(Column {
-            table,
-            name: column,
-        }) = self.column(expression)
-        {
-            self.facts.predicates.push(Predicate {
-                table,
-                column,
-                operator,
-            });
+        if let Some(Column { table, name: column }) = self.column(expression) {
+            self.facts.predicates.push(Predicate { table, column, operator });
         }
     }
 
@@ -192,10 +155,7 @@ fn like(pattern: &Expr, case_insensitive: bool) -> Operator {
         // Empty: a stand-in for a parameter.
         .filter(|pattern| !pattern.is_empty())
         .map(|pattern| pattern.starts_with(['%', '_']));
-    Operator::Like {
-        leading_wildcard,
-        case_insensitive,
-    }
+    Operator::Like { leading_wildcard, case_insensitive }
 }
 
 fn unless(negated: bool, operator: Operator) -> Operator {

@@ -15,10 +15,7 @@ struct Parts<'a> {
 
 /// The subqueries in an expression, themselves not looked into.
 pub(super) fn subqueries(expression: &Expr) -> Vec<&Query> {
-    let mut parts = Parts {
-        expressions: vec![expression],
-        ..Parts::default()
-    };
+    let mut parts = Parts { expressions: vec![expression], ..Parts::default() };
     while let Some(next) = parts.expressions.pop() {
         parts.take(next);
     }
@@ -28,10 +25,7 @@ pub(super) fn subqueries(expression: &Expr) -> Vec<&Query> {
 /// Whether an expression has no columns, so that it is the same for every row of a table. A
 /// subquery's columns are not counted.
 pub(super) fn is_value(expression: &Expr) -> bool {
-    let mut parts = Parts {
-        expressions: vec![expression],
-        ..Parts::default()
-    };
+    let mut parts = Parts { expressions: vec![expression], ..Parts::default() };
     while let Some(next) = parts.expressions.pop() {
         if matches!(next, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
             return false;
@@ -92,75 +86,33 @@ impl<'a> Parts<'a> {
             Expr::Interval(interval) => self.expressions.push(&interval.value),
             Expr::IsDistinctFrom(left, right)
             | Expr::IsNotDistinctFrom(left, right)
-            | Expr::InUnnest {
-                expr: left,
-                array_expr: right,
-                ..
-            }
+            | Expr::InUnnest { expr: left, array_expr: right, .. }
             | Expr::BinaryOp { left, right, .. }
-            | Expr::Like {
-                expr: left,
-                pattern: right,
-                ..
-            }
-            | Expr::ILike {
-                expr: left,
-                pattern: right,
-                ..
-            }
-            | Expr::SimilarTo {
-                expr: left,
-                pattern: right,
-                ..
-            }
-            | Expr::RLike {
-                expr: left,
-                pattern: right,
-                ..
-            }
+            | Expr::Like { expr: left, pattern: right, .. }
+            | Expr::ILike { expr: left, pattern: right, .. }
+            | Expr::SimilarTo { expr: left, pattern: right, .. }
+            | Expr::RLike { expr: left, pattern: right, .. }
             | Expr::AnyOp { left, right, .. }
             | Expr::AllOp { left, right, .. }
-            | Expr::AtTimeZone {
-                timestamp: left,
-                time_zone: right,
+            | Expr::AtTimeZone { timestamp: left, time_zone: right }
+            | Expr::Position { expr: left, r#in: right } => {
+                self.expressions.extend([&**left, right])
             }
-            | Expr::Position {
-                expr: left,
-                r#in: right,
-            } => self.expressions.extend([&**left, right]),
-            Expr::Between {
-                expr, low, high, ..
-            } => {
+            Expr::Between { expr, low, high, .. } => {
                 self.expressions.extend([&**expr, low, high]);
             }
-            Expr::Substring {
-                expr,
-                substring_from,
-                substring_for,
-                ..
-            } => {
+            Expr::Substring { expr, substring_from, substring_for, .. } => {
                 self.expressions.push(expr);
                 self.expressions.extend(substring_from.as_deref());
                 self.expressions.extend(substring_for.as_deref());
             }
-            Expr::Trim {
-                expr,
-                trim_what,
-                trim_characters,
-                ..
-            } => {
+            Expr::Trim { expr, trim_what, trim_characters, .. } => {
                 self.expressions.push(expr);
                 self.expressions.extend(trim_what.as_deref());
                 self.expressions.extend(trim_characters.iter().flatten());
             }
-            Expr::Overlay {
-                expr,
-                overlay_what,
-                overlay_from,
-                overlay_for,
-            } => {
-                self.expressions
-                    .extend([&**expr, overlay_what, overlay_from]);
+            Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
+                self.expressions.extend([&**expr, overlay_what, overlay_from]);
                 self.expressions.extend(overlay_for.as_deref());
             }
             Expr::Tuple(list) => self.expressions.extend(list),
@@ -169,22 +121,14 @@ impl<'a> Parts<'a> {
                 self.expressions.push(expr);
                 self.expressions.extend(list);
             }
-            Expr::Subquery(query)
-            | Expr::Exists {
-                subquery: query, ..
-            } => {
+            Expr::Subquery(query) | Expr::Exists { subquery: query, .. } => {
                 self.queries.push(query);
             }
             Expr::InSubquery { expr, subquery, .. } => {
                 self.expressions.push(expr);
                 self.queries.push(subquery);
             }
-            Expr::Case {
-                operand,
-                conditions,
-                else_result,
-                ..
-            } => {
+            Expr::Case { operand, conditions, else_result, .. } => {
                 self.expressions.extend(operand.as_deref());
                 for when in conditions {
                     self.expressions.extend([&when.condition, &when.result]);
@@ -228,11 +172,7 @@ impl<'a> Parts<'a> {
             // A field's name, not a column.
             AccessExpr::Dot(_) => {}
             AccessExpr::Subscript(Subscript::Index { index }) => self.expressions.push(index),
-            AccessExpr::Subscript(Subscript::Slice {
-                lower_bound,
-                upper_bound,
-                stride,
-            }) => {
+            AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride }) => {
                 self.expressions.extend(lower_bound);
                 self.expressions.extend(upper_bound);
                 self.expressions.extend(stride);

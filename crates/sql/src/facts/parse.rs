@@ -38,9 +38,7 @@ fn parse(text: &str) -> Result<Statement, Unparsed> {
         .with_recursion_limit(NESTING_LIMIT)
         .try_with_sql(text)
         .and_then(|mut parser| parser.parse_statements())
-        .map_err(|error| Unparsed {
-            reason: error.to_string(),
-        })?;
+        .map_err(|error| Unparsed { reason: error.to_string() })?;
     match (statements.pop(), statements.is_empty()) {
         (Some(statement), true) => Ok(statement),
         (None, _) => Err(refusal("there is no statement")),
@@ -49,9 +47,7 @@ fn parse(text: &str) -> Result<Statement, Unparsed> {
 }
 
 fn refusal(reason: &str) -> Unparsed {
-    Unparsed {
-        reason: reason.to_owned(),
-    }
+    Unparsed { reason: reason.to_owned() }
 }
 
 fn refuse_excess(text: &str) -> Result<(), Unparsed> {

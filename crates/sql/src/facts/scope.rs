@@ -53,10 +53,7 @@ impl Scope<'_> {
 
     fn unqualified(&self, name: String) -> Option<Column> {
         match self.relations.as_slice() {
-            [only] => only.table.map(|table| Column {
-                table: Some(table),
-                name,
-            }),
+            [only] => only.table.map(|table| Column { table: Some(table), name }),
             relations => relations
                 .iter()
                 .any(|relation| relation.table.is_some())
@@ -81,10 +78,7 @@ impl Scope<'_> {
                 relation.name == table && (schema.is_none() || schema.as_ref() == known_schema)
             });
             if let Some(relation) = found {
-                return relation.table.map(|table| Column {
-                    table: Some(table),
-                    name: column,
-                });
+                return relation.table.map(|table| Column { table: Some(table), name: column });
             }
             scope = block.outer;
         }
@@ -102,11 +96,7 @@ pub(super) fn bare(mut expression: &Expr) -> &Expr {
 
 /// A name as PostgreSQL folds it: to lower case unless it is quoted (manual, 4.1.1).
 pub(super) fn folded(name: &Ident) -> String {
-    if name.quote_style.is_some() {
-        name.value.clone()
-    } else {
-        name.value.to_ascii_lowercase()
-    }
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_ascii_lowercase() }
 }
 
 /// A table's reference, of `table`, `schema.table` or `database.schema.table`.

@@ -86,13 +86,7 @@ impl Collector {
             ) => self.from(tables, &mut scope),
             None => {}
         }
-        self.subqueries(
-            update
-                .assignments
-                .iter()
-                .map(|assignment| &assignment.value),
-            &scope,
-        );
+        self.subqueries(update.assignments.iter().map(|assignment| &assignment.value), &scope);
         if let Some(condition) = &update.selection {
             self.condition(condition, &scope);
         }
@@ -127,9 +121,7 @@ impl Collector {
             let index = self.table(name, alias.as_ref());
             let table = index.and_then(|index| self.facts.tables.get(index));
             let shown = table.map(|table| table.alias.as_ref().unwrap_or(&table.name).clone());
-            scope
-                .relations
-                .push(Relation::new(shown.unwrap_or_default(), index));
+            scope.relations.push(Relation::new(shown.unwrap_or_default(), index));
         }
     }
 }

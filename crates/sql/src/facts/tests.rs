@@ -14,11 +14,7 @@ fn shown(text: &str) -> String {
 fn render(facts: &Facts) -> String {
     let column = |table: Option<usize>, name: &str| {
         let table = table.map_or("?".to_owned(), |index| {
-            facts.tables[index]
-                .alias
-                .as_ref()
-                .unwrap_or(&facts.tables[index].name)
-                .clone()
+            facts.tables[index].alias.as_ref().unwrap_or(&facts.tables[index].name).clone()
         });
         format!("{table}.{name}")
     };
@@ -28,12 +24,7 @@ fn render(facts: &Facts) -> String {
         .map(|table| {
             let schema = table.schema.as_ref().map(|schema| format!("{schema}."));
             let alias = table.alias.as_ref().map(|alias| format!(" {alias}"));
-            format!(
-                "{}{}{}",
-                schema.unwrap_or_default(),
-                table.name,
-                alias.unwrap_or_default()
-            )
+            format!("{}{}{}", schema.unwrap_or_default(), table.name, alias.unwrap_or_default())
         })
         .collect();
     let mut line = tables.join(", ");
@@ -43,10 +34,7 @@ fn render(facts: &Facts) -> String {
         }
     };
     let operator = |operator| match operator {
-        Operator::Like {
-            leading_wildcard,
-            case_insensitive,
-        } => {
+        Operator::Like { leading_wildcard, case_insensitive } => {
             format!("like({leading_wildcard:?}, {case_insensitive})")
         }
         other => format!("{other:?}").to_lowercase(),
@@ -62,13 +50,7 @@ fn render(facts: &Facts) -> String {
     part(
         "join",
         joins
-            .map(|j| {
-                format!(
-                    "{}={}",
-                    column(j.left.0, &j.left.1),
-                    column(j.right.0, &j.right.1)
-                )
-            })
+            .map(|j| format!("{}={}", column(j.left.0, &j.left.1), column(j.right.0, &j.right.1)))
             .collect(),
     );
     let direction = |descending| if descending { " desc" } else { "" };
@@ -78,24 +60,10 @@ fn render(facts: &Facts) -> String {
         keys.map(|k| format!("{}{}", column(k.table, &k.column), direction(k.descending)))
             .collect(),
     );
-    part(
-        "group",
-        facts
-            .group_by
-            .iter()
-            .map(|(table, name)| column(*table, name))
-            .collect(),
-    );
-    let flags = [
-        (facts.limit, "limit"),
-        (facts.selects_star, "star"),
-        (facts.writes, "writes"),
-    ];
-    let flags: Vec<_> = flags
-        .iter()
-        .filter(|(set, _)| *set)
-        .map(|(_, name)| (*name).to_owned())
-        .collect();
+    part("group", facts.group_by.iter().map(|(table, name)| column(*table, name)).collect());
+    let flags = [(facts.limit, "limit"), (facts.selects_star, "star"), (facts.writes, "writes")];
+    let flags: Vec<_> =
+        flags.iter().filter(|(set, _)| *set).map(|(_, name)| (*name).to_owned()).collect();
     part("flags", flags);
     line
 }
@@ -111,14 +79,8 @@ fn check(cases: &[(&str, &str)]) {
 fn predicates() {
     check(&[
         ("select a from T where ID = $1", "t | where t.id equal"),
-        (
-            "select a from \"T\" x where x.\"Id\" = $1",
-            "T x | where x.Id equal",
-        ),
-        (
-            "select a from s.t where s.t.b = 5 and 5 < t.c",
-            "s.t | where t.b equal, t.c range",
-        ),
+        ("select a from \"T\" x where x.\"Id\" = $1", "T x | where x.Id equal"),
+        ("select a from s.t where s.t.b = 5 and 5 < t.c", "s.t | where t.b equal, t.c range"),
         (
             "select a from t where (b in ($1 /*, ... */) and (c between $2 and $3))",
             "t | where t.b in, t.c range",
@@ -144,10 +106,7 @@ fn predicates() {
             "select a from t where (b, c) = ($1, $2) and (d, e) > ($3, $4)",
             "t | where t.b equal, t.c equal, t.d range",
         ),
-        (
-            "select a from t where (b, c) in (($1, $2) /*, ... */)",
-            "t | where t.b in, t.c in",
-        ),
+        ("select a from t where (b, c) in (($1, $2) /*, ... */)", "t | where t.b in, t.c in"),
         (
             "select a from t where active and deleted is false",
             "t | where t.active other, t.deleted other",
@@ -156,15 +115,9 @@ fn predicates() {
             "select a from t where b = (select max(x) from u where y = $1)",
             "t, u | where t.b equal, u.y equal",
         ),
-        (
-            "select a from t where b = c and c = 1",
-            "t | where t.c equal",
-        ),
+        ("select a from t where b = c and c = 1", "t | where t.c equal"),
         ("select a from t limit $1 offset 5", "t | flags limit"),
-        (
-            "select * from t fetch first 5 rows only",
-            "t | flags limit, star",
-        ),
+        ("select * from t fetch first 5 rows only", "t | flags limit, star"),
     ]);
 }
 
@@ -173,10 +126,7 @@ fn what_no_index_on_the_column_answers_is_left_out() {
     check(&[
         ("select a from t where b = 1 or c = 2", "t"),
         ("select a from t where not (b = 1)", "t"),
-        (
-            "select a from t where lower(b) = $1 and c::text = $2 and d + 1 = 5",
-            "t",
-        ),
+        ("select a from t where lower(b) = $1 and c::text = $2 and d + 1 = 5", "t"),
         ("select a from t where b = case when c > 1 then 2 end", "t"),
         ("select a from t where b > c + 1", "t"),
         ("select a from t having count(b) > 1", "t"),
@@ -190,42 +140,24 @@ fn joins() {
             "select o.* from orders o join customers c on c.id = o.customer_id and c.vip = $1 where o.total > 5",
             "orders o, customers c | where c.vip equal, o.total range | join c.id=o.customer_id | flags star",
         ),
-        (
-            "select a from t left join u using (id, x)",
-            "t, u | join t.id=u.id, t.x=u.x",
-        ),
+        ("select a from t left join u using (id, x)", "t, u | join t.id=u.id, t.x=u.x"),
         (
             "select a from t, u where t.id = u.t_id and name = $1",
             "t, u | where ?.name equal | join t.id=u.t_id",
         ),
-        (
-            "select a from t join u on t_id = id",
-            "t, u | join ?.t_id=?.id",
-        ),
-        (
-            "select a from t cross join (u join v on u.x = v.x)",
-            "t, u, v | join u.x=v.x",
-        ),
-        (
-            "select a from t x join t y on x.parent = y.id",
-            "t x, t y | join x.parent=y.id",
-        ),
+        ("select a from t join u on t_id = id", "t, u | join ?.t_id=?.id"),
+        ("select a from t cross join (u join v on u.x = v.x)", "t, u, v | join u.x=v.x"),
+        ("select a from t x join t y on x.parent = y.id", "t x, t y | join x.parent=y.id"),
         (
             "select a from t join (select b from u where c = 1) s on s.b = t.b where s.b = 2",
             "t, u | where u.c equal",
         ),
-        (
-            "select a from t, lateral (select b from u where u.x = t.x) s",
-            "t, u | join u.x=t.x",
-        ),
+        ("select a from t, lateral (select b from u where u.x = t.x) s", "t, u | join u.x=t.x"),
         (
             "select a from t, generate_series(1, 2) g where t.x = $1 and y = $2",
             "t | where t.x equal, ?.y equal",
         ),
-        (
-            "select a from t join u on t.x = u.x join v using (y)",
-            "t, u, v | join ?.y=v.y, t.x=u.x",
-        ),
+        ("select a from t join u on t.x = u.x join v using (y)", "t, u, v | join ?.y=v.y, t.x=u.x"),
     ]);
 }
 
@@ -240,18 +172,12 @@ fn subqueries_and_expressions_with_names() {
             "select a from t where b in (select c from u where d = 1)",
             "t, u | where t.b in, u.d equal",
         ),
-        (
-            "select (select count(*) from u where u.t_id = t.id) from t",
-            "t, u | join u.t_id=t.id",
-        ),
+        ("select (select count(*) from u where u.t_id = t.id) from t", "t, u | join u.t_id=t.id"),
         (
             "with x as (select a from t where b = 1) select * from x where a = 2",
             "t | where t.b equal | flags star",
         ),
-        (
-            "with t as (select * from t where b = 1) select a from t",
-            "t | where t.b equal",
-        ),
+        ("with t as (select * from t where b = 1) select a from t", "t | where t.b equal"),
         (
             "with recursive x as (select a from t union all select t.a from t join x on x.a = t.p) select a from x",
             "t, t",
@@ -260,39 +186,24 @@ fn subqueries_and_expressions_with_names() {
             "select a from t union select b from u where c = 1 union all (select d from v where e = 2) limit 5",
             "v, u, t | where v.e equal, u.c equal | flags limit",
         ),
-        (
-            "select coalesce(a, (select b from u where u.x = 1)) from t",
-            "t, u | where u.x equal",
-        ),
+        ("select coalesce(a, (select b from u where u.x = 1)) from t", "t, u | where u.x equal"),
         ("select a from t union table u", "u, t | flags star"),
-        (
-            "values (1, (select a from t where b = 1))",
-            "t | where t.b equal",
-        ),
+        ("values (1, (select a from t where b = 1))", "t | where t.b equal"),
     ]);
 }
 
 #[test]
 fn order_and_group() {
     check(&[
-        (
-            "select a, b from t order by a, b desc limit 1",
-            "t | order t.a, t.b desc | flags limit",
-        ),
+        ("select a, b from t order by a, b desc limit 1", "t | order t.a, t.b desc | flags limit"),
         ("select a from t order by lower(a), b", "t"),
         ("select a from t order by b, lower(a), c", "t | order t.b"),
-        (
-            "select a as x, count(*) from t group by 1 order by x, 2",
-            "t | order t.a | group t.a",
-        ),
+        ("select a as x, count(*) from t group by 1 order by x, 2", "t | order t.a | group t.a"),
         (
             "select t.a, u.b from t, u group by t.a, u.b, c order by u.b",
             "t, u | order u.b | group t.a, u.b, ?.c",
         ),
-        (
-            "select a from (select b from t order by b limit 5) s order by c",
-            "t",
-        ),
+        ("select a from (select b from t order by b limit 5) s order by c", "t"),
         ("select lower(a) as a from t order by a", "t"),
     ]);
 }
@@ -308,10 +219,7 @@ fn writes() {
             "update t as z set a = u.a from u where u.id = z.u_id",
             "t z, u | join u.id=z.u_id | flags writes",
         ),
-        (
-            "delete from t where id in ($1) returning *",
-            "t | where t.id in | flags writes",
-        ),
+        ("delete from t where id in ($1) returning *", "t | where t.id in | flags writes"),
         (
             "delete from t using u where t.u_id = u.id and u.x = 1",
             "t, u | where u.x equal | join t.u_id=u.id | flags writes",
@@ -320,10 +228,7 @@ fn writes() {
             "insert into s.t (a) values ($1) on conflict (a) do update set a = excluded.a",
             "s.t | flags writes",
         ),
-        (
-            "insert into t select * from u where a = 1",
-            "t, u | where u.a equal | flags writes",
-        ),
+        ("insert into t select * from u where a = 1", "t, u | where u.a equal | flags writes"),
         (
             "with d as (delete from t where a = 1 returning b) insert into u select b from d",
             "t, u | where t.a equal | flags writes",
@@ -340,10 +245,7 @@ fn writes() {
 fn what_cannot_be_parsed_says_why() {
     check(&[
         ("", "unparsed: there is no statement"),
-        (
-            "select 1; select 2",
-            "unparsed: there are several statements",
-        ),
+        ("select 1; select 2", "unparsed: there are several statements"),
         (
             "selec 1",
             "unparsed: sql parser error: Expected: an SQL statement, found: selec at Line: 1, Column: 1",
@@ -362,11 +264,7 @@ fn hostile_nesting_neither_overflows_nor_hangs() {
         format!("select {}1", "(".repeat(long)),
         format!("select {}1{}", "(".repeat(30), ")".repeat(30)),
         format!("select {}1{}", "a(".repeat(49), ")".repeat(49)),
-        format!(
-            "select {}1{}",
-            "case when ".repeat(60),
-            " then 1 end".repeat(60)
-        ),
+        format!("select {}1{}", "case when ".repeat(60), " then 1 end".repeat(60)),
         format!("select 1{}", "+1".repeat(long)),
         format!("select 1{}", "+1".repeat(1_990)),
         format!("select a{}", "::int".repeat(1_990)),
@@ -377,21 +275,9 @@ fn hostile_nesting_neither_overflows_nor_hangs() {
         format!("select 1 where a{}", " is null".repeat(1_900)),
         format!("select 1{}", " union select 1".repeat(1_300)),
         format!("select * from {}t{}", "(".repeat(8), ")".repeat(8)),
-        format!(
-            "select * from {}t{}",
-            "( (select 1) ".repeat(20),
-            ")".repeat(20)
-        ),
-        format!(
-            "select * from {}t{}",
-            "(a join ".repeat(40),
-            " on true)".repeat(40)
-        ),
-        format!(
-            "select * from {}select 1{}",
-            "(select * from ".repeat(24),
-            ") x".repeat(24)
-        ),
+        format!("select * from {}t{}", "( (select 1) ".repeat(20), ")".repeat(20)),
+        format!("select * from {}t{}", "(a join ".repeat(40), " on true)".repeat(40)),
+        format!("select * from {}select 1{}", "(select * from ".repeat(24), ") x".repeat(24)),
         format!("select * from t{}", " join (t".repeat(48)),
         format!("create table t (a {})", "array<".repeat(2_000)),
         format!("select cast(a as {})", "struct<a ".repeat(2_000)),

@@ -35,13 +35,7 @@ impl Cluster {
         let directory = scratch::directory("postgres")?;
         let identity = template::copy_into(directory.path(), &programs)?;
         let path = directory.path().to_owned();
-        let mut cluster = Self {
-            programs,
-            directory: path,
-            port: 0,
-            identity,
-            options,
-        };
+        let mut cluster = Self { programs, directory: path, port: 0, identity, options };
         let mut attempt = 1;
         loop {
             cluster.port = free_port()?;
@@ -58,18 +52,12 @@ impl Cluster {
 
     /// Starts the server on its port and waits until it takes connections.
     pub(super) fn launch(&self) -> Result<Guardian, TestkitError> {
-        let log = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.log_path());
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.log_path());
         let log = log.map_err(TestkitError::io("opening the server's log"))?;
         let mut arguments = vec!["-D".to_owned(), self.data_directory().display().to_string()];
         let own = [
             ("port".to_owned(), self.port.to_string()),
-            (
-                "unix_socket_directories".to_owned(),
-                self.directory.display().to_string(),
-            ),
+            ("unix_socket_directories".to_owned(), self.directory.display().to_string()),
         ];
         for (name, value) in own.iter().chain(&self.options.settings) {
             arguments.extend(["-c".to_owned(), format!("{name}={value}")]);
@@ -92,11 +80,7 @@ impl Cluster {
                     guardian.keep_directory()?;
                 }
                 let seconds = PATIENCE.as_secs();
-                return Err(TestkitError::NotReady {
-                    what: "PostgreSQL".into(),
-                    seconds,
-                    log,
-                });
+                return Err(TestkitError::NotReady { what: "PostgreSQL".into(), seconds, log });
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -109,9 +93,7 @@ impl Cluster {
         let file = fs::read_to_string(self.data_directory().join("postmaster.pid"));
         let file = file.unwrap_or_default();
         let mut lines = file.lines();
-        lines
-            .next()
-            .is_some_and(|line| line.trim() == pid.to_string())
+        lines.next().is_some_and(|line| line.trim() == pid.to_string())
             && lines.nth(6).is_some_and(|line| line.trim() == "ready")
     }
 

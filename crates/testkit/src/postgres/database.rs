@@ -18,9 +18,7 @@ impl TestDatabase {
     pub(super) async fn create(postgres: &Postgres, name: String) -> Result<Self, TestkitError> {
         let server = postgres.address().to_string();
         let admin = connect(&postgres.url("postgres", "postgres")).await?;
-        admin
-            .batch_execute(&format!("CREATE DATABASE {name}"))
-            .await?;
+        admin.batch_execute(&format!("CREATE DATABASE {name}")).await?;
         let rights = format!(
             "REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC;
              GRANT ALL ON DATABASE {name} TO web;"
@@ -54,9 +52,7 @@ impl Drop for TestDatabase {
         // Drop cannot await, and the test's runtime may be about to end: so a thread of its own. An
         // error means that the server is gone, and the database with it.
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let Ok(runtime) = runtime else { return };
             runtime.block_on(async {
                 if let Ok(client) = connect(&admin).await {

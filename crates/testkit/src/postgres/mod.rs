@@ -79,9 +79,7 @@ impl Postgres {
                 Err(error) => panic!("{error}"),
             })
         });
-        starting
-            .await
-            .unwrap_or_else(|error| panic!("no shared PostgreSQL: {error}"))
+        starting.await.unwrap_or_else(|error| panic!("no shared PostgreSQL: {error}"))
     }
 
     /// A server of the test's own, which it may stop, start and break.
@@ -92,11 +90,7 @@ impl Postgres {
     /// [`Postgres::start`] without tokio; blocks for up to a minute.
     pub fn try_start(options: PostgresOptions) -> Result<Self, TestkitError> {
         let (cluster, guardian) = Cluster::create(options)?;
-        Ok(Self {
-            cluster,
-            guardian: Some(guardian),
-            databases: AtomicU32::new(0),
-        })
+        Ok(Self { cluster, guardian: Some(guardian), databases: AtomicU32::new(0) })
     }
 
     /// Stops the server and waits for its end; files and port stay for [`Postgres::start_again`].
@@ -126,32 +120,21 @@ impl Postgres {
 
     /// Ends a backend as an administrator does (`pg_terminate_backend`): its client gets 57P01.
     pub async fn kill_backend(&self, pid: i32) {
-        let done = self
-            .admin()
-            .await
-            .query_one("SELECT pg_terminate_backend($1)", &[&pid])
-            .await;
+        let done = self.admin().await.query_one("SELECT pg_terminate_backend($1)", &[&pid]).await;
         let done = done.unwrap_or_else(|error| panic!("pg_terminate_backend: {error}"));
         assert!(done.get::<_, bool>(0), "no backend {pid}");
     }
 
     /// Kills a backend with SIGKILL: the server disconnects everybody and recovers.
     pub fn crash_backend(&self, pid: i32) {
-        let killed = Command::new("kill")
-            .args(["-KILL", &pid.to_string()])
-            .status();
-        assert!(
-            killed.is_ok_and(|status| status.success()),
-            "kill -KILL {pid}"
-        );
+        let killed = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+        assert!(killed.is_ok_and(|status| status.success()), "kill -KILL {pid}");
     }
 
     /// Sends the server itself a signal, named without `SIG`: `HUP` reloads its settings.
     pub fn signal(&mut self, signal: &str) {
         if let Some(guardian) = &mut self.guardian {
-            guardian
-                .signal(signal)
-                .unwrap_or_else(|error| panic!("{error}"));
+            guardian.signal(signal).unwrap_or_else(|error| panic!("{error}"));
         }
     }
 

@@ -28,17 +28,12 @@ impl ServerPrograms {
             directory.join("initdb").is_file() && directory.join("postgres").is_file()
         };
         let directory = directories.into_iter().find(complete);
-        let directory = directory.ok_or_else(|| TestkitError::ProgramMissing {
-            program: "initdb".into(),
-        })?;
+        let directory =
+            directory.ok_or_else(|| TestkitError::ProgramMissing { program: "initdb".into() })?;
         // A link on the PATH tells where the other programs are.
         let real = fs::canonicalize(directory.join("initdb")).ok();
-        let real = real
-            .and_then(|program| program.parent().map(Path::to_owned))
-            .filter(complete);
-        Ok(Self {
-            directory: real.unwrap_or(directory),
-        })
+        let real = real.and_then(|program| program.parent().map(Path::to_owned)).filter(complete);
+        Ok(Self { directory: real.unwrap_or(directory) })
     }
 
     /// A program of the installation, e.g. `psql` or `pgbench`; if it is not beside the server, the
@@ -48,9 +43,7 @@ impl ServerPrograms {
         here.chain(path_directories())
             .map(|directory| directory.join(name))
             .find(|program| program.is_file())
-            .ok_or_else(|| TestkitError::ProgramMissing {
-                program: name.to_owned(),
-            })
+            .ok_or_else(|| TestkitError::ProgramMissing { program: name.to_owned() })
     }
 
     /// What `postgres --version` says.
@@ -92,22 +85,16 @@ fn versions_below(parent: &Path, prefix: &str, tail: &str) -> Vec<PathBuf> {
 /// The user and the group that PostgreSQL must run as, if not ours: it refuses to run as root.
 /// `ours` is a directory that this process has made.
 pub(super) fn server_identity(ours: &Path) -> Result<Option<(u32, u32)>, TestkitError> {
-    let owner = fs::metadata(ours)
-        .map_err(TestkitError::io("reading a directory's owner"))?
-        .uid();
+    let owner = fs::metadata(ours).map_err(TestkitError::io("reading a directory's owner"))?.uid();
     if owner != 0 {
         return Ok(None);
     }
     let users = fs::read_to_string("/etc/passwd").map_err(TestkitError::io("/etc/passwd"))?;
-    postgres_user(&users)
-        .map(Some)
-        .ok_or(TestkitError::NoServerUser)
+    postgres_user(&users).map(Some).ok_or(TestkitError::NoServerUser)
 }
 
 fn postgres_user(passwd: &str) -> Option<(u32, u32)> {
-    let line = passwd
-        .lines()
-        .find_map(|line| line.strip_prefix("postgres:"))?;
+    let line = passwd.lines().find_map(|line| line.strip_prefix("postgres:"))?;
     let mut fields = line.split(':').skip(1);
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }

@@ -78,9 +78,7 @@ fn find_or_make(
     identity: Option<(u32, u32)>,
     ours: &Path,
 ) -> Result<PathBuf, TestkitError> {
-    let owner = fs::metadata(ours)
-        .map_err(TestkitError::io("reading an owner"))?
-        .uid();
+    let owner = fs::metadata(ours).map_err(TestkitError::io("reading an owner"))?.uid();
     let mut hasher = DefaultHasher::new();
     (programs.version()?, SETUP, HBA, SETTINGS).hash(&mut hasher);
     let name = format!("pgweir-testkit-template-{owner}-{:016x}", hasher.finish());
@@ -97,10 +95,9 @@ fn find_or_make(
     initialise(&data, programs, identity)?;
     // Another process may have been quicker; its template is as good.
     match fs::rename(&data, &template) {
-        Err(error) if !template.is_dir() => Err(TestkitError::Io {
-            doing: "keeping a template".into(),
-            source: error,
-        }),
+        Err(error) if !template.is_dir() => {
+            Err(TestkitError::Io { doing: "keeping a template".into(), source: error })
+        }
         _ => Ok(template),
     }
 }
@@ -112,19 +109,13 @@ fn initialise(
 ) -> Result<(), TestkitError> {
     let mut initdb = Command::new(programs.program("initdb")?);
     initdb
-        .args([
-            "--username=postgres",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-        ])
+        .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"])
         .args(["--no-sync", "--wal-segsize=4", "-D"])
         .arg(data);
     run(&mut initdb, identity)?;
     let append = |name: &str, text: &str| {
         let file = fs::OpenOptions::new().append(true).open(data.join(name));
-        file.and_then(|mut file| file.write_all(text.as_bytes()))
-            .map_err(TestkitError::io(name))
+        file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(TestkitError::io(name))
     };
     append("postgresql.conf", SETTINGS)?;
     fs::write(data.join("pg_hba.conf"), HBA).map_err(TestkitError::io("pg_hba.conf"))?;
@@ -148,26 +139,17 @@ fn run_with_input(
     }
     let program = PathBuf::from(command.get_program());
     let running = || format!("running {}", program.display());
-    command
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(TestkitError::io(running()))?;
     if let Some(mut stdin) = child.stdin.take() {
         // A program that fails early closes its input; its own words are the better error.
         let _ = stdin.write_all(input.as_bytes());
     }
-    let output = child
-        .wait_with_output()
-        .map_err(TestkitError::io(running()))?;
+    let output = child.wait_with_output().map_err(TestkitError::io(running()))?;
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     // `postgres --single` ends well even when a statement failed.
     if output.status.success() && !text.contains("ERROR:") {
         return Ok(());
     }
-    Err(TestkitError::ProgramFailed {
-        program,
-        output: text.into_owned(),
-    })
+    Err(TestkitError::ProgramFailed { program, output: text.into_owned() })
 }

@@ -49,18 +49,13 @@ fn rfc_7677_section_3() {
           p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
     );
     let accepted = server.finish(&client_final).unwrap();
-    assert_eq!(
-        accepted.server_final,
-        b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
-    );
+    assert_eq!(accepted.server_final, b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
     assert_eq!(client.finish(&accepted.server_final), Ok(()));
 }
 
 #[test]
 fn a_verifier_stored_by_postgresql_accepts_its_password_only() {
-    let Secret::Scram(stored) = Secret::parse(STORED_BY_POSTGRESQL) else {
-        panic!()
-    };
+    let Secret::Scram(stored) = Secret::parse(STORED_BY_POSTGRESQL) else { panic!() };
     login(ScramClient::new("p€ncil ⅸ", CLIENT_RANDOM), stored.clone()).unwrap();
     login(ScramClient::new("p€ncil ix", CLIENT_RANDOM), stored.clone()).unwrap();
     let wrong = login(ScramClient::new("pencil", CLIENT_RANDOM), stored);
@@ -74,10 +69,7 @@ fn the_keys_of_one_login_make_the_next() {
     login(again, verifier("pw")).unwrap();
 
     let elsewhere = ScramVerifier::from_password(b"pw", b"another salt", 2);
-    let refused = login(
-        ScramClient::with_keys(accepted.keys, CLIENT_RANDOM),
-        elsewhere,
-    );
+    let refused = login(ScramClient::with_keys(accepted.keys, CLIENT_RANDOM), elsewhere);
     assert_eq!(refused.unwrap_err(), WireError::PasswordRejected);
 }
 
@@ -87,10 +79,7 @@ fn an_unknown_user_looks_like_a_wrong_password() {
     let known = ScramVerifier::from_password(b"pw", &seed.salt("amy"), DEFAULT_ITERATIONS);
     let (_, client_first) = ScramClient::new("guess", CLIENT_RANDOM);
     let challenge = |verifier: ScramVerifier| {
-        ScramServer::new(verifier, SERVER_RANDOM)
-            .first(&client_first)
-            .unwrap()
-            .1
+        ScramServer::new(verifier, SERVER_RANDOM).first(&client_first).unwrap().1
     };
     let for_known = challenge(known.clone());
     let for_unknown = challenge(seed.scram_verifier("bob"));
@@ -115,10 +104,7 @@ fn a_server_that_does_not_know_the_password_is_found_out() {
     let (_, server_first) = impostor.first(&client_first).unwrap();
     let (client, _) = client.challenge(&server_first).unwrap();
     let signature = format!("v={}", scram_attributes::encode_base64(&[0; 32]));
-    assert_eq!(
-        client.finish(signature.as_bytes()),
-        Err(WireError::ScramServerSignature)
-    );
+    assert_eq!(client.finish(signature.as_bytes()), Err(WireError::ScramServerSignature));
 }
 
 #[test]
@@ -126,10 +112,7 @@ fn what_a_client_may_not_say_first() {
     let malformed = |detail| WireError::MalformedScram(detail);
     let cases: [(&[u8], WireError); 13] = [
         (b"", malformed("unexpected channel-binding flag")),
-        (
-            b"n",
-            malformed("comma expected after the channel-binding flag"),
-        ),
+        (b"n", malformed("comma expected after the channel-binding flag")),
         (b"n,", malformed("message ends early")),
         (b"x,,n=,r=abc", malformed("unexpected channel-binding flag")),
         (
@@ -141,10 +124,7 @@ fn what_a_client_may_not_say_first() {
         (b"n,,r=abc,n=", malformed("user name expected")),
         (b"n,,n=", malformed("nonce expected")),
         (b"n,,n=,r=", malformed("non-printable characters in nonce")),
-        (
-            b"n,,n=,r=a\x7f",
-            malformed("non-printable characters in nonce"),
-        ),
+        (b"n,,n=,r=a\x7f", malformed("non-printable characters in nonce")),
         (b"n,,n=\0,r=abc", malformed("null character")),
         (b"n,,n=\xff,r=abc", malformed("not UTF-8")),
     ];
@@ -167,26 +147,14 @@ fn what_a_client_may_not_say_last() {
         server.finish(client_final.as_bytes()).unwrap_err()
     };
     // The first is in order but for its proof: the others fail for their own reason.
-    assert_eq!(
-        finish(format!("c=eSws,r={nonce},p={proof}")),
-        WireError::PasswordRejected
-    );
-    assert_eq!(
-        finish(format!("c=biws,r={nonce},p={proof}")),
-        WireError::ScramChannelBinding
-    );
-    assert_eq!(
-        finish(format!("c=eSws,r=abc,p={proof}")),
-        WireError::ScramNonce
-    );
+    assert_eq!(finish(format!("c=eSws,r={nonce},p={proof}")), WireError::PasswordRejected);
+    assert_eq!(finish(format!("c=biws,r={nonce},p={proof}")), WireError::ScramChannelBinding);
+    assert_eq!(finish(format!("c=eSws,r=abc,p={proof}")), WireError::ScramNonce);
     assert_eq!(
         finish(format!("c=eSws,r={nonce},p=AAAA")),
         WireError::MalformedScram("malformed proof"),
     );
-    assert_eq!(
-        finish(format!("c=eSws,r={nonce}")),
-        WireError::MalformedScram("proof expected"),
-    );
+    assert_eq!(finish(format!("c=eSws,r={nonce}")), WireError::MalformedScram("proof expected"),);
     assert_eq!(
         finish(format!("c=eSws,r={nonce},p={proof},x=y")),
         WireError::MalformedScram("malformed proof"),
@@ -196,39 +164,24 @@ fn what_a_client_may_not_say_last() {
 #[test]
 fn what_a_server_may_not_challenge_with() {
     let challenge = |server_first: &str| {
-        ScramClient::with_nonce("pw", "", "abc")
-            .0
-            .challenge(server_first.as_bytes())
-            .unwrap_err()
+        ScramClient::with_nonce("pw", "", "abc").0.challenge(server_first.as_bytes()).unwrap_err()
     };
     let malformed = WireError::MalformedScram;
     assert_eq!(challenge("r=abc,s=c2FsdA==,i=1"), WireError::ScramNonce);
     assert_eq!(challenge("r=xyz123,s=c2FsdA==,i=1"), WireError::ScramNonce);
-    assert_eq!(
-        challenge("r=abcd,s=c2FsdA==,i=0"),
-        WireError::ScramIterations(0)
-    );
+    assert_eq!(challenge("r=abcd,s=c2FsdA==,i=0"), WireError::ScramIterations(0));
     assert_eq!(
         challenge("r=abcd,s=c2FsdA==,i=4000000000"),
         WireError::ScramIterations(4_000_000_000),
     );
-    assert_eq!(
-        challenge("r=abcd,s=c2FsdA==,i=-1"),
-        malformed("malformed iteration count")
-    );
+    assert_eq!(challenge("r=abcd,s=c2FsdA==,i=-1"), malformed("malformed iteration count"));
     assert_eq!(challenge("r=abcd,s=?,i=1"), malformed("malformed salt"));
-    assert_eq!(
-        challenge("r=abcd,s=c2FsdA=="),
-        malformed("iteration count expected")
-    );
+    assert_eq!(challenge("r=abcd,s=c2FsdA=="), malformed("iteration count expected"));
     assert_eq!(
         challenge("r=abcd,s=c2FsdA==,i=1,x=y"),
         malformed("garbage after the iteration count"),
     );
-    assert_eq!(
-        challenge("m=1,r=abcd,s=c2FsdA==,i=1"),
-        WireError::ScramExtension
-    );
+    assert_eq!(challenge("m=1,r=abcd,s=c2FsdA==,i=1"), WireError::ScramExtension);
     assert_eq!(
         challenge(&format!("r=abc{},s=c2FsdA==,i=1", "d".repeat(5_000))),
         malformed("message too long"),
@@ -240,10 +193,7 @@ fn a_server_may_say_why_it_refuses() {
     let (client, _) = ScramClient::with_nonce("pw", "", "abc");
     let (client, _) = client.challenge(b"r=abcd,s=c2FsdA==,i=1").unwrap();
     let error = client.finish(b"e=invalid-proof").unwrap_err();
-    assert_eq!(
-        error,
-        WireError::ScramServerError("invalid-proof".to_owned())
-    );
+    assert_eq!(error, WireError::ScramServerError("invalid-proof".to_owned()));
     assert_eq!(error.sqlstate(), "08006");
 }
 
@@ -256,79 +206,37 @@ fn md5_as_postgresql_does_it() {
     let plain = Secret::parse("secret");
     let stored = Secret::parse(MD5_OF_BOB);
     for secret in [&plain, &stored] {
-        assert_eq!(
-            md5_response("bob", secret, [1, 2, 3, 4]).as_deref(),
-            Some(response)
-        );
+        assert_eq!(md5_response("bob", secret, [1, 2, 3, 4]).as_deref(), Some(response));
         assert!(verify_md5("bob", secret, [1, 2, 3, 4], response.as_bytes()));
-        assert!(!verify_md5(
-            "bob",
-            secret,
-            [1, 2, 3, 5],
-            response.as_bytes()
-        ));
+        assert!(!verify_md5("bob", secret, [1, 2, 3, 5], response.as_bytes()));
         assert!(!verify_md5("bob", secret, [1, 2, 3, 4], b""));
-        assert!(!verify_md5(
-            "bob",
-            secret,
-            [1, 2, 3, 4],
-            MD5_OF_BOB.as_bytes()
-        ));
+        assert!(!verify_md5("bob", secret, [1, 2, 3, 4], MD5_OF_BOB.as_bytes()));
     }
-    assert!(!verify_md5(
-        "amy",
-        &plain,
-        [1, 2, 3, 4],
-        response.as_bytes()
-    ));
+    assert!(!verify_md5("amy", &plain, [1, 2, 3, 4], response.as_bytes()));
     let scram = Secret::Scram(verifier("secret"));
     assert_eq!(md5_response("bob", &scram, [1, 2, 3, 4]), None);
     assert!(!verify_md5("bob", &scram, [1, 2, 3, 4], b""));
     let seed = MockSeed::new([7; 32]);
-    assert!(!verify_md5(
-        "bob",
-        &seed.md5_secret("bob"),
-        [1, 2, 3, 4],
-        response.as_bytes()
-    ));
+    assert!(!verify_md5("bob", &seed.md5_secret("bob"), [1, 2, 3, 4], response.as_bytes()));
 }
 
 #[test]
 fn a_password_in_clear_text_fits_every_kind_of_secret() {
-    let secrets = [
-        Secret::parse("secret"),
-        Secret::parse(MD5_OF_BOB),
-        Secret::Scram(verifier("secret")),
-    ];
+    let secrets =
+        [Secret::parse("secret"), Secret::parse(MD5_OF_BOB), Secret::Scram(verifier("secret"))];
     for secret in secrets {
         assert!(verify_plain("bob", &secret, b"secret"), "{secret:?}");
-        for wrong in [
-            &b""[..],
-            b"Secret",
-            b"secret ",
-            b"\xff",
-            MD5_OF_BOB.as_bytes(),
-        ] {
+        for wrong in [&b""[..], b"Secret", b"secret ", b"\xff", MD5_OF_BOB.as_bytes()] {
             assert!(!verify_plain("bob", &secret, wrong), "{secret:?} {wrong:?}");
         }
     }
-    assert!(!verify_plain(
-        "bob",
-        &MockSeed::new([0; 32]).md5_secret("bob"),
-        b""
-    ));
+    assert!(!verify_plain("bob", &MockSeed::new([0; 32]).md5_secret("bob"), b""));
 }
 
 #[test]
 fn secrets_are_recognised_as_postgresql_recognises_them() {
-    assert!(matches!(
-        Secret::parse(MD5_OF_BOB),
-        Secret::Md5([0x21, 0xf3, .., 0x06])
-    ));
-    assert!(matches!(
-        Secret::parse(STORED_BY_POSTGRESQL),
-        Secret::Scram(_)
-    ));
+    assert!(matches!(Secret::parse(MD5_OF_BOB), Secret::Md5([0x21, 0xf3, .., 0x06])));
+    assert!(matches!(Secret::parse(STORED_BY_POSTGRESQL), Secret::Scram(_)));
     let passwords = [
         String::new(),
         "md5".to_owned(),
@@ -342,10 +250,7 @@ fn secrets_are_recognised_as_postgresql_recognises_them() {
         STORED_BY_POSTGRESQL.replace(":n5", ""),
     ];
     for text in passwords {
-        assert!(
-            matches!(Secret::parse(&text), Secret::Plain(kept) if kept == text),
-            "{text}"
-        );
+        assert!(matches!(Secret::parse(&text), Secret::Plain(kept) if kept == text), "{text}");
     }
 }
 

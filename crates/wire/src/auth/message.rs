@@ -57,16 +57,10 @@ impl<'a> AuthenticationRequest<'a> {
         match (i32::from_be_bytes(*code), data) {
             (0, []) => Ok(Self::Ok),
             (3, []) => Ok(Self::CleartextPassword),
-            (5, data) => data
-                .try_into()
-                .map(|salt| Self::Md5Password { salt })
-                .map_err(|_| FORMAT),
+            (5, data) => data.try_into().map(|salt| Self::Md5Password { salt }).map_err(|_| FORMAT),
             (10, [names @ .., 0]) => names
                 .split_inclusive(|&byte| byte == 0)
-                .map(|name| {
-                    name.strip_suffix(b"\0")
-                        .and_then(|name| str::from_utf8(name).ok())
-                })
+                .map(|name| name.strip_suffix(b"\0").and_then(|name| str::from_utf8(name).ok()))
                 .collect::<Option<_>>()
                 .map(Self::Sasl)
                 .ok_or(FORMAT),
@@ -123,14 +117,10 @@ pub fn parse_sasl_initial_response(body: &[u8]) -> Result<SaslInitialResponse<'_
     let mechanism = str::from_utf8(&body[..end]).map_err(|_| FORMAT)?;
     let (length, data) = body[end + 1..].split_first_chunk::<4>().ok_or(FORMAT)?;
     match (i32::from_be_bytes(*length), data) {
-        (-1, []) => Ok(SaslInitialResponse {
-            mechanism,
-            data: None,
-        }),
-        (length, data) if usize::try_from(length) == Ok(data.len()) => Ok(SaslInitialResponse {
-            mechanism,
-            data: Some(data),
-        }),
+        (-1, []) => Ok(SaslInitialResponse { mechanism, data: None }),
+        (length, data) if usize::try_from(length) == Ok(data.len()) => {
+            Ok(SaslInitialResponse { mechanism, data: Some(data) })
+        }
         _ => Err(FORMAT),
     }
 }
@@ -150,10 +140,7 @@ pub fn parse_sasl_response(body: &[u8]) -> &[u8] {
 fn encode<M: Message>(message: &M) -> Vec<u8> {
     let mut body = BytesMut::new();
     let written = message.encode_body(&mut body);
-    debug_assert!(
-        written.is_ok(),
-        "no message of this phase refuses to be written"
-    );
+    debug_assert!(written.is_ok(), "no message of this phase refuses to be written");
     let mut whole = Vec::with_capacity(body.len() + 5);
     whole.extend(M::message_type());
     whole.extend((body.len() as u32 + 4).to_be_bytes());
@@ -171,36 +158,21 @@ mod tests {
     fn golden_bytes() {
         let requests: [(AuthenticationRequest<'_>, &[u8]); 6] = [
             (AuthenticationRequest::Ok, b"R\0\0\0\x08\0\0\0\0"),
-            (
-                AuthenticationRequest::CleartextPassword,
-                b"R\0\0\0\x08\0\0\0\x03",
-            ),
-            (
-                AuthenticationRequest::Md5Password { salt: *b"salt" },
-                b"R\0\0\0\x0c\0\0\0\x05salt",
-            ),
+            (AuthenticationRequest::CleartextPassword, b"R\0\0\0\x08\0\0\0\x03"),
+            (AuthenticationRequest::Md5Password { salt: *b"salt" }, b"R\0\0\0\x0c\0\0\0\x05salt"),
             (
                 AuthenticationRequest::Sasl(vec!["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"]),
                 b"R\0\0\0\x2a\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0",
             ),
-            (
-                AuthenticationRequest::SaslContinue(b"r=1"),
-                b"R\0\0\0\x0b\0\0\0\x0br=1",
-            ),
-            (
-                AuthenticationRequest::SaslFinal(b"v=1"),
-                b"R\0\0\0\x0b\0\0\0\x0cv=1",
-            ),
+            (AuthenticationRequest::SaslContinue(b"r=1"), b"R\0\0\0\x0b\0\0\0\x0br=1"),
+            (AuthenticationRequest::SaslFinal(b"v=1"), b"R\0\0\0\x0b\0\0\0\x0cv=1"),
         ];
         for (request, bytes) in requests {
             assert_eq!(request.encode(), bytes);
             assert_eq!(AuthenticationRequest::parse(&bytes[5..]), Ok(request));
         }
         assert_eq!(password_message("secret"), b"p\0\0\0\x0bsecret\0");
-        assert_eq!(
-            sasl_initial_response("M", b"data"),
-            b"p\0\0\0\x0eM\0\0\0\0\x04data"
-        );
+        assert_eq!(sasl_initial_response("M", b"data"), b"p\0\0\0\x0eM\0\0\0\0\x04data");
         assert_eq!(sasl_response(b"data"), b"p\0\0\0\x08data");
     }
 
@@ -240,13 +212,7 @@ mod tests {
     #[test]
     fn sasl_data_must_fill_the_message() {
         let none = parse_sasl_initial_response(b"M\0\xff\xff\xff\xff").unwrap();
-        assert_eq!(
-            none,
-            SaslInitialResponse {
-                mechanism: "M",
-                data: None
-            }
-        );
+        assert_eq!(none, SaslInitialResponse { mechanism: "M", data: None });
         let empty = parse_sasl_initial_response(b"M\0\0\0\0\0").unwrap();
         assert_eq!(empty.data, Some(&b""[..]));
         for body in [

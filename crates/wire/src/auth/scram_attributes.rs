@@ -31,13 +31,9 @@ pub(super) fn value<'a>(
 
 /// A nonce: printable ASCII without commas, at least one character.
 pub(super) fn nonce(value: &str) -> Result<&str, WireError> {
-    let printable = value
-        .bytes()
-        .all(|byte| matches!(byte, b'!'..=b'~') && byte != b',');
+    let printable = value.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b',');
     if value.is_empty() || !printable {
-        return Err(WireError::MalformedScram(
-            "non-printable characters in nonce",
-        ));
+        return Err(WireError::MalformedScram("non-printable characters in nonce"));
     }
     Ok(value)
 }
@@ -47,14 +43,10 @@ pub(super) fn encode_base64(data: &[u8]) -> String {
 }
 
 pub(super) fn decode_base64(value: &str, invalid: &'static str) -> Result<Vec<u8>, WireError> {
-    STANDARD
-        .decode(value)
-        .map_err(|_| WireError::MalformedScram(invalid))
+    STANDARD.decode(value).map_err(|_| WireError::MalformedScram(invalid))
 }
 
 /// A value that must be a key or a signature: 32 bytes.
 pub(super) fn decode_key(value: &str, invalid: &'static str) -> Result<[u8; 32], WireError> {
-    decode_base64(value, invalid)?
-        .try_into()
-        .map_err(|_| WireError::MalformedScram(invalid))
+    decode_base64(value, invalid)?.try_into().map_err(|_| WireError::MalformedScram(invalid))
 }

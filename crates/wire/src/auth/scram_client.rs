@@ -76,13 +76,7 @@ impl ScramClient<AwaitingChallenge> {
         let client_first_bare = format!("n={user},r={client_nonce}");
         let message = format!("{GS2_HEADER}{client_first_bare}").into_bytes();
         (
-            Self {
-                state: AwaitingChallenge {
-                    credentials,
-                    client_first_bare,
-                    client_nonce,
-                },
-            },
+            Self { state: AwaitingChallenge { credentials, client_first_bare, client_nonce } },
             message,
         )
     }
@@ -99,11 +93,7 @@ impl ScramClient<AwaitingChallenge> {
         self,
         server_first: &[u8],
     ) -> Result<(ScramClient<AwaitingSignature>, Vec<u8>), WireError> {
-        let AwaitingChallenge {
-            credentials,
-            client_first_bare,
-            client_nonce,
-        } = self.state;
+        let AwaitingChallenge { credentials, client_first_bare, client_nonce } = self.state;
         let server_first = text(server_first, MAX_SERVER_MESSAGE_BYTES)?;
         let challenge = ServerFirst::parse(server_first)?;
         let server_nonce = challenge.nonce.strip_prefix(&client_nonce);
@@ -122,9 +112,7 @@ impl ScramClient<AwaitingChallenge> {
         let client_signature = hmac(&keys.stored_key(), &[auth_message.as_bytes()]);
         let proof = encode_base64(&xor(&keys.client_key, &client_signature));
         let expected_signature = hmac(&keys.server_key, &[auth_message.as_bytes()]);
-        let next = ScramClient {
-            state: AwaitingSignature { expected_signature },
-        };
+        let next = ScramClient { state: AwaitingSignature { expected_signature } };
         Ok((next, format!("{without_proof},p={proof}").into_bytes()))
     }
 }
@@ -164,24 +152,18 @@ impl<'a> ServerFirst<'a> {
         }
         let mut attributes = message.split(',');
         let nonce = nonce(value(attributes.next(), "r=", "nonce expected")?)?;
-        let salt = decode_base64(
-            value(attributes.next(), "s=", "salt expected")?,
-            "malformed salt",
-        )?;
+        let salt =
+            decode_base64(value(attributes.next(), "s=", "salt expected")?, "malformed salt")?;
         let iterations = value(attributes.next(), "i=", "iteration count expected")?
             .parse::<u64>()
             .map_err(|_| WireError::MalformedScram("malformed iteration count"))?;
         if attributes.next().is_some() {
-            return Err(WireError::MalformedScram(
-                "garbage after the iteration count",
-            ));
+            return Err(WireError::MalformedScram("garbage after the iteration count"));
         }
         match u32::try_from(iterations) {
-            Ok(count) if (1..=MAX_ITERATIONS).contains(&iterations) => Ok(Self {
-                nonce,
-                salt,
-                iterations: count,
-            }),
+            Ok(count) if (1..=MAX_ITERATIONS).contains(&iterations) => {
+                Ok(Self { nonce, salt, iterations: count })
+            }
             _ => Err(WireError::ScramIterations(iterations)),
         }
     }

@@ -64,9 +64,7 @@ pub(super) fn xor(left: &Key, right: &Key) -> Key {
 /// SASLprep (RFC 4013). A password that it forbids, or that is not UTF-8, is taken as it is, as
 /// PostgreSQL's server and libpq do.
 fn normalised(password: &[u8]) -> Cow<'_, [u8]> {
-    let prepared = str::from_utf8(password)
-        .ok()
-        .and_then(|text| stringprep::saslprep(text).ok());
+    let prepared = str::from_utf8(password).ok().and_then(|text| stringprep::saslprep(text).ok());
     match prepared {
         Some(Cow::Owned(text)) if !text.is_empty() => Cow::Owned(text.into_bytes()),
         _ => Cow::Borrowed(password),

@@ -53,10 +53,7 @@ impl ScramServer<AwaitingFirst> {
     }
 
     pub(super) fn with_nonce(verifier: ScramVerifier, server_nonce: String) -> Self {
-        Self {
-            verifier,
-            state: AwaitingFirst { server_nonce },
-        }
+        Self { verifier, state: AwaitingFirst { server_nonce } }
     }
 
     /// Takes the data of SASLInitialResponse, gives those of AuthenticationSASLContinue.
@@ -68,9 +65,7 @@ impl ScramServer<AwaitingFirst> {
         client_first: &[u8],
     ) -> Result<(ScramServer<AwaitingProof>, Vec<u8>), WireError> {
         let client_first = ClientFirst::parse(text(client_first, MAX_CLIENT_MESSAGE_BYTES)?)?;
-        let ScramVerifier {
-            iterations, salt, ..
-        } = &self.verifier;
+        let ScramVerifier { iterations, salt, .. } = &self.verifier;
         let nonce = format!("{}{}", client_first.nonce, self.state.server_nonce);
         let server_first = format!("r={nonce},s={},i={iterations}", encode_base64(salt));
         let message = server_first.clone().into_bytes();
@@ -80,13 +75,7 @@ impl ScramServer<AwaitingFirst> {
             nonce,
             channel_binding: client_first.gs2_header.as_bytes().to_vec(),
         };
-        Ok((
-            ScramServer {
-                verifier: self.verifier,
-                state,
-            },
-            message,
-        ))
+        Ok((ScramServer { verifier: self.verifier, state }, message))
     }
 }
 
@@ -98,27 +87,16 @@ impl ScramServer<AwaitingProof> {
     /// malformed.
     pub fn finish(self, client_final: &[u8]) -> Result<ScramAccepted, WireError> {
         let client_final = ClientFinal::parse(text(client_final, MAX_CLIENT_MESSAGE_BYTES)?)?;
-        let AwaitingProof {
-            client_first_bare,
-            server_first,
-            nonce,
-            channel_binding,
-        } = self.state;
+        let AwaitingProof { client_first_bare, server_first, nonce, channel_binding } = self.state;
         if client_final.channel_binding != encode_base64(&channel_binding) {
             return Err(WireError::ScramChannelBinding);
         }
         if client_final.nonce != nonce {
             return Err(WireError::ScramNonce);
         }
-        let ScramVerifier {
-            stored_key,
-            server_key,
-            ..
-        } = self.verifier;
-        let auth_message = format!(
-            "{client_first_bare},{server_first},{}",
-            client_final.without_proof
-        );
+        let ScramVerifier { stored_key, server_key, .. } = self.verifier;
+        let auth_message =
+            format!("{client_first_bare},{server_first},{}", client_final.without_proof);
         let client_signature = hmac(&stored_key, &[auth_message.as_bytes()]);
         let client_key = xor(&client_final.proof, &client_signature);
         if !bool::from(sha256(&client_key).ct_eq(&stored_key)) {
@@ -127,10 +105,7 @@ impl ScramServer<AwaitingProof> {
         let server_signature = hmac(&server_key, &[auth_message.as_bytes()]);
         Ok(ScramAccepted {
             server_final: format!("v={}", encode_base64(&server_signature)).into_bytes(),
-            keys: ScramKeys {
-                client_key,
-                server_key,
-            },
+            keys: ScramKeys { client_key, server_key },
         })
     }
 }
@@ -164,20 +139,13 @@ impl<'a> ClientFirst<'a> {
         }
         let bare = parts.next().ok_or(malformed("message ends early"))?;
         let mut attributes = bare.split(',').peekable();
-        if attributes
-            .peek()
-            .is_some_and(|attribute| attribute.starts_with("m="))
-        {
+        if attributes.peek().is_some_and(|attribute| attribute.starts_with("m=")) {
             return Err(WireError::ScramExtension);
         }
         // The user is the startup packet's: libpq leaves this one empty, PostgreSQL ignores it.
         value(attributes.next(), "n=", "user name expected")?;
         let nonce = nonce(value(attributes.next(), "r=", "nonce expected")?)?;
-        Ok(Self {
-            gs2_header: &message[..message.len() - bare.len()],
-            bare,
-            nonce,
-        })
+        Ok(Self { gs2_header: &message[..message.len() - bare.len()], bare, nonce })
     }
 }
 
@@ -190,9 +158,8 @@ struct ClientFinal<'a> {
 
 impl<'a> ClientFinal<'a> {
     fn parse(message: &'a str) -> Result<Self, WireError> {
-        let (without_proof, proof) = message
-            .rsplit_once(",p=")
-            .ok_or(WireError::MalformedScram("proof expected"))?;
+        let (without_proof, proof) =
+            message.rsplit_once(",p=").ok_or(WireError::MalformedScram("proof expected"))?;
         let mut attributes = without_proof.split(',');
         Ok(Self {
             without_proof,

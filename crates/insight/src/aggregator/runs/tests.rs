@@ -14,13 +14,7 @@ struct Client {
 impl Client {
     fn new() -> Self {
         let tracker = RunTracker::new(10);
-        Self {
-            tracker,
-            now: Instant::now(),
-            ended: Vec::new(),
-            values: 0,
-            block: None,
-        }
+        Self { tracker, now: Instant::now(), ended: Vec::new(), values: 0, block: None }
     }
 
     fn run(&mut self, statement: u64, rows: u64) {
@@ -47,12 +41,8 @@ impl Client {
             outcome: Outcome::Done,
             sample: None,
         };
-        let key = RowKey {
-            fingerprint: FingerprintId(statement),
-            labels: LabelId::OTHERS,
-        };
-        self.tracker
-            .observe(&event, key, Class::Select, &mut self.ended);
+        let key = RowKey { fingerprint: FingerprintId(statement), labels: LabelId::OTHERS };
+        self.tracker.observe(&event, key, Class::Select, &mut self.ended);
     }
 
     fn pause(&mut self, milliseconds: u64) {
@@ -62,10 +52,7 @@ impl Client {
     /// Ends everything; the runs that counted, as (statement, calls).
     fn counted(mut self) -> Vec<(u64, u64)> {
         self.tracker.forget(ClientId(1), &mut self.ended);
-        self.ended
-            .iter()
-            .map(|run| (run.key.fingerprint.0, run.calls))
-            .collect()
+        self.ended.iter().map(|run| (run.key.fingerprint.0, run.calls)).collect()
     }
 }
 

@@ -48,15 +48,8 @@ pub(super) fn judge<'a>(
         by_table.entry(table).or_default().push(proposal);
     }
     let answer = database.plans.get(&statement.fingerprint);
-    let case = Case {
-        statement,
-        answer,
-        inputs,
-    };
-    by_table
-        .into_values()
-        .filter_map(|proposals| case.judge(proposals))
-        .collect()
+    let case = Case { statement, answer, inputs };
+    by_table.into_values().filter_map(|proposals| case.judge(proposals)).collect()
 }
 
 struct Case<'a, 'i> {
@@ -74,10 +67,7 @@ impl<'a> Case<'a, '_> {
         let tried: Vec<_> = proposals
             .iter()
             .filter_map(|proposal| {
-                let tried = answer
-                    .what_if
-                    .iter()
-                    .find(|w| w.candidate == proposal.candidate)?;
+                let tried = answer.what_if.iter().find(|w| w.candidate == proposal.candidate)?;
                 Some((proposal.clone(), tried))
             })
             .collect();
@@ -106,10 +96,7 @@ impl<'a> Case<'a, '_> {
                 && saved >= scan_cost * MOST_OF_A_SCAN;
             what_if.used && (halves || removes_the_scan)
         };
-        let paying: Vec<_> = tried
-            .into_iter()
-            .filter(|(_, what_if)| pays(what_if))
-            .collect();
+        let paying: Vec<_> = tried.into_iter().filter(|(_, what_if)| pays(what_if)).collect();
         let cheapest = paying.iter().map(|(_, w)| w.cost).min_by(f64::total_cmp)?;
         let (proposal, what_if) = paying
             .into_iter()
@@ -149,11 +136,7 @@ impl<'a> Case<'a, '_> {
         if share < settings.scan_least_share {
             return None;
         }
-        let confidence = if proposal.joins {
-            Confidence::Low
-        } else {
-            Confidence::Medium
-        };
+        let confidence = if proposal.joins { Confidence::Low } else { Confidence::Medium };
         Some(Wish {
             saved_ms: self.statement.database_ms() * share * 0.9,
             proposal,
@@ -173,9 +156,7 @@ impl<'a> Case<'a, '_> {
         let least = self.inputs.settings.index_least_rows_unplanned;
         let proposal = proposals.into_iter().find(|proposal| {
             let rows = proposal.table.rows;
-            let few = proposal
-                .rows_left
-                .is_some_and(|left| left <= rows * MOST_KEPT_UNPLANNED);
+            let few = proposal.rows_left.is_some_and(|left| left <= rows * MOST_KEPT_UNPLANNED);
             !proposal.joins && rows >= least && few
         })?;
         Some(Wish {
@@ -222,8 +203,6 @@ fn joins_few(answer: &PlanAnswer, proposal: &Proposal<'_>) -> bool {
         .filter(|scan| scan.table != table.name)
         .map(|scan| scan.rows)
         .min_by(f64::total_cmp);
-    let touched = outer
-        .zip(proposal.rows_left)
-        .map(|(outer, each)| outer * each);
+    let touched = outer.zip(proposal.rows_left).map(|(outer, each)| outer * each);
     touched.is_some_and(|rows| rows <= table.rows * MOST_KEPT_UNPLANNED)
 }

@@ -29,10 +29,7 @@ pub(super) fn merge(mut wishes: Vec<Wish<'_>>) -> Vec<Group<'_>> {
     });
     let mut groups: Vec<Group<'_>> = Vec::new();
     for wish in wishes {
-        match groups
-            .iter_mut()
-            .find_map(|group| group.fits(&wish).then_some(group))
-        {
+        match groups.iter_mut().find_map(|group| group.fits(&wish).then_some(group)) {
             Some(group) => group.members.push(wish),
             None => groups.push(Group {
                 candidate: wish.proposal.candidate.clone(),
@@ -48,30 +45,16 @@ impl<'a> Group<'a> {
     /// The member that gains most: it speaks for the group.
     pub(super) fn lead(&self) -> &Wish<'a> {
         let mut members = self.members.iter();
-        let first = members
-            .next()
-            .unwrap_or_else(|| unreachable!("a group begins with a member"));
-        members.fold(first, |best, one| {
-            if one.saved_ms > best.saved_ms {
-                one
-            } else {
-                best
-            }
-        })
+        let first = members.next().unwrap_or_else(|| unreachable!("a group begins with a member"));
+        members.fold(first, |best, one| if one.saved_ms > best.saved_ms { one } else { best })
     }
 
     pub(super) fn calls(&self) -> u64 {
-        self.members
-            .iter()
-            .map(|wish| wish.statement.stats.calls)
-            .sum()
+        self.members.iter().map(|wish| wish.statement.stats.calls).sum()
     }
 
     pub(super) fn database_ms(&self) -> f64 {
-        self.members
-            .iter()
-            .map(|wish| wish.statement.database_ms())
-            .sum()
+        self.members.iter().map(|wish| wish.statement.database_ms()).sum()
     }
 
     pub(super) fn saved_ms(&self) -> f64 {
@@ -82,10 +65,7 @@ impl<'a> Group<'a> {
     pub(super) fn fingerprints(&self) -> Vec<FingerprintId> {
         let mut members: Vec<_> = self.members.iter().collect();
         members.sort_by(|a, b| b.saved_ms.total_cmp(&a.saved_ms));
-        members
-            .iter()
-            .map(|wish| wish.statement.fingerprint)
-            .collect()
+        members.iter().map(|wish| wish.statement.fingerprint).collect()
     }
 
     /// Whether the group's index fulfils `wish` too; where only the order of columns compared for
@@ -163,18 +143,12 @@ mod tests {
             index_bytes: None,
         };
         let groups = merge(wishes.iter().map(wish).collect());
-        groups
-            .iter()
-            .map(|group| group.candidate.columns.join(","))
-            .collect()
+        groups.iter().map(|group| group.candidate.columns.join(",")).collect()
     }
 
     #[test]
     fn a_beginning_is_fulfilled_by_the_whole() {
-        assert_eq!(
-            merged(&[(&["a"], 1), (&["a", "b"], 1), (&["a", "b", "c"], 2)]),
-            ["a,b,c"]
-        );
+        assert_eq!(merged(&[(&["a"], 1), (&["a", "b"], 1), (&["a", "b", "c"], 2)]), ["a,b,c"]);
         assert_eq!(merged(&[(&["a"], 1), (&["b", "a"], 1)]), ["b,a", "a"]);
     }
 
@@ -183,14 +157,8 @@ mod tests {
         assert_eq!(merged(&[(&["a", "b"], 2), (&["b", "a"], 2)]), ["a,b"]);
         assert_eq!(merged(&[(&["a", "b"], 2), (&["b"], 1)]), ["b,a"]);
         assert_eq!(merged(&[(&["a", "b", "c"], 2), (&["b"], 1)]), ["b,a,c"]);
-        assert_eq!(
-            merged(&[(&["a", "b", "c"], 2), (&["c"], 1)]),
-            ["a,b,c", "c"]
-        );
+        assert_eq!(merged(&[(&["a", "b", "c"], 2), (&["c"], 1)]), ["a,b,c", "c"]);
         // Once two rely on the order it stays.
-        assert_eq!(
-            merged(&[(&["a", "b"], 2), (&["a"], 1), (&["b"], 1)]),
-            ["a,b", "b"]
-        );
+        assert_eq!(merged(&[(&["a", "b"], 2), (&["a"], 1), (&["b"], 1)]), ["a,b", "b"]);
     }
 }

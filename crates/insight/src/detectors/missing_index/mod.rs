@@ -118,10 +118,7 @@ impl MissingIndex {
                 "{}.{} has no valid index on ({columns}): {index} is not valid",
                 table.schema, table.name
             ),
-            None => format!(
-                "{}.{} has no index on ({columns})",
-                table.schema, table.name
-            ),
+            None => format!("{}.{} has no index on ({columns})", table.schema, table.name),
         };
         let calls = group.calls();
         let why = format!(
@@ -206,11 +203,7 @@ fn fix(group: &Group<'_>, database: &DatabaseFacts) -> Fix {
         };
     }
     let name = quoted(&index_name(candidate, database));
-    let columns: Vec<_> = candidate
-        .columns
-        .iter()
-        .map(|column| quoted(column))
-        .collect();
+    let columns: Vec<_> = candidate.columns.iter().map(|column| quoted(column)).collect();
     Fix {
         sql: Some(format!(
             "CREATE INDEX CONCURRENTLY {name} ON {schema}.{} ({});",
@@ -242,12 +235,8 @@ fn estimate(group: &Group<'_>, saved_ms: f64) -> BTreeMap<String, model::Evidenc
 }
 
 fn databases_not_checked(inputs: &Inputs<'_>) -> Vec<NotChecked> {
-    let used: BTreeSet<&Arc<str>> = inputs
-        .workload
-        .statements
-        .iter()
-        .map(|statement| &statement.database)
-        .collect();
+    let used: BTreeSet<&Arc<str>> =
+        inputs.workload.statements.iter().map(|statement| &statement.database).collect();
     used.into_iter()
         .filter(|name| &***name != OTHERS)
         .filter_map(|name| match inputs.catalog.databases.get(&**name) {
@@ -274,11 +263,7 @@ fn plans_not_checked(inputs: &Inputs<'_>) -> Vec<NotChecked> {
         .iter()
         .filter_map(|statement| {
             let database = inputs.catalog.databases.get(&*statement.database)?;
-            let problem = database
-                .plans
-                .get(&statement.fingerprint)?
-                .problem
-                .as_ref()?;
+            let problem = database.plans.get(&statement.fingerprint)?.problem.as_ref()?;
             Some(NotChecked {
                 check: format!("missing_index: the plan of {}", statement.fingerprint),
                 why: format!("EXPLAIN failed: {problem}"),

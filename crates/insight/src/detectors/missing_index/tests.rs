@@ -10,12 +10,7 @@ fn orders() -> TableFacts {
     table(
         "orders",
         1_000_000.0,
-        &[
-            ("id", -1.0),
-            ("customer_id", 50_000.0),
-            ("shop_id", 200.0),
-            ("created_at", -0.9),
-        ],
+        &[("id", -1.0), ("customer_id", 50_000.0), ("shop_id", 200.0), ("created_at", -0.9)],
     )
 }
 
@@ -26,20 +21,13 @@ fn scene(text: &str, table: TableFacts) -> Scene {
         scene.statement(text).values(value).work_ms(80).run();
     }
     scene.pause(120_000);
-    scene
-        .catalog
-        .databases
-        .insert("shop".to_owned(), shop(vec![table]));
+    scene.catalog.databases.insert("shop".to_owned(), shop(vec![table]));
     scene
 }
 
 fn plan(scene: &mut Scene, text: &str, answer: PlanAnswer) {
     let fingerprint = scene.shapes.observe_one(text.as_bytes()).shape.fingerprint;
-    let database = scene
-        .catalog
-        .databases
-        .get_mut("shop")
-        .expect("the only database");
+    let database = scene.catalog.databases.get_mut("shop").expect("the only database");
     database.hypopg = !answer.what_if.is_empty();
     database.plans.insert(fingerprint, answer);
 }
@@ -56,11 +44,7 @@ fn sequential(rows: f64) -> ScanFacts {
 }
 
 fn planned(rows: f64) -> PlanAnswer {
-    PlanAnswer {
-        cost: Some(20_010.0),
-        scans: vec![sequential(rows)],
-        ..PlanAnswer::default()
-    }
+    PlanAnswer { cost: Some(20_010.0), scans: vec![sequential(rows)], ..PlanAnswer::default() }
 }
 
 fn imagined(columns: &[&str], cost: f64) -> WhatIf {
@@ -84,14 +68,7 @@ fn detect(scene: Scene) -> Vec<Finding> {
 fn sure_where_the_planner_would_use_it() {
     let mut scene = scene(BY_CUSTOMER, orders());
     let what_if = vec![imagined(&["customer_id"], 80.0)];
-    plan(
-        &mut scene,
-        BY_CUSTOMER,
-        PlanAnswer {
-            what_if,
-            ..planned(20.0)
-        },
-    );
+    plan(&mut scene, BY_CUSTOMER, PlanAnswer { what_if, ..planned(20.0) });
     let findings = detect(scene);
     assert_eq!(findings.len(), 1);
     let finding = &findings[0];
@@ -108,29 +85,15 @@ fn sure_where_the_planner_would_use_it() {
     );
     assert_eq!(finding.evidence["calls"], 100u64.into());
     assert_eq!(finding.estimate["index_bytes"], 22_000_000u64.into());
-    assert!(
-        finding.harm_ms > 7_900.0 && finding.harm_ms < 8_000.0,
-        "{}",
-        finding.harm_ms
-    );
+    assert!(finding.harm_ms > 7_900.0 && finding.harm_ms < 8_000.0, "{}", finding.harm_ms);
 }
 
 #[test]
 fn silent_where_the_planner_would_not_gain_by_half() {
     for (cost, used) in [(10_500.0, true), (80.0, false)] {
         let mut scene = scene(BY_CUSTOMER, orders());
-        let what_if = vec![WhatIf {
-            used,
-            ..imagined(&["customer_id"], cost)
-        }];
-        plan(
-            &mut scene,
-            BY_CUSTOMER,
-            PlanAnswer {
-                what_if,
-                ..planned(20.0)
-            },
-        );
+        let what_if = vec![WhatIf { used, ..imagined(&["customer_id"], cost) }];
+        plan(&mut scene, BY_CUSTOMER, PlanAnswer { what_if, ..planned(20.0) });
         assert!(detect(scene).is_empty(), "cost {cost}, used {used}");
     }
 }
@@ -140,24 +103,11 @@ fn the_narrower_index_where_the_wider_gains_little() {
     let text = "SELECT * FROM orders WHERE shop_id = $1 ORDER BY created_at LIMIT 10";
     for (wide, columns) in [(100.0, "(shop_id, created_at)"), (950.0, "(shop_id)")] {
         let mut scene = scene(text, orders());
-        let what_if = vec![
-            imagined(&["shop_id", "created_at"], wide),
-            imagined(&["shop_id"], 1_000.0),
-        ];
-        plan(
-            &mut scene,
-            text,
-            PlanAnswer {
-                what_if,
-                ..planned(5_000.0)
-            },
-        );
+        let what_if =
+            vec![imagined(&["shop_id", "created_at"], wide), imagined(&["shop_id"], 1_000.0)];
+        plan(&mut scene, text, PlanAnswer { what_if, ..planned(5_000.0) });
         let findings = detect(scene);
-        assert!(
-            findings[0].title.ends_with(columns),
-            "{}",
-            findings[0].title
-        );
+        assert!(findings[0].title.ends_with(columns), "{}", findings[0].title);
     }
 }
 
@@ -176,28 +126,11 @@ fn silent_where_the_plan_reads_much_or_something_else_costs_more() {
     plan(&mut much, BY_CUSTOMER, planned(300_000.0));
     assert!(detect(much).is_empty(), "a third of the table");
     let mut small = scene(BY_CUSTOMER, orders());
-    plan(
-        &mut small,
-        BY_CUSTOMER,
-        PlanAnswer {
-            cost: Some(90_000.0),
-            ..planned(20.0)
-        },
-    );
+    plan(&mut small, BY_CUSTOMER, PlanAnswer { cost: Some(90_000.0), ..planned(20.0) });
     assert!(detect(small).is_empty(), "the scan is not what costs");
     let mut indexed = scene(BY_CUSTOMER, orders());
-    let scans = vec![ScanFacts {
-        node: "Index Scan".to_owned(),
-        ..sequential(20.0)
-    }];
-    plan(
-        &mut indexed,
-        BY_CUSTOMER,
-        PlanAnswer {
-            scans,
-            ..planned(20.0)
-        },
-    );
+    let scans = vec![ScanFacts { node: "Index Scan".to_owned(), ..sequential(20.0) }];
+    plan(&mut indexed, BY_CUSTOMER, PlanAnswer { scans, ..planned(20.0) });
     assert!(detect(indexed).is_empty(), "the plan reads no table whole");
 }
 
@@ -205,30 +138,16 @@ fn silent_where_the_plan_reads_much_or_something_else_costs_more() {
 fn least_sure_from_statistics_and_only_where_they_leave_no_doubt() {
     let findings = detect(scene(BY_CUSTOMER, orders()));
     assert_eq!(findings[0].confidence, Confidence::Low);
-    let small = TableFacts {
-        rows: 9_000.0,
-        ..orders()
-    };
-    assert!(
-        detect(scene(BY_CUSTOMER, small)).is_empty(),
-        "a table of 9,000 rows"
-    );
+    let small = TableFacts { rows: 9_000.0, ..orders() };
+    assert!(detect(scene(BY_CUSTOMER, small)).is_empty(), "a table of 9,000 rows");
     let mut unknown = orders();
     unknown.columns[1].distinct = None;
-    assert!(
-        detect(scene(BY_CUSTOMER, unknown)).is_empty(),
-        "no statistics"
-    );
+    assert!(detect(scene(BY_CUSTOMER, unknown)).is_empty(), "no statistics");
     let mut fast = Scene::new();
     (0..1_000).for_each(|value| fast.statement(BY_CUSTOMER).values(value).run());
     fast.pause(120_000);
-    fast.catalog
-        .databases
-        .insert("shop".to_owned(), shop(vec![orders()]));
-    assert!(
-        detect(fast).is_empty(),
-        "nothing fast reads a large table whole"
-    );
+    fast.catalog.databases.insert("shop".to_owned(), shop(vec![orders()]));
+    assert!(detect(fast).is_empty(), "nothing fast reads a large table whole");
 }
 
 #[test]
@@ -237,10 +156,7 @@ fn waits_for_the_plan_of_a_new_statement() {
     for value in 0..10 {
         scene.statement(BY_CUSTOMER).values(value).work_ms(80).run();
     }
-    scene
-        .catalog
-        .databases
-        .insert("shop".to_owned(), shop(vec![orders()]));
+    scene.catalog.databases.insert("shop".to_owned(), shop(vec![orders()]));
     assert!(detect(scene).is_empty());
 }
 
@@ -250,32 +166,18 @@ fn gone_when_the_index_is_there_whatever_old_plans_say() {
     table.indexes.push(index(&["customer_id"]));
     let mut scene = scene(BY_CUSTOMER, table);
     let what_if = vec![imagined(&["customer_id"], 80.0)];
-    plan(
-        &mut scene,
-        BY_CUSTOMER,
-        PlanAnswer {
-            what_if,
-            ..planned(20.0)
-        },
-    );
+    plan(&mut scene, BY_CUSTOMER, PlanAnswer { what_if, ..planned(20.0) });
     assert!(detect(scene).is_empty());
 }
 
 #[test]
 fn an_index_that_is_not_valid_is_named_and_built_again() {
     let mut table = orders();
-    table.indexes.push(IndexFacts {
-        valid: false,
-        ..index(&["customer_id"])
-    });
+    table.indexes.push(IndexFacts { valid: false, ..index(&["customer_id"]) });
     let mut scene = scene(BY_CUSTOMER, table);
     plan(&mut scene, BY_CUSTOMER, planned(20.0));
     let findings = detect(scene);
-    assert!(
-        findings[0].title.ends_with("on_customer_id is not valid"),
-        "{}",
-        findings[0].title
-    );
+    assert!(findings[0].title.ends_with("on_customer_id is not valid"), "{}", findings[0].title);
     assert_eq!(
         findings[0].fix.sql.as_deref(),
         Some("REINDEX INDEX CONCURRENTLY public.on_customer_id;")
@@ -297,34 +199,13 @@ fn one_index_for_all_statements_that_want_a_part_of_it() {
     let plain = "SELECT count(*) FROM orders WHERE shop_id = $1";
     let mut scene = scene(ordered, orders());
     (0..50).for_each(|value| scene.statement(plain).values(value).work_ms(80).run());
-    let wide = vec![
-        imagined(&["shop_id", "created_at"], 50.0),
-        imagined(&["shop_id"], 900.0),
-    ];
-    plan(
-        &mut scene,
-        ordered,
-        PlanAnswer {
-            what_if: wide,
-            ..planned(5_000.0)
-        },
-    );
+    let wide = vec![imagined(&["shop_id", "created_at"], 50.0), imagined(&["shop_id"], 900.0)];
+    plan(&mut scene, ordered, PlanAnswer { what_if: wide, ..planned(5_000.0) });
     let narrow = vec![imagined(&["shop_id"], 900.0)];
-    plan(
-        &mut scene,
-        plain,
-        PlanAnswer {
-            what_if: narrow,
-            ..planned(5_000.0)
-        },
-    );
+    plan(&mut scene, plain, PlanAnswer { what_if: narrow, ..planned(5_000.0) });
     let findings = detect(scene);
     assert_eq!(findings.len(), 1);
-    assert!(
-        findings[0].title.ends_with("(shop_id, created_at)"),
-        "{}",
-        findings[0].title
-    );
+    assert!(findings[0].title.ends_with("(shop_id, created_at)"), "{}", findings[0].title);
     assert_eq!(findings[0].fingerprints.len(), 2);
     assert_eq!(findings[0].evidence["calls"], 150u64.into());
 }
@@ -339,14 +220,7 @@ fn says_what_it_could_not_look_at() {
 
     let mut failed = scene(BY_CUSTOMER, orders());
     let problem = Some("42501 permission denied for table orders".to_owned());
-    plan(
-        &mut failed,
-        BY_CUSTOMER,
-        PlanAnswer {
-            problem,
-            ..PlanAnswer::default()
-        },
-    );
+    plan(&mut failed, BY_CUSTOMER, PlanAnswer { problem, ..PlanAnswer::default() });
     let list = failed.look(|inputs| MissingIndex.not_checked(inputs));
     let checks: Vec<_> = list.iter().map(|one| one.check.as_str()).collect();
     assert_eq!(checks.len(), 2);
@@ -363,12 +237,7 @@ fn the_planner_is_asked_about_the_worst_and_not_again_at_once() {
     let ask = |scene: &Scene| {
         questions(&snapshot, &scene.catalog, &scene.shapes, &scene.settings)
             .iter()
-            .map(|one| {
-                (
-                    one.sample.text.to_string(),
-                    one.candidates[0].columns.join(","),
-                )
-            })
+            .map(|one| (one.sample.text.to_string(), one.candidates[0].columns.join(",")))
             .collect::<Vec<_>>()
     };
     let both = [(by_shop, "shop_id"), (BY_CUSTOMER, "customer_id")]
@@ -384,22 +253,8 @@ fn the_planner_is_asked_about_the_worst_and_not_again_at_once() {
     assert_eq!(ask(&scene), both);
     // With HypoPG an answer that lacks a candidate is asked for again after a minute.
     let other = vec![imagined(&["id"], 1.0)];
-    plan(
-        &mut scene,
-        by_shop,
-        PlanAnswer {
-            what_if: other.clone(),
-            ..answered(59)
-        },
-    );
+    plan(&mut scene, by_shop, PlanAnswer { what_if: other.clone(), ..answered(59) });
     assert_eq!(ask(&scene), both[1..]);
-    plan(
-        &mut scene,
-        by_shop,
-        PlanAnswer {
-            what_if: other,
-            ..answered(61)
-        },
-    );
+    plan(&mut scene, by_shop, PlanAnswer { what_if: other, ..answered(61) });
     assert_eq!(ask(&scene), both);
 }

@@ -15,7 +15,7 @@ use parking_lot::RwLock;
 use proxy::{Measures, Proxy};
 use tokio::sync::oneshot;
 
-use super::process::Reloader;
+use super::reloader::Reloader;
 use planner::Planner;
 
 /// How often events are taken from the data path.
@@ -122,7 +122,6 @@ impl Work {
             if self.last_tick.is_none_or(|last| now - last >= TICK) {
                 self.last_tick = Some(now);
                 self.aggregator.note_pools(&self.proxy.pools());
-                self.aggregator.note_clients(self.proxy.client_count() as u64);
             }
             let due = self.last_publish.is_none_or(|last| now - last >= PUBLISH);
             if due || asked.is_some() {
@@ -158,6 +157,7 @@ impl Work {
 
     fn publish(&mut self) -> Arc<Published> {
         let now = Timestamp::now();
+        self.aggregator.note_clients(self.proxy.client_count() as u64);
         let snapshot = Arc::new(self.aggregator.snapshot(now, &self.measures.labels));
         let catalog = self.planner.as_ref().map(Planner::facts).unwrap_or_default();
         let shapes = &self.measures.shapes;

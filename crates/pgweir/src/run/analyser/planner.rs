@@ -9,7 +9,7 @@ use model::{CatalogFacts, PlanQuestion, Snapshot};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
-use crate::run::process::Reloader;
+use crate::run::reloader::Reloader;
 use crate::settings::Settings;
 
 /// Everything is asked one at a time: one connection a database is enough.
@@ -58,9 +58,8 @@ impl Planner {
     /// Says what is wanted now; what was wanted before and is not begun is forgotten.
     pub(super) fn ask(&self, snapshot: &Snapshot, questions: Vec<PlanQuestion>) {
         let seen = snapshot.labels.values().filter(|labels| *labels.database != *"(others)");
-        let databases = seen
-            .map(|labels| (labels.database.to_string(), labels.user.to_string()))
-            .collect();
+        let databases =
+            seen.map(|labels| (labels.database.to_string(), labels.user.to_string())).collect();
         self.wanted.send_replace(Wanted { databases, questions: questions.into() });
     }
 }

@@ -22,25 +22,16 @@ fn one_url_leads_to_any_database() {
     assert_eq!(settings.auth_type, AuthType::ScramSha256);
     assert_eq!(settings.admin_users, ["app"]);
     let pool = pool(&settings, "anything", "app");
-    assert_eq!(
-        (pool.host.as_str(), pool.port, pool.dbname.as_str()),
-        ("db", 5433, "anything")
-    );
+    assert_eq!((pool.host.as_str(), pool.port, pool.dbname.as_str()), ("db", 5433, "anything"));
     assert_eq!((pool.user.as_str(), plain(&pool)), ("app", Some("pw")));
     assert_eq!(pool.pool_size.get(), 20);
-    assert!(
-        settings.users["app"].password.is_some(),
-        "the URL's user may log in"
-    );
+    assert!(settings.users["app"].password.is_some(), "the URL's user may log in");
 }
 
 #[test]
 fn several_urls_lead_to_their_databases_only() {
     let mut written = Written::default();
-    written.add_urls(&[
-        "postgres://u:p@a/one".to_owned(),
-        "postgres://v:q@b/two".to_owned(),
-    ]);
+    written.add_urls(&["postgres://u:p@a/one".to_owned(), "postgres://v:q@b/two".to_owned()]);
     let settings = used(written);
     assert_eq!(pool(&settings, "one", "u").host, "a");
     assert_eq!(plain(&pool(&settings, "two", "v")), Some("q"));
@@ -48,10 +39,7 @@ fn several_urls_lead_to_their_databases_only() {
     assert_eq!(settings.admin_users, ["u", "v"]);
 
     let mut written = Written::default();
-    written.add_urls(&[
-        "postgres://u:p@a".to_owned(),
-        "postgres://u:p@b/x".to_owned(),
-    ]);
+    written.add_urls(&["postgres://u:p@a".to_owned(), "postgres://u:p@b/x".to_owned()]);
     assert!(wrong(written).contains("each must name its database; postgres://u@a:5432 does not"));
 }
 
@@ -65,23 +53,11 @@ fn a_section_says_what_differs_from_the_upstream() {
     ));
     let archive = pool(&settings, "archive", "app");
     assert_eq!((archive.host.as_str(), archive.port), ("db", 5433));
-    assert_eq!(
-        (archive.dbname.as_str(), plain(&archive)),
-        ("archive_2019", Some("pw"))
-    );
-    assert_eq!(
-        (archive.pool_size.get(), archive.pool_mode),
-        (5, PoolMode::Transaction)
-    );
-    assert_eq!(
-        pool(&settings, "archive", "batch").pool_mode,
-        PoolMode::Session
-    );
+    assert_eq!((archive.dbname.as_str(), plain(&archive)), ("archive_2019", Some("pw")));
+    assert_eq!((archive.pool_size.get(), archive.pool_mode), (5, PoolMode::Transaction));
+    assert_eq!(pool(&settings, "archive", "batch").pool_mode, PoolMode::Session);
     let far = pool(&settings, "far", "batch");
-    assert_eq!(
-        (far.port, far.user.as_str(), plain(&far)),
-        (5432, "reader", Some("r"))
-    );
+    assert_eq!((far.port, far.user.as_str(), plain(&far)), (5432, "reader", Some("r")));
     assert_eq!(plain(&pool(&settings, "other", "batch")), Some("b"));
     assert_eq!(plain(&pool(&settings, "other", "stranger")), None);
 }
@@ -94,13 +70,7 @@ fn the_urls_password_does_not_go_to_another_server() {
     ));
     assert_eq!(plain(&pool(&settings, "far", "app")), Some("own"));
     assert_eq!(plain(&pool(&settings, "near", "app")), Some("url"));
-    assert_eq!(
-        settings.users["app"]
-            .password
-            .as_ref()
-            .map(Password::reveal),
-        Some("own")
-    );
+    assert_eq!(settings.users["app"].password.as_ref().map(Password::reveal), Some("own"));
 }
 
 #[test]
@@ -115,39 +85,20 @@ fn the_star_section_is_the_fallback() {
     assert!(wrong(file(both)).starts_with("pgweir.toml:2:12: databases.*: `upstream` already"));
     let mut written = file("[databases.\"*\"]\nhost = \"db\"");
     written.add_urls(&["postgres://u:p@h".to_owned()]);
-    assert_eq!(
-        pool(&used(written), "y", "u").host,
-        "h",
-        "an argument goes before the file"
-    );
+    assert_eq!(pool(&used(written), "y", "u").host, "h", "an argument goes before the file");
 }
 
 #[test]
 fn sections_that_cannot_work_are_refused() {
     for (text, reason) in [
-        (
-            "[databases.x]\npool_size = 1",
-            "pgweir.toml:1:12: databases.x: needs a `host`",
-        ),
-        (
-            "[databases.pgweir]\nhost = \"h\"",
-            "is the admin console's name",
-        ),
+        ("[databases.x]\npool_size = 1", "pgweir.toml:1:12: databases.x: needs a `host`"),
+        ("[databases.pgweir]\nhost = \"h\"", "is the admin console's name"),
         ("[databases.x]\nhost = \"/tmp\"", "names a Unix socket"),
-        (
-            "[databases.x]\nhost = \"h\"\npassword = \"p\"",
-            "is of no use without `user`",
-        ),
+        ("[databases.x]\nhost = \"h\"\npassword = \"p\"", "is of no use without `user`"),
         ("databases = 1", "is not a section; write [databases.NAME]"),
         ("listen = \"127.0.0.1:1\"", "settings: no server to go to"),
-        (
-            "upstream = \"postgres://h\"\nlisten = \"127.0.0.1:6433\"",
-            "listen and http are both",
-        ),
-        (
-            "upstream = \"postgres://h\"\ncatalog_password = \"x\"",
-            "without `catalog_user`",
-        ),
+        ("upstream = \"postgres://h\"\nlisten = \"127.0.0.1:6433\"", "listen and http are both"),
+        ("upstream = \"postgres://h\"\ncatalog_password = \"x\"", "without `catalog_user`"),
     ] {
         let problems = wrong(file(text));
         assert!(problems.contains(reason), "{text}: {problems}");
@@ -158,12 +109,7 @@ fn sections_that_cannot_work_are_refused() {
 fn trust_is_the_default_only_without_passwords_on_loopback() {
     let trusting = resolved(url("postgres://app@db"));
     assert_eq!(trusting.settings.auth_type, AuthType::Trust);
-    assert!(
-        trusting
-            .warnings
-            .iter()
-            .any(|warning| warning.contains("let in as anybody"))
-    );
+    assert!(trusting.warnings.iter().any(|warning| warning.contains("let in as anybody")));
 
     let mut open = url("postgres://app@db");
     open.add_flag("--listen", "listen", "0.0.0.0:6432");
@@ -184,10 +130,5 @@ fn trust_is_the_default_only_without_passwords_on_loopback() {
 #[test]
 fn nobody_as_admin_is_worth_a_warning() {
     let resolved = resolved(url("postgres://db"));
-    assert!(
-        resolved
-            .warnings
-            .iter()
-            .any(|warning| warning.starts_with("admin_users is empty"))
-    );
+    assert!(resolved.warnings.iter().any(|warning| warning.starts_with("admin_users is empty")));
 }

@@ -26,9 +26,7 @@ fn used(written: Written) -> Settings {
 }
 
 fn resolved(written: Written) -> Resolved {
-    written
-        .resolve()
-        .unwrap_or_else(|error| panic!("should be right: {error}"))
+    written.resolve().unwrap_or_else(|error| panic!("should be right: {error}"))
 }
 
 /// The problems, one a line.

@@ -87,11 +87,7 @@ fn no_error_and_no_debug_output_shows_a_password() {
          \"{secret}\"\n[users.a]\npassword = \"{secret}\"\n[databases.b]\nuser = \"a\"\npassword = \
          \"{secret}\""
     )));
-    let shown = format!(
-        "{settings:?} {:?} {:?}",
-        settings.describe(),
-        settings.pool("b", "a")
-    );
+    let shown = format!("{settings:?} {:?} {:?}", settings.describe(), settings.pool("b", "a"));
     assert!(!shown.contains(secret), "{shown}");
 }
 

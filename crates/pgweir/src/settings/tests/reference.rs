@@ -12,11 +12,8 @@ fn sorted_names() -> Vec<&'static str> {
 
 #[test]
 fn the_table_has_every_setting_once() {
-    let described: Vec<String> = Settings::default()
-        .describe()
-        .into_iter()
-        .map(|status| status.key)
-        .collect();
+    let described: Vec<String> =
+        Settings::default().describe().into_iter().map(|status| status.key).collect();
     assert_eq!(described, sorted_names());
 }
 
@@ -31,10 +28,7 @@ fn the_tables_defaults_are_the_real_defaults() {
     let as_in_table = used(written);
     assert_eq!(as_in_table, used(url("postgres://u:p@h")));
     let unset = |name: &str| {
-        let row = Settings::default()
-            .describe()
-            .into_iter()
-            .find(|row| row.key == name);
+        let row = Settings::default().describe().into_iter().find(|row| row.key == name);
         row.unwrap().value.is_empty()
     };
     for setting in REFERENCE {
@@ -48,21 +42,13 @@ fn the_tables_defaults_are_the_real_defaults() {
 fn every_setting_is_checked() {
     for setting in REFERENCE {
         let problems = wrong(file(&format!("{} = 1979-05-27", setting.name)));
-        let place = format!(
-            "pgweir.toml:1:{}: {}: ",
-            setting.name.len() + 4,
-            setting.name
-        );
+        let place = format!("pgweir.toml:1:{}: {}: ", setting.name.len() + 4, setting.name);
         assert!(problems.starts_with(&place), "{problems}");
     }
     for (section, keys) in [("databases", DATABASE_KEYS), ("users", USER_KEYS)] {
         for key in keys {
             let problems = wrong(file(&format!("[{section}.x]\n{} = 1979-05-27", key.name)));
-            let place = format!(
-                "pgweir.toml:2:{}: {section}.x.{}: ",
-                key.name.len() + 4,
-                key.name
-            );
+            let place = format!("pgweir.toml:2:{}: {section}.x.{}: ", key.name.len() + 4, key.name);
             assert!(problems.contains(&place), "{problems}");
         }
     }
@@ -91,24 +77,12 @@ fn the_manuals_example_is_right_but_for_the_shortened_verifier() {
 #[test]
 fn show_config_has_numbers_where_exporters_want_them() {
     let rows = used(url("postgres://u:p@h/d")).describe();
-    let value = |key: &str| {
-        rows.iter()
-            .find(|row| row.key == key)
-            .unwrap()
-            .value
-            .as_str()
-    };
+    let value = |key: &str| rows.iter().find(|row| row.key == key).unwrap().value.as_str();
     assert_eq!(value("max_client_conn"), "10000");
     assert_eq!(value("query_wait_timeout"), "120");
     assert_eq!(value("upstream"), "postgres://u@h:5432/d");
-    assert!(
-        rows.iter()
-            .any(|row| row.key == "pool_mode" && row.changeable)
-    );
-    assert!(
-        rows.iter()
-            .any(|row| row.key == "listen" && !row.changeable)
-    );
+    assert!(rows.iter().any(|row| row.key == "pool_mode" && row.changeable));
+    assert!(rows.iter().any(|row| row.key == "listen" && !row.changeable));
 }
 
 #[test]

@@ -10,10 +10,7 @@ use crate::settings::{AuthType, Password, Upstream, Written};
 fn duration_of(text: &str) -> Option<Duration> {
     let mut written = url("postgres://u:p@h");
     written.add_flag("--set", "server_lifetime", text);
-    written
-        .resolve()
-        .ok()
-        .map(|resolved| resolved.settings.server_lifetime)
+    written.resolve().ok().map(|resolved| resolved.settings.server_lifetime)
 }
 
 #[test]
@@ -30,17 +27,7 @@ fn durations() {
     ] {
         assert_eq!(duration_of(text), Some(expected), "{text}");
     }
-    for text in [
-        "",
-        "-1s",
-        "-1",
-        "15 parsecs",
-        "inf",
-        "nan",
-        "1e300",
-        "99999999h",
-        "2m ago",
-    ] {
+    for text in ["", "-1s", "-1", "15 parsecs", "inf", "nan", "1e300", "99999999h", "2m ago"] {
         assert_eq!(duration_of(text), None, "{text}");
     }
 }
@@ -57,10 +44,8 @@ fn zero_is_none_where_the_reference_says_so() {
     assert_eq!(settings.max_wait_queue, None);
     assert_eq!(settings.server_lifetime, Duration::ZERO);
     assert!(
-        wrong(file(
-            "upstream = \"postgres://u:p@h\"\nserver_connect_timeout = 0"
-        ))
-        .contains("must be longer than 0")
+        wrong(file("upstream = \"postgres://u:p@h\"\nserver_connect_timeout = 0"))
+            .contains("must be longer than 0")
     );
 }
 
@@ -76,20 +61,10 @@ fn addresses() {
         written.add_flag("--listen", "listen", text);
         assert_eq!(used(written).listen.to_string(), expected);
     }
-    for text in [
-        "6432",
-        "h:6432",
-        "127.0.0.1",
-        "127.0.0.1:65536",
-        "::1:6432x",
-        ":6432",
-    ] {
+    for text in ["6432", "h:6432", "127.0.0.1", "127.0.0.1:65536", "::1:6432x", ":6432"] {
         let mut written = url("postgres://u:p@h");
         written.add_flag("--listen", "listen", text);
-        assert!(
-            wrong(written).contains("is not an address and a port"),
-            "{text}"
-        );
+        assert!(wrong(written).contains("is not an address and a port"), "{text}");
     }
 }
 
@@ -128,10 +103,7 @@ fn urls() {
     let parse = |text: &str| Upstream::parse(text).map(|(upstream, _)| upstream);
     let full = parse("postgresql://us%40er:p%3Aw%2F%25@[::1]:5433/my%20db?sslmode=prefer").unwrap();
     assert_eq!(full.user.as_deref(), Some("us@er"));
-    assert_eq!(
-        full.password.as_ref().map(|secret| secret.reveal()),
-        Some("p:w/%")
-    );
+    assert_eq!(full.password.as_ref().map(|secret| secret.reveal()), Some("p:w/%"));
     assert_eq!((full.host.as_str(), full.port), ("::1", 5433));
     assert_eq!(full.dbname.as_deref(), Some("my db"));
     assert_eq!(full.to_string(), "postgres://us@er@[::1]:5433/my db");
@@ -149,14 +121,8 @@ fn urls() {
     assert_eq!(warnings.len(), 2);
 
     for (text, reason) in [
-        (
-            "postgres://h?sslmode=require",
-            "TLS to the server is not offered yet",
-        ),
-        (
-            "postgres://h?sslmode=verify-full",
-            "TLS to the server is not offered yet",
-        ),
+        ("postgres://h?sslmode=require", "TLS to the server is not offered yet"),
+        ("postgres://h?sslmode=verify-full", "TLS to the server is not offered yet"),
         ("postgres://h?sslmode=maybe", "unknown sslmode"),
         ("postgres://u:p@ss@h/d", "%40"),
         ("postgres://h:99999", "port"),

@@ -47,12 +47,7 @@ fn finding(out: &mut String, number: usize, finding: &Finding, style: Style) {
         code(out, style, "Fix", sql);
     }
     if let Some(advice) = &finding.fix.advice {
-        labelled(
-            out,
-            style,
-            if finding.fix.sql.is_some() { "" } else { "Fix" },
-            advice,
-        );
+        labelled(out, style, if finding.fix.sql.is_some() { "" } else { "Fix" }, advice);
     }
     if let Some(undo) = &finding.fix.undo {
         code(out, style, "Undo", undo);
@@ -65,20 +60,11 @@ fn finding(out: &mut String, number: usize, finding: &Finding, style: Style) {
     };
     labelled(out, style, "How sure", sure);
     labelled(out, style, "Statements", &statements(finding));
-    labelled(
-        out,
-        style,
-        "More",
-        &format!("{} · docs/{}", finding.detector, finding.runbook),
-    );
+    labelled(out, style, "More", &format!("{} · docs/{}", finding.detector, finding.runbook));
 }
 
 fn label(style: Style, name: &str) -> String {
-    painted(
-        style,
-        Paint::Faint,
-        &format!("{:4}{name:<width$}", "", width = LABEL_WIDTH - 4),
-    )
+    painted(style, Paint::Faint, &format!("{:4}{name:<width$}", "", width = LABEL_WIDTH - 4))
 }
 
 fn labelled(out: &mut String, style: Style, name: &str, text: &str) {
@@ -110,16 +96,9 @@ fn numbers(map: &BTreeMap<String, Evidence>) -> String {
 }
 
 fn statements(finding: &Finding) -> String {
-    let mut shown: Vec<_> = finding
-        .fingerprints
-        .iter()
-        .take(FINGERPRINTS_SHOWN)
-        .map(ToString::to_string)
-        .collect();
-    let more = finding
-        .fingerprints
-        .len()
-        .saturating_sub(FINGERPRINTS_SHOWN);
+    let mut shown: Vec<_> =
+        finding.fingerprints.iter().take(FINGERPRINTS_SHOWN).map(ToString::to_string).collect();
+    let more = finding.fingerprints.len().saturating_sub(FINGERPRINTS_SHOWN);
     if more > 0 {
         shown.push(format!("and {more} more"));
     }

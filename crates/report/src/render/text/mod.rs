@@ -48,11 +48,7 @@ fn verdict(out: &mut String, report: &Report, style: Style) {
         if worst.is_none_or(|severity| severity == Severity::Info) {
             let mut lines = String::new();
             paragraph(&mut lines, style, "  ", sentence);
-            let paint = if report.totals.calls > 0 {
-                Paint::Good
-            } else {
-                Paint::Bad
-            };
+            let paint = if report.totals.calls > 0 { Paint::Good } else { Paint::Bad };
             let _ = writeln!(out, "{}", painted(style, paint, lines.trim_end()));
         } else {
             paragraph(out, style, &format!("  {}. ", at + 1), sentence);
@@ -85,11 +81,7 @@ fn coverage(out: &mut String, report: &Report, style: Style) {
     let catalog = match coverage.catalog_read_at {
         None => "catalogue not read".to_owned(),
         Some(at) => {
-            let age = report
-                .generated_at
-                .duration_since(at)
-                .as_secs_f64()
-                .max(0.0);
+            let age = report.generated_at.duration_since(at).as_secs_f64().max(0.0);
             format!("catalogue read {} ago", seconds(age.round()))
         }
     };
@@ -125,11 +117,7 @@ fn pools(out: &mut String, report: &Report, style: Style) {
     ];
     let rows: Vec<_> = report.pools.iter().map(pool_row).collect();
     table(out, style, &header, &rows);
-    for pool in report
-        .pools
-        .iter()
-        .filter(|pool| !pool.connect_failures.is_empty())
-    {
+    for pool in report.pools.iter().filter(|pool| !pool.connect_failures.is_empty()) {
         let codes: Vec<_> = pool
             .connect_failures
             .iter()
@@ -148,8 +136,7 @@ fn pools(out: &mut String, report: &Report, style: Style) {
 fn pool_row(pool: &PoolReport) -> Vec<String> {
     vec![
         shortened(&format!("{}/{}", pool.database, pool.user), POOL_NAME_MOST),
-        pool.mode
-            .map_or_else(|| "gone".to_owned(), |mode| mode.to_string()),
+        pool.mode.map_or_else(|| "gone".to_owned(), |mode| mode.to_string()),
         count(u64::from(pool.size)),
         count(u64::from(pool.most_active)),
         percent(pool.busy_ratio),
@@ -166,12 +153,7 @@ fn checks(out: &mut String, report: &Report, style: Style) {
     let fine: Vec<_> = report
         .checked
         .iter()
-        .filter(|name| {
-            !report
-                .findings
-                .iter()
-                .any(|finding| finding.detector == **name)
-        })
+        .filter(|name| !report.findings.iter().any(|finding| finding.detector == **name))
         .map(String::as_str)
         .collect();
     if !fine.is_empty() {
@@ -181,12 +163,7 @@ fn checks(out: &mut String, report: &Report, style: Style) {
     if !report.not_checked.is_empty() {
         heading(out, style, "COULD NOT CHECK");
         for check in &report.not_checked {
-            paragraph(
-                out,
-                style,
-                "  - ",
-                &format!("{}: {}", check.check, check.why),
-            );
+            paragraph(out, style, "  - ", &format!("{}: {}", check.check, check.why));
         }
     }
 }
@@ -316,30 +293,15 @@ mod tests {
     #[test]
     fn only_sql_to_be_pasted_is_wider_than_asked() {
         let out = rendered(&example::busy());
-        let wide: Vec<_> = out
-            .lines()
-            .filter(|line| line.chars().count() > 100)
-            .collect();
-        assert!(
-            wide.iter().all(|line| line.contains(" CREATE INDEX ")),
-            "{wide:#?}"
-        );
+        let wide: Vec<_> = out.lines().filter(|line| line.chars().count() > 100).collect();
+        assert!(wide.iter().all(|line| line.contains(" CREATE INDEX ")), "{wide:#?}");
     }
 
     #[test]
     fn colour_adds_nothing_but_escapes() {
-        let report = Report::build(
-            &example::busy(),
-            &ReportOptions::default(),
-            &example::process(),
-        );
-        let colourful = text(
-            &report,
-            Style {
-                colour: true,
-                width: 100,
-            },
-        );
+        let report =
+            Report::build(&example::busy(), &ReportOptions::default(), &example::process());
+        let colourful = text(&report, Style { colour: true, width: 100 });
         assert!(colourful.contains("\x1b[1;31m"));
         let mut bare = String::new();
         let mut rest = colourful.as_str();

@@ -16,11 +16,7 @@ pub(super) fn profile(out: &mut String, report: &Report, style: Style) {
     if report.queries.is_empty() {
         return;
     }
-    heading(
-        out,
-        style,
-        "PROFILE, by time in the database (latencies as the clients saw them)",
-    );
+    heading(out, style, "PROFILE, by time in the database (latencies as the clients saw them)");
     let header = [
         "#",
         "<query",
@@ -35,12 +31,8 @@ pub(super) fn profile(out: &mut String, report: &Report, style: Style) {
         "errors",
         "wait p95",
     ];
-    let mut rows: Vec<_> = report
-        .queries
-        .iter()
-        .enumerate()
-        .map(|(at, q)| row(at + 1, q))
-        .collect();
+    let mut rows: Vec<_> =
+        report.queries.iter().enumerate().map(|(at, q)| row(at + 1, q)).collect();
     if let Some(rest) = &report.remainder {
         let mut cells = vec![
             String::new(),
@@ -108,11 +100,7 @@ fn one(out: &mut String, rank: usize, query: &QueryReport, style: Style) {
         .filter(|(_, names)| !names.is_empty())
         .map(|(w, n)| format!("{w} {n}"))
         .collect();
-    let _ = writeln!(
-        out,
-        "{rank:>2}. {id}  {}",
-        painted(style, Paint::Faint, &who.join(" "))
-    );
+    let _ = writeln!(out, "{rank:>2}. {id}  {}", painted(style, Paint::Faint, &who.join(" ")));
     let mut facts = vec![format!(
         "{} in all, {} waiting, first byte p95 {}, {} a call",
         duration_ms(query.total_ms),
@@ -124,11 +112,8 @@ fn one(out: &mut String, rank: usize, query: &QueryReport, style: Style) {
         facts.push(format!("{} cut off by a disconnect", count(query.lost)));
     }
     if !query.errors.is_empty() {
-        let codes: Vec<_> = query
-            .errors
-            .iter()
-            .map(|(code, n)| format!("{code}: {}", count(*n)))
-            .collect();
+        let codes: Vec<_> =
+            query.errors.iter().map(|(code, n)| format!("{code}: {}", count(*n))).collect();
         facts.push(format!("errors by SQLSTATE {}", codes.join(", ")));
     }
     if !query.findings.is_empty() {
@@ -146,11 +131,7 @@ fn one(out: &mut String, rank: usize, query: &QueryReport, style: Style) {
 }
 
 fn names(all: &[String]) -> String {
-    let mut shown: Vec<_> = all
-        .iter()
-        .take(NAMES_SHOWN)
-        .map(|name| plain(name))
-        .collect();
+    let mut shown: Vec<_> = all.iter().take(NAMES_SHOWN).map(|name| plain(name)).collect();
     let more = all.len().saturating_sub(NAMES_SHOWN);
     if more > 0 {
         shown.push(format!("{more} more"));

@@ -59,6 +59,10 @@ impl ModelPool {
         self.connecting
     }
 
+    pub(crate) fn idle(&self) -> usize {
+        self.idle.len()
+    }
+
     pub(crate) fn waiting(&self) -> usize {
         self.queue.len()
     }
@@ -201,6 +205,10 @@ impl ModelPool {
         let Some(server) = self.out.get(which % self.out.len().max(1)).copied() else { return };
         let too_old = self.now - server.opened >= self.limits.lifetime;
         let too_many = self.total() > self.limits.size;
+        if let Some(outage) = &mut self.outage {
+            // The connections that there are work.
+            outage.since = self.now;
+        }
         match self.scheduler.freed(server.id, server.opened, self.now) {
             Freed::To(waiter) => {
                 assert!(!self.paused && !too_old && !too_many);

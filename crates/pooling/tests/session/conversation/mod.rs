@@ -20,8 +20,7 @@ pub(crate) struct Server {
 /// A server connection that has just logged in.
 pub(crate) fn server(max_prepared_statements: usize) -> Server {
     let mut parameters = ServerParameters::default();
-    for (name, value) in
-        [("TimeZone", "UTC"), ("application_name", ""), ("server_version", "15.0")]
+    for (name, value) in [("TimeZone", "UTC"), ("application_name", ""), ("server_version", "15.0")]
     {
         parameters.reported_at_login(name, value);
     }
@@ -42,6 +41,8 @@ pub(crate) struct Conversation {
     unused_client: Vec<u8>,
     unused_server: Vec<u8>,
     to_server: Vec<u8>,
+    /// What has gone out to the server.
+    written: Vec<u8>,
     to_client: Vec<u8>,
 }
 
@@ -53,7 +54,7 @@ impl Conversation {
     pub(crate) fn in_mode(mode: PoolMode, startup: &[(&str, &str)]) -> Self {
         let parameters = ClientParameters::new(startup.iter().copied());
         Self {
-            session: ClientSession::new(ClientId(1), LabelId(0), mode, parameters),
+            session: ClientSession::new(ClientId(1), LabelId::OTHERS, mode, parameters),
             shapes: ShapeRegistry::new(1000),
             now: Instant::now(),
             events: Vec::new(),
@@ -63,6 +64,7 @@ impl Conversation {
             unused_client: Vec::new(),
             unused_server: Vec::new(),
             to_server: Vec::new(),
+            written: Vec::new(),
             to_client: Vec::new(),
         }
     }
@@ -88,19 +90,42 @@ impl Conversation {
             };
             let input = &self.unused_client;
             let held = self.attached.then_some(&mut server.session);
-            match self.session.on_client(input, held, &mut io)? {
+            let step = self.session.on_client(input, held, &mut io)?;
+            let wrote = !self.to_server.is_empty();
+            self.written.append(&mut self.to_server);
+            match step {
                 ClientStep::More { consumed, need } => {
                     assert!(consumed <= input.len());
-                    assert!(need > input.len() - consumed, "it waits for what it has");
+                    let left = input.len() - consumed;
                     self.unused_client.drain(..consumed);
-                    return Ok(());
+                    if need > left {
+                        return Ok(());
+                    }
+                    // It has enough, and waits for the server: to take, or to answer.
+                    if !wrote {
+                        let answered = self.session.between_transactions();
+                        assert!(!answered, "it waits for what it has");
+                        return Ok(());
+                    }
                 }
                 ClientStep::NeedServer { consumed } => {
                     assert!(!self.attached, "it has one");
                     assert!(consumed < input.len(), "for nothing");
+                    let mut io = Io {
+                        shapes: &self.shapes,
+                        to_server: &mut self.to_server,
+                        to_client: &mut self.to_client,
+                        events: &mut self.events,
+                        now: self.now,
+                    };
                     self.session.attach(&mut server.session, self.wait, &mut io);
                     self.attached = true;
                     self.unused_client.drain(..consumed);
+                }
+                ClientStep::Full { consumed } | ClientStep::Wait { consumed } => {
+                    assert!(self.attached && consumed < input.len());
+                    self.unused_client.drain(..consumed);
+                    return Ok(());
                 }
                 ClientStep::Terminate => {
                     self.terminated = true;
@@ -144,6 +169,10 @@ impl Conversation {
             assert!(self.unused_server.is_empty(), "given back with bytes on the way");
             self.attached = false;
         }
+        if alive && !self.unused_client.is_empty() {
+            // What waited for this answer.
+            self.client_bytes(server, &[])?;
+        }
         Ok(alive)
     }
 
@@ -159,7 +188,7 @@ impl Conversation {
         self.attached = false;
         self.unused_server.clear();
         let loss = self.session.server_lost(&mut server.session, &mut io);
-        self.to_server.clear();
+        self.written.clear();
         loss
     }
 
@@ -168,33 +197,43 @@ impl Conversation {
     }
 
     /// What was written to the server since the last look.
-    pub(crate) fn to_server(&mut self) -> String {
-        show_client(&std::mem::take(&mut self.to_server))
+    pub(crate) fn server_got(&mut self) -> String {
+        show_client(&std::mem::take(&mut self.written))
     }
 
     /// What was written to the client since the last look.
-    pub(crate) fn to_client(&mut self) -> String {
+    pub(crate) fn client_got(&mut self) -> String {
         show_server(&std::mem::take(&mut self.to_client))
+    }
+
+    /// Forgets what was written so far.
+    pub(crate) fn forget(&mut self) {
+        self.written.clear();
+        self.to_client.clear();
     }
 
     /// Both outputs as they are.
     pub(crate) fn output(&self) -> (&[u8], &[u8]) {
-        (&self.to_server, &self.to_client)
+        (&self.written, &self.to_client)
     }
 
     pub(crate) fn queries(&self) -> Vec<&QueryEvent> {
-        let query = |event| match event {
-            &Event::Query(ref query) => Some(query),
-            _ => None,
-        };
-        self.events.iter().filter_map(query).collect()
+        self.events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Query(query) => Some(query),
+                _ => None,
+            })
+            .collect()
     }
 
     pub(crate) fn transactions(&self) -> Vec<&TransactionEvent> {
-        let transaction = |event| match event {
-            &Event::Transaction(ref transaction) => Some(transaction),
-            _ => None,
-        };
-        self.events.iter().filter_map(transaction).collect()
+        self.events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Transaction(transaction) => Some(transaction),
+                _ => None,
+            })
+            .collect()
     }
 }

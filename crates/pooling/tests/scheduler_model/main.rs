@@ -1,6 +1,8 @@
 //! The scheduler against a plain model of it, with a virtual clock: random sequences of what can
 //! happen to a pool, every answer checked.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails fails the test")]
+
 mod model_pool;
 
 use std::time::Duration;
@@ -15,13 +17,18 @@ use proptest::prelude::*;
 enum Action {
     /// A client wants a server connection; `prefers` one, if it says so. `dead`: how many of the
     /// connections offered to it turn out to be dead.
-    Request { prefers: Option<usize>, dead: u8 },
+    Request {
+        prefers: Option<usize>,
+        dead: u8,
+    },
     /// A client in the queue leaves.
     Cancel(usize),
     /// An attempt to connect succeeds.
     Connected,
     /// An attempt to connect fails.
-    ConnectFailed { permanent: bool },
+    ConnectFailed {
+        permanent: bool,
+    },
     /// A client gives its connection back, or it has been cleaned.
     Free(usize),
     /// A connection that is out breaks, or has been closed.
@@ -32,7 +39,10 @@ enum Action {
     Wait(u16),
     Pause,
     Resume,
-    Limits { size: u32, max_waiting: Option<usize> },
+    Limits {
+        size: u32,
+        max_waiting: Option<usize>,
+    },
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -124,4 +134,16 @@ fn a_client_waits_exactly_as_long_as_it_may() {
     assert_eq!(pool.waiting(), 1);
     apply(&mut pool, Action::Wait(1));
     assert_eq!(pool.waiting(), 0);
+}
+
+#[test]
+fn a_connection_is_idle_exactly_as_long_as_it_may_be() {
+    let mut pool = ModelPool::new(limits(1, None));
+    apply(&mut pool, Action::Request { prefers: None, dead: 0 });
+    apply(&mut pool, Action::Connected);
+    apply(&mut pool, Action::Free(0));
+    apply(&mut pool, Action::Wait(3_999));
+    assert_eq!(pool.idle(), 1);
+    apply(&mut pool, Action::Wait(1));
+    assert_eq!(pool.idle(), 0);
 }

@@ -41,7 +41,10 @@ fn client_message(said: &str) -> Vec<u8> {
         "S" | "H" | "X" | "c" => message(kind.as_bytes()[0], &[]),
         "d" => message(b'd', rest.as_bytes()),
         "f" => message(b'f', &text(rest)),
-        "F" => message(b'F', &[0; 10]),
+        "F" => {
+            let function: u32 = rest.parse().expect("the function's number");
+            message(b'F', &[&function.to_be_bytes()[..], &[0; 6]].concat())
+        }
         _ => panic!("no such message: {said}"),
     }
 }
@@ -96,7 +99,8 @@ fn frames(mut bytes: &[u8]) -> Vec<(u8, &[u8])> {
 
 /// What a server gets, in the words of [`from_client`]; one message a line.
 pub(crate) fn show_client(bytes: &[u8]) -> String {
-    let shown: Vec<_> = frames(bytes).into_iter().map(|(kind, body)| show_one(kind, body)).collect();
+    let shown: Vec<_> =
+        frames(bytes).into_iter().map(|(kind, body)| show_one(kind, body)).collect();
     shown.join("\n")
 }
 
@@ -127,7 +131,8 @@ fn show_one(kind: u8, body: &[u8]) -> String {
 
 /// What a client gets, in the words of [`from_server`]; one message a line.
 pub(crate) fn show_server(bytes: &[u8]) -> String {
-    let shown: Vec<_> = frames(bytes).into_iter().map(|(kind, body)| show_reply(kind, body)).collect();
+    let shown: Vec<_> =
+        frames(bytes).into_iter().map(|(kind, body)| show_reply(kind, body)).collect();
     shown.join("\n")
 }
 
@@ -143,7 +148,8 @@ fn show_reply(kind: u8, body: &[u8]) -> String {
         }
         b'E' | b'N' => {
             let field = |code: u8| {
-                let field = body.split(|byte| *byte == 0).find(|field| field.first() == Some(&code));
+                let field =
+                    body.split(|byte| *byte == 0).find(|field| field.first() == Some(&code));
                 String::from_utf8_lossy(&field.unwrap_or(b"?")[1..]).into_owned()
             };
             let severity = if field(b'S') == "ERROR" { "E".to_owned() } else { field(b'S') };

@@ -1,0 +1,169 @@
+//! The server's errors: what they undo, and how they are told.
+
+use model::{Outcome, SqlState};
+use wire::backend;
+use wire::error_response::{ErrorView, Severity};
+use wire::frame::write_message;
+
+use super::effect::Effect;
+use super::measure::Running;
+use super::server::Fate;
+use super::{Barrier, ClientSession, Io, ServerSession};
+use crate::prepared::SERVER_NAME_PREFIX;
+use crate::replies::Expected;
+
+impl ClientSession {
+    /// Deals with an ErrorResponse.
+    pub(super) fn error(
+        &mut self,
+        body: &[u8],
+        server: &mut ServerSession,
+        io: &mut Io<'_>,
+    ) -> Fate {
+        let view = ErrorView::new(body);
+        let sqlstate = SqlState::from_bytes(view.sqlstate());
+        if matches!(view.severity(), Some(Severity::Fatal | Severity::Panic)) {
+            self.last_words = Some(body.to_vec());
+            return Fate::Lost;
+        }
+        // "cached plan must not change result type": only a new Parse helps.
+        if sqlstate == SqlState::from_bytes(b"0A000") && contains(body, b"RevalidateCachedQuery") {
+            server.statements.doubt();
+        }
+        let parsed = match self.replies.front() {
+            Some(Expected::Parse { name, .. }) => Some(name.clone()),
+            _ => None,
+        };
+        match self.replies.front_mut() {
+            // A setting was refused, though it was checked at login, or a cancel request hit it.
+            // What the server has now is not known: the client's own statement, which is on its way
+            // already, must not run there and look well.
+            Some(Expected::OwnQuery) => {
+                self.last_words = Some(body.to_vec());
+                return Fate::Lost;
+            }
+            Some(Expected::Query { statements, deallocated }) => {
+                // None is left at a commit that fails, or in a text that the lexer finds empty.
+                let left = std::mem::take(statements) as usize;
+                if let Some(kept) = deallocated.take() {
+                    server.statements.not_closed(kept.server);
+                    self.statements.insert(&kept.name, kept.statement);
+                }
+                if left > 0 {
+                    self.statement_failed(sqlstate, io);
+                    self.meter.abandon(left - 1);
+                }
+            }
+            None | Some(Expected::FunctionCall | Expected::Sync) => {}
+            Some(_) => self.pipeline_failed(sqlstate, server, io),
+        }
+        if contains(body, SERVER_NAME_PREFIX.as_bytes()) {
+            let words = self.with_client_names(body, parsed.as_deref(), server);
+            write_message(io.to_client, backend::ERROR_RESPONSE, |out| out.extend(words));
+            return Fate::Swallow;
+        }
+        Fate::Forward
+    }
+
+    /// An extended-protocol message failed: what was sent up to the next Sync never happens.
+    fn pipeline_failed(&mut self, sqlstate: SqlState, server: &mut ServerSession, io: &mut Io<'_>) {
+        let mut executes = 0;
+        // Statements of Queries that are skipped with the rest.
+        let mut queried = 0;
+        let mut parsed = None;
+        let skipped: Vec<_> = self.replies.skip_to_sync().collect();
+        // What was done last is undone first.
+        for expected in skipped.into_iter().rev() {
+            match expected {
+                Expected::Parse { name, statement, server: on_server } => {
+                    self.statements.undo(&name, &statement);
+                    match on_server {
+                        Some(on_server) => server.statements.forget(on_server),
+                        None if name.is_empty() => server.statements.set_unnamed(None),
+                        None => {}
+                    }
+                    parsed = Some(statement);
+                }
+                Expected::LocalParseComplete { name, statement } => {
+                    self.statements.undo(&name, &statement);
+                }
+                Expected::LocalCloseComplete { closed: Some((name, statement)) } => {
+                    self.statements.insert(&name, statement);
+                }
+                Expected::OwnParse(Some(name)) => server.statements.forget(name),
+                Expected::OwnParse(None) => server.statements.set_unnamed(None),
+                Expected::OwnClose(Some(name)) => server.statements.not_closed(name),
+                Expected::Execute => executes += 1,
+                Expected::Query { statements, .. } => queried += statements as usize,
+                _ => {}
+            }
+        }
+        self.copy_reads = false;
+        self.unsure |= std::mem::take(&mut self.lost_sync);
+        // A DISCARD ALL among these is not waited for any more.
+        self.barrier = Barrier::Open;
+        self.skipping = self.replies.is_empty();
+        if executes == 0 {
+            self.meter.abandon(std::mem::take(&mut queried));
+        }
+        if executes == 0
+            && let Some(statement) = parsed
+        {
+            // It failed before it was run; it is an error of this statement all the same.
+            self.meter.begin_first(Running {
+                shape: statement.shape.clone(),
+                values: statement.values,
+                effect: Effect::None,
+                arrived: io.now,
+                received: 0,
+                sample: None,
+            });
+            executes = 1;
+        }
+        if executes > 0 {
+            self.statement_failed(sqlstate, io);
+            self.meter.abandon(executes - 1 + queried);
+        }
+    }
+
+    /// Some of what a statement does to the session outlives its failure.
+    fn statement_failed(&mut self, sqlstate: SqlState, io: &mut Io<'_>) {
+        let failed = self.meter.finish(Outcome::Failed(sqlstate), 0, io.now, io.events);
+        if let Some(Running { effect: Effect::Pin(reason), .. }) = failed
+            && reason.outlives_failure()
+        {
+            self.pins.add(reason);
+        }
+    }
+
+    /// An error's body with the client's names for statements in place of ours. `parsed` is the name
+    /// in the Parse that failed.
+    fn with_client_names(
+        &self,
+        body: &[u8],
+        parsed: Option<&[u8]>,
+        server: &ServerSession,
+    ) -> Vec<u8> {
+        let mut out = Vec::with_capacity(body.len());
+        let mut rest = body;
+        let prefix = SERVER_NAME_PREFIX.as_bytes();
+        while let Some(at) = rest.windows(prefix.len()).position(|window| window == prefix) {
+            out.extend_from_slice(&rest[..at]);
+            rest = &rest[at..];
+            let digits = rest[prefix.len()..].iter().take_while(|b| b.is_ascii_digit()).count();
+            let (name, after) = rest.split_at(prefix.len() + digits);
+            let find = || self.statements.name_of(server.statements.find(name)?);
+            match parsed.or_else(find) {
+                Some(client_name) => out.extend_from_slice(client_name),
+                None => out.extend_from_slice(name),
+            }
+            rest = after;
+        }
+        out.extend_from_slice(rest);
+        out
+    }
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}

@@ -1,0 +1,152 @@
+//! The client's names for prepared statements, and the server's.
+
+use std::sync::Arc;
+
+use model::Outcome;
+use sql::Observed;
+use wire::backend::{self, TransactionStatus};
+use wire::frontend;
+
+use super::effect::{Effect, deallocated_name};
+use super::measure::Running;
+use super::pins::PinReason;
+use super::{ClientSession, Io, ServerSession};
+use crate::prepared::{SERVER_NAME_PREFIX, ServerName, Statement};
+use crate::replies::Expected;
+
+impl ClientSession {
+    /// Whether the server refuses a Parse of this for certain, since the transaction block failed.
+    pub(super) fn is_refused_in_block(&self, statement: &Statement) -> bool {
+        self.status == TransactionStatus::Failed
+            && !self.replies.has_statement()
+            && !matches!(statement.shape.class, sql::Class::Commit | sql::Class::Rollback)
+    }
+
+    /// SQL's DEALLOCATE of a statement that was prepared by the protocol and that the server does not
+    /// have: done here. A Parse in front of it could fail, and a Query does not end what follows.
+    pub(super) fn deallocate_here(
+        &mut self,
+        observed: &[Observed],
+        text: &[u8],
+        server: &mut ServerSession,
+        io: &mut Io<'_>,
+    ) -> bool {
+        let [only] = observed else { return false };
+        if only.shape.effect != sql::SessionEffect::Deallocate
+            || self.status == TransactionStatus::Failed
+            || !self.replies.owes_nothing()
+        {
+            return false;
+        }
+        let Some(name) = deallocated_name(text) else { return false };
+        let Some(statement) = self.statements.get(name.as_bytes()) else { return false };
+        if server.statements.lookup(statement).is_some() {
+            return false;
+        }
+        self.statements.remove(name.as_bytes());
+        self.statements.remove(b"");
+        self.meter.begin(Running {
+            shape: Arc::clone(&only.shape),
+            values: only.values,
+            effect: Effect::None,
+            arrived: io.now,
+            received: 0,
+            sample: None,
+        });
+        self.meter.finish(Outcome::Done, 0, io.now, io.events);
+        backend::write_command_complete(io.to_client, "DEALLOCATE");
+        backend::write_ready(io.to_client, self.status);
+        self.meter.ready(self.status, true, io.now, io.events);
+        true
+    }
+
+    /// Once it has no statement any more that only this server has, the client need not stay for it.
+    pub(super) fn unpin_large(&mut self) {
+        if self.pins.has(PinReason::LargeStatement) && !self.statements.any_not_kept() {
+            self.pins.remove(PinReason::LargeStatement);
+        }
+    }
+
+    /// Makes the server raise 42P05 for a name that the client has used already.
+    pub(super) fn duplicate(
+        &mut self,
+        name: &[u8],
+        statement: Arc<Statement>,
+        server: &mut ServerSession,
+        io: &mut Io<'_>,
+    ) {
+        let known = self.statements.get(name).cloned().unwrap_or_else(|| Arc::clone(&statement));
+        let taken = self.prepare_on(&known, server, io).to_string();
+        let types = if statement.is_kept() { statement.types() } else { &[0, 0] };
+        frontend::write_parse(io.to_server, taken.as_bytes(), statement.text(), types);
+        self.replies.push(Expected::Parse { name: name.into(), statement, server: None });
+        self.quiet = false;
+    }
+
+    /// Makes sure that the server has a statement, by a Parse of our own if need be.
+    pub(super) fn prepare_on(
+        &mut self,
+        statement: &Arc<Statement>,
+        server: &mut ServerSession,
+        io: &mut Io<'_>,
+    ) -> ServerName {
+        let preparation = server.statements.prepare(statement);
+        self.write_closes(&preparation.close, io);
+        if preparation.parse {
+            let name = preparation.name.to_string();
+            frontend::write_parse(
+                io.to_server,
+                name.as_bytes(),
+                statement.text(),
+                statement.types(),
+            );
+            self.meter.server_parse();
+            self.replies.push(Expected::OwnParse(Some(preparation.name)));
+            self.quiet = false;
+        }
+        preparation.name
+    }
+
+    pub(super) fn write_closes(&mut self, names: &[ServerName], io: &mut Io<'_>) {
+        for name in names {
+            let text = name.to_string();
+            frontend::write_statement_target(io.to_server, frontend::CLOSE, text.as_bytes());
+            self.replies.push(Expected::OwnClose(Some(*name)));
+            self.quiet = false;
+        }
+    }
+
+    /// The name to use on the server for the client's statement `name`; none to leave it as it is.
+    pub(super) fn server_name(
+        &mut self,
+        name: &[u8],
+        server: &mut ServerSession,
+        io: &mut Io<'_>,
+    ) -> Option<Vec<u8>> {
+        let Some(statement) = self.statements.get(name).cloned() else {
+            if name.is_empty() {
+                // The server may have another client's: without it the server raises the error.
+                frontend::write_statement_target(io.to_server, frontend::CLOSE, b"");
+                self.replies.push(Expected::OwnClose(None));
+                self.quiet = false;
+                server.statements.set_unnamed(None);
+                return None;
+            }
+            // Not prepared through the protocol: SQL's PREPARE, or an error that the server will
+            // raise. A name of ours must not lead to another client's statement.
+            let ours = name.starts_with(SERVER_NAME_PREFIX.as_bytes());
+            return ours.then(|| [b"?", name].concat());
+        };
+        if !name.is_empty() {
+            return Some(self.prepare_on(&statement, server, io).to_string().into_bytes());
+        }
+        if !server.statements.unnamed_is(&statement) && statement.is_kept() {
+            frontend::write_parse(io.to_server, b"", statement.text(), statement.types());
+            self.meter.server_parse();
+            self.replies.push(Expected::OwnParse(None));
+            self.quiet = false;
+            server.statements.set_unnamed(Some(statement));
+        }
+        None
+    }
+}

@@ -1,0 +1,12 @@
+//! A client's session, byte by byte, against a server played by the test.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails fails the test")]
+
+mod conversation;
+mod errors;
+mod flows;
+mod loss;
+mod measures;
+mod oversized;
+mod prepared;
+mod splits;
