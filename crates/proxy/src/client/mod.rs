@@ -5,6 +5,7 @@ mod login;
 mod registry;
 mod relay;
 mod task;
+mod unleased;
 mod welcome;
 
 pub(crate) use auth::Authenticator;

@@ -2,24 +2,27 @@
 //! and hands them over; who gets which is the scheduler's decision.
 
 mod lease;
+mod opening;
+mod refusal;
 mod status;
+mod upkeep;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
-use model::{ClientId, ConnectionEvent, Event, PoolKey, PoolMode, ServerId, SqlState};
+use model::{ClientId, PoolKey, PoolMode, ServerId};
 use parking_lot::Mutex;
-use pooling::scheduler::{Freed, Limits, Refusal, Request, Scheduler, WaiterId};
+use pooling::scheduler::{Freed, Limits, Request, Scheduler, WaiterId};
 use tokio::sync::oneshot;
 use wire::error_response::ErrorFields;
 
 pub(crate) use lease::Lease;
+use refusal::refused;
 
-use crate::error::ProxyError;
 use crate::events::EventBuffer;
-use crate::server::{ServerConnection, Upstream, connect};
+use crate::server::{ServerConnection, Upstream};
 
 /// What a client that waits is told in the end.
 pub(crate) type Grant = Result<Lease, ErrorFields>;
@@ -264,141 +267,6 @@ impl Pool {
         }
     }
 
-    /// Closes a connection that counts as out, then lets the queue have its place.
-    pub(crate) fn close_in_background(self: &Arc<Self>, server: Box<ServerConnection>) {
-        // None when the runtime is being shut down: then the sockets close by themselves.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let pool = Arc::clone(self);
-        runtime.spawn(async move {
-            let id = server.id;
-            server.close().await;
-            pool.closed(id);
-        });
-    }
-
-    /// A connection that was out is closed.
-    pub(crate) fn closed(self: &Arc<Self>, server: ServerId) {
-        let mut inner = self.inner.lock();
-        inner.out.remove(&server);
-        inner.scheduler.closed();
-        self.open_due(&mut inner);
-    }
-
-    /// Opens the connections that the scheduler asks for.
-    fn open_due(self: &Arc<Self>, inner: &mut Inner) {
-        for _ in 0..inner.scheduler.connects_due(Instant::now()) {
-            let pool = Arc::clone(self);
-            let (upstream, place) = (inner.upstream.clone(), inner.place);
-            let id = ServerId(self.next_server.fetch_add(1, Ordering::Relaxed));
-            tokio::spawn(async move {
-                match connect(&upstream, id).await {
-                    Ok(server) => pool.opened(server, place),
-                    Err(error) => pool.open_failed(&upstream, &error),
-                }
-            });
-        }
-    }
-
-    fn opened(self: &Arc<Self>, mut server: ServerConnection, place: u32) {
-        let mut inner = self.inner.lock();
-        inner.scheduler.connected();
-        inner.last_failure = None;
-        server.place = place;
-        let welcome: Arc<[_]> = server.parameters.clone().into();
-        if place == inner.place && inner.welcome.as_ref() != Some(&welcome) {
-            // Another server, or the same with another configuration.
-            inner.settings.clear();
-            inner.welcome = Some(welcome);
-        }
-        drop(inner);
-        self.free(Box::new(server));
-    }
-
-    fn open_failed(self: &Arc<Self>, upstream: &Upstream, error: &ProxyError) {
-        let failure = error.as_connect_failure(&upstream.address);
-        let sqlstate = SqlState::from_bytes(failure.sqlstate().as_bytes());
-        tracing::warn!(pool = %self.key, server = %upstream.address, %sqlstate,
-            "cannot open a server connection: {error}");
-        let event = ConnectionEvent::ServerFailed { pool: self.key.clone(), sqlstate };
-        self.events.push(ClientId(0), &mut vec![Event::Connection(event)]);
-        let mut inner = self.inner.lock();
-        let told = inner.scheduler.connect_failed(error.is_permanent(), Instant::now());
-        for waiter in told {
-            if let Some(waiting) = inner.waiters.remove(&waiter) {
-                let _ = waiting.sender.send(Err(failure.clone()));
-            }
-        }
-        inner.last_failure = Some(failure);
-    }
-
-    /// What is due by now. Called several times a second, so that no query needs a timer.
-    pub(crate) fn tick(self: &Arc<Self>, now: Instant) {
-        let mut inner = self.inner.lock();
-        let due = inner.scheduler.tick(now);
-        for id in due.close {
-            match inner.idle.remove(&id) {
-                Some(server) => self.close_in_background(server),
-                None => inner.scheduler.closed(),
-            }
-        }
-        for (waiter, refusal) in due.refuse {
-            let error = refused(&inner, refusal);
-            if let Some(waiting) = inner.waiters.remove(&waiter) {
-                let _ = waiting.sender.send(Err(error));
-            }
-        }
-        let idle: Vec<_> = inner.scheduler.idle().collect();
-        for id in idle {
-            let alive = inner.idle.get_mut(&id).is_some_and(|server| server.is_alive());
-            if !alive && inner.scheduler.idle_died(id) {
-                match inner.idle.remove(&id) {
-                    Some(server) => self.close_in_background(server),
-                    None => inner.scheduler.closed(),
-                }
-            }
-        }
-        self.open_due(&mut inner);
-    }
-
-    pub(crate) fn pause(&self) {
-        self.inner.lock().scheduler.pause();
-    }
-
-    pub(crate) fn resume(self: &Arc<Self>) {
-        let mut inner = self.inner.lock();
-        for (waiter, id) in inner.scheduler.resume() {
-            match (inner.idle.remove(&id), inner.waiters.remove(&waiter)) {
-                (Some(server), Some(waiting)) => {
-                    let lease = self.lease(&mut inner, server, waiting.client);
-                    if let Err(Ok(lease)) = waiting.sender.send(Ok(lease))
-                        && let Some(server) = lease.into_server()
-                    {
-                        self.close_in_background(server);
-                    }
-                }
-                (Some(server), None) => self.close_in_background(server),
-                (None, _) => inner.scheduler.closed(),
-            }
-        }
-        self.open_due(&mut inner);
-    }
-
-    /// Closes idle connections; those that are out are closed by their clients.
-    pub(crate) fn close_idle(self: &Arc<Self>) {
-        self.close_all_idle(&mut self.inner.lock());
-    }
-
-    fn close_all_idle(self: &Arc<Self>, inner: &mut Inner) {
-        let idle: Vec<_> = inner.scheduler.idle().collect();
-        for id in idle {
-            if inner.scheduler.idle_died(id)
-                && let Some(server) = inner.idle.remove(&id)
-            {
-                self.close_in_background(server);
-            }
-        }
-    }
-
     pub(crate) fn is_paused(&self) -> bool {
         self.inner.lock().scheduler.is_paused()
     }
@@ -414,36 +282,5 @@ impl Pool {
             let inner = self.inner.lock();
             inner.scheduler.total() == 0 && inner.waiters.is_empty() && !inner.scheduler.is_paused()
         }
-    }
-}
-
-fn refused(inner: &Inner, refusal: Refusal) -> ErrorFields {
-    let limits = inner.scheduler.limits();
-    match refusal {
-        Refusal::QueueFull => ErrorFields::error(
-            "53300",
-            "too many clients wait for a server connection (max_wait_queue)",
-        )
-        .with_hint("Raise max_wait_queue or default_pool_size, or make the queries faster."),
-        Refusal::TimedOut => {
-            let error = ErrorFields::error(
-                "53300",
-                format!(
-                    "query_wait_timeout: no server connection was free within {} s",
-                    limits.wait_timeout.as_secs_f64()
-                ),
-            );
-            match &inner.last_failure {
-                Some(failure) => error.with_detail(failure.message.clone()),
-                None => error.with_hint(format!(
-                    "All {} server connections of the pool were busy. SHOW POOLS and SHOW QUERIES \
-                     in the admin console say with what.",
-                    limits.size
-                )),
-            }
-        }
-        Refusal::Unreachable => inner.last_failure.clone().unwrap_or_else(|| {
-            ErrorFields::error("08006", "the PostgreSQL server cannot be reached")
-        }),
     }
 }

@@ -1,0 +1,149 @@
+//! A client without a server connection: idle, or in the queue for one.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use pooling::session::{ClientStep, Io};
+use wire::error_response::ErrorFields;
+
+use super::registry::Order;
+use super::task::{ClientTask, End, Socket};
+use crate::buffer::HIGH_WATER_BYTES;
+use crate::pool::{Acquired, Lease, Ticket};
+
+/// Bytes taken from a client that stands in the queue.
+const QUEUED_BYTES: usize = 64 * 1024;
+
+/// What a client without a server connection comes to.
+pub(super) enum Idle {
+    NeedServer,
+    End(End),
+}
+
+/// What a client that wants a server connection comes to.
+pub(super) enum Wanted {
+    Lease(Lease),
+    Refused(ErrorFields),
+    End(End),
+}
+
+impl ClientTask {
+    /// Without a server connection: answers what can be answered, until one is needed.
+    pub(super) fn poll_idle(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<Idle> {
+        loop {
+            match self.client.order(cx) {
+                Order::Stay => {}
+                Order::Drain => return Poll::Ready(Idle::End(End::Drained)),
+                Order::Kill => return Poll::Ready(Idle::End(End::Killed)),
+            }
+            if socket.read.len() >= socket.need {
+                let mut io = Io {
+                    shapes: &self.shared.measures.shapes,
+                    to_server: &mut self.to_server.bytes,
+                    to_client: &mut socket.write.bytes,
+                    events: &mut self.events,
+                    now: self.arrived,
+                };
+                match self.session.on_client(socket.read.bytes(), None, &mut io) {
+                    Ok(ClientStep::More { consumed, need }) => {
+                        socket.read.consume(consumed);
+                        socket.need = need;
+                    }
+                    Ok(ClientStep::NeedServer { consumed }) => {
+                        socket.read.consume(consumed);
+                        socket.need = 1;
+                        return Poll::Ready(Idle::NeedServer);
+                    }
+                    // Only with a server connection.
+                    Ok(ClientStep::Full { consumed } | ClientStep::Wait { consumed }) => {
+                        socket.read.consume(consumed);
+                    }
+                    Ok(ClientStep::Terminate) => return Poll::Ready(Idle::End(End::Left)),
+                    Err(error) => return Poll::Ready(Idle::End(End::Violation(error))),
+                }
+                self.publish();
+            }
+            match socket.write.poll_flush(&mut socket.stream, cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(Idle::End(End::Gone)),
+                // A client that does not read is not read from.
+                Poll::Pending if socket.write.pending() > HIGH_WATER_BYTES => return Poll::Pending,
+                Poll::Pending => {}
+            }
+            match socket.read.poll_fill(&mut socket.stream, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(count)) if count > 0 => self.arrived = Instant::now(),
+                Poll::Ready(_) => return Poll::Ready(Idle::End(End::Gone)),
+            }
+        }
+    }
+
+    /// Gets a server connection and writes what it lacks of the client's settings.
+    pub(super) async fn want(&mut self, socket: &mut Socket) -> Wanted {
+        self.client.set_requested(self.arrived);
+        let pool = Arc::clone(&self.client.pool);
+        let (mut lease, wait) = match pool.acquire(self.client.id, self.last_server) {
+            Acquired::Now(lease) => (lease, Duration::ZERO),
+            Acquired::Refused(error) => return Wanted::Refused(error),
+            Acquired::Later(mut ticket) => {
+                self.client.waits();
+                match poll_fn(|cx| self.poll_queue(socket, &mut ticket, cx)).await {
+                    Wanted::Lease(lease) => (lease, self.arrived.elapsed()),
+                    other => return other,
+                }
+            }
+        };
+        let server = lease.server();
+        self.last_server = Some(server.id);
+        self.client.holds(server.id, Arc::clone(&server.cancel));
+        let mut io = Io {
+            shapes: &self.shared.measures.shapes,
+            to_server: &mut self.to_server.bytes,
+            to_client: &mut socket.write.bytes,
+            events: &mut self.events,
+            now: self.arrived,
+        };
+        self.session.attach(&mut server.session, wait, &mut io);
+        Wanted::Lease(lease)
+    }
+
+    /// In the queue: until it is its turn, it is cancelled, or it leaves.
+    fn poll_queue(
+        &mut self,
+        socket: &mut Socket,
+        ticket: &mut Ticket,
+        cx: &mut Context<'_>,
+    ) -> Poll<Wanted> {
+        match self.client.order(cx) {
+            Order::Kill => return Poll::Ready(Wanted::End(End::Killed)),
+            // A transaction that was begun before the drain may end.
+            Order::Drain | Order::Stay => {}
+        }
+        if self.client.wait_was_cancelled() {
+            let error = ErrorFields::error("57014", "canceling statement due to user request");
+            return Poll::Ready(Wanted::Refused(error));
+        }
+        if let Poll::Ready(grant) = Pin::new(&mut ticket.grant).poll(cx) {
+            return Poll::Ready(match grant {
+                Ok(Ok(lease)) => Wanted::Lease(lease),
+                Ok(Err(error)) => Wanted::Refused(error),
+                Err(_) => Wanted::Refused(ErrorFields::error("08006", "the pool was closed")),
+            });
+        }
+        // The end of the last answer may still be on its way.
+        if let Poll::Ready(Err(_)) = socket.write.poll_flush(&mut socket.stream, cx) {
+            return Poll::Ready(Wanted::End(End::Gone));
+        }
+        while socket.read.len() < QUEUED_BYTES {
+            match socket.read.poll_fill(&mut socket.stream, cx) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(count)) if count > 0 => {}
+                Poll::Ready(_) => return Poll::Ready(Wanted::End(End::Gone)),
+            }
+        }
+        Poll::Pending
+    }
+}

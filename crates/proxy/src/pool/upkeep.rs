@@ -1,0 +1,77 @@
+//! What happens to a pool by the clock and on an admin's word.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::refusal::refused;
+use super::{Inner, Pool};
+
+impl Pool {
+    /// What is due by now. Called several times a second, so that no query needs a timer.
+    pub(crate) fn tick(self: &Arc<Self>, now: Instant) {
+        let mut inner = self.inner.lock();
+        let due = inner.scheduler.tick(now);
+        for id in due.close {
+            match inner.idle.remove(&id) {
+                Some(server) => self.close_in_background(server),
+                None => inner.scheduler.closed(),
+            }
+        }
+        for (waiter, refusal) in due.refuse {
+            let error = refused(&inner, refusal);
+            if let Some(waiting) = inner.waiters.remove(&waiter) {
+                let _ = waiting.sender.send(Err(error));
+            }
+        }
+        let idle: Vec<_> = inner.scheduler.idle().collect();
+        for id in idle {
+            let alive = inner.idle.get_mut(&id).is_some_and(|server| server.is_alive());
+            if !alive && inner.scheduler.idle_died(id) {
+                match inner.idle.remove(&id) {
+                    Some(server) => self.close_in_background(server),
+                    None => inner.scheduler.closed(),
+                }
+            }
+        }
+        self.open_due(&mut inner);
+    }
+
+    pub(crate) fn pause(&self) {
+        self.inner.lock().scheduler.pause();
+    }
+
+    pub(crate) fn resume(self: &Arc<Self>) {
+        let mut inner = self.inner.lock();
+        for (waiter, id) in inner.scheduler.resume() {
+            match (inner.idle.remove(&id), inner.waiters.remove(&waiter)) {
+                (Some(server), Some(waiting)) => {
+                    let lease = self.lease(&mut inner, server, waiting.client);
+                    if let Err(Ok(lease)) = waiting.sender.send(Ok(lease))
+                        && let Some(server) = lease.into_server()
+                    {
+                        self.close_in_background(server);
+                    }
+                }
+                (Some(server), None) => self.close_in_background(server),
+                (None, _) => inner.scheduler.closed(),
+            }
+        }
+        self.open_due(&mut inner);
+    }
+
+    /// Closes idle connections; those that are out are closed by their clients.
+    pub(crate) fn close_idle(self: &Arc<Self>) {
+        self.close_all_idle(&mut self.inner.lock());
+    }
+
+    pub(super) fn close_all_idle(self: &Arc<Self>, inner: &mut Inner) {
+        let idle: Vec<_> = inner.scheduler.idle().collect();
+        for id in idle {
+            if inner.scheduler.idle_died(id)
+                && let Some(server) = inner.idle.remove(&id)
+            {
+                self.close_in_background(server);
+            }
+        }
+    }
+}

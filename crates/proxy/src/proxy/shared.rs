@@ -1,0 +1,120 @@
+//! What all clients share.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use model::{PoolKey, ShutdownMode};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+
+use super::Measures;
+use crate::admin::AdminConsole;
+use crate::client::{Authenticator, ClientRegistry};
+use crate::pool::Pool;
+use crate::settings::ProxySettings;
+
+/// What all clients share.
+pub(crate) struct Shared {
+    pub(super) settings: RwLock<Arc<ProxySettings>>,
+    pub(crate) measures: Measures,
+    pub(super) pools: RwLock<HashMap<PoolKey, Arc<Pool>>>,
+    pub(super) paused: Mutex<Paused>,
+    pub(crate) clients: ClientRegistry,
+    pub(crate) auth: Authenticator,
+    pub(crate) admin: Option<Arc<dyn AdminConsole>>,
+    places_taken: AtomicUsize,
+    pub(crate) next_client: AtomicU64,
+    next_server: Arc<AtomicU64>,
+    pub(super) draining: AtomicBool,
+    pub(super) stop: watch::Sender<Option<ShutdownMode>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+/// What PAUSE holds.
+#[derive(Debug, Default)]
+pub(super) struct Paused {
+    pub(super) all: bool,
+    pub(super) databases: BTreeSet<String>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        settings: ProxySettings,
+        measures: Measures,
+        admin: Option<Arc<dyn AdminConsole>>,
+    ) -> Self {
+        Self {
+            settings: RwLock::new(Arc::new(settings)),
+            measures,
+            pools: RwLock::default(),
+            paused: Mutex::default(),
+            clients: ClientRegistry::default(),
+            auth: Authenticator::new(),
+            admin,
+            places_taken: AtomicUsize::new(0),
+            next_client: AtomicU64::new(1),
+            next_server: Arc::new(AtomicU64::new(1)),
+            draining: AtomicBool::new(false),
+            stop: watch::Sender::new(None),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> Arc<ProxySettings> {
+        Arc::clone(&self.settings.read())
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn all_pools(&self) -> Vec<Arc<Pool>> {
+        self.pools.read().values().cloned().collect()
+    }
+
+    pub(crate) fn is_paused(&self, database: &str) -> bool {
+        let paused = self.paused.lock();
+        paused.all || paused.databases.contains(database)
+    }
+
+    /// The pool of a database and user, made if need be; none if there is no such database.
+    pub(crate) fn pool(&self, settings: &ProxySettings, key: &PoolKey) -> Option<Arc<Pool>> {
+        if let Some(pool) = self.pools.read().get(key) {
+            return Some(Arc::clone(pool));
+        }
+        let target = (settings.find_pool)(&key.database, &key.user)?;
+        let mut pools = self.pools.write();
+        let pool = pools.entry(key.clone()).or_insert_with(|| {
+            let (mode, limits) = (target.mode, settings.limits(target.size));
+            let (events, ids) = (Arc::clone(&self.measures.events), Arc::clone(&self.next_server));
+            Pool::new(key.clone(), settings.upstream(target), mode, limits, events, ids)
+        });
+        if self.is_paused(&key.database) {
+            pool.pause();
+        }
+        Some(Arc::clone(pool))
+    }
+}
+
+/// One of `max_client_conn` places, from the startup packet on: a socket that has said nothing, or
+/// brings a cancel request, takes none.
+pub(crate) struct Place(Arc<Shared>);
+
+impl Place {
+    /// None if all are taken.
+    pub(crate) fn take(shared: &Arc<Shared>, max: usize) -> Option<Self> {
+        let place = Self(Arc::clone(shared));
+        (shared.places_taken.fetch_add(1, Ordering::AcqRel) < max).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.places_taken.fetch_sub(1, Ordering::AcqRel);
+    }
+}
