@@ -130,11 +130,11 @@ impl ServerParameters {
         self.defaults.insert(name.to_ascii_lowercase().into(), value.into());
     }
 
-    /// Whether the server reports the change that this `SET` or `RESET` statement makes. Which
+    /// The parameter that this `SET` or `RESET` statement changes, if the server reports that. Which
     /// parameters are reported depends on its version.
     #[must_use]
-    pub fn will_report(&self, text: &[u8]) -> bool {
-        reported_parameter(text).is_some_and(|name| self.defaults.contains_key(name))
+    pub fn will_report(&self, text: &[u8]) -> Option<&'static str> {
+        reported_parameter(text).filter(|name| self.defaults.contains_key(*name))
     }
 
     /// What `client` wants has been applied, and the server `reported` what changed. Adds the
@@ -194,6 +194,16 @@ impl ServerParameters {
             self.defaults.get(name.as_str()).is_some_and(|default| **default == *value);
         let wanted = client.startup.get(name.as_str()).filter(|_| is_default)?;
         Some(wanted)
+    }
+
+    /// RESET of this parameter was run for `client`, and may be rolled back. Says whether the client
+    /// wants something else than the server's own default then.
+    pub fn maybe_reset_one(&mut self, client: &mut ClientParameters, name: &str) -> bool {
+        let Some((name, value)) = client.startup.get_key_value(name) else { return false };
+        client.wanted.insert(name.clone(), value.clone());
+        self.applied.remove(name);
+        self.unsure.insert(name.clone());
+        true
     }
 
     /// DISCARD ALL was run.

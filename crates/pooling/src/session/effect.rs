@@ -12,6 +12,8 @@ pub(crate) enum Effect {
     None,
     /// The client must keep its server connection.
     Pin(PinReason),
+    /// RESET of one parameter, which the server reports.
+    Reset(&'static str),
     /// RESET ALL.
     ResetAll,
     /// DISCARD ALL.
@@ -23,18 +25,23 @@ pub(crate) enum Effect {
 impl Effect {
     /// Whether what follows it means something else once it is done.
     pub(crate) fn is_barrier(self) -> bool {
-        matches!(self, Self::ResetAll | Self::DiscardAll | Self::DeallocateAll)
+        matches!(self, Self::Reset(_) | Self::ResetAll | Self::DiscardAll | Self::DeallocateAll)
     }
 
     /// Reads a statement's effect from its shape and, where the shape does not tell, its text.
     pub(crate) fn of(shape: &Shape, text: &[u8], server: &ServerParameters) -> Self {
         match shape.effect {
             SessionEffect::None => Self::None,
-            SessionEffect::SetSession | SessionEffect::Reset if server.will_report(text) => {
-                Self::None
-            }
             SessionEffect::Reset if second_word_is_all(text) => Self::ResetAll,
-            SessionEffect::Reset => Self::Pin(PinReason::Setting),
+            effect @ (SessionEffect::SetSession | SessionEffect::Reset) => {
+                match server.will_report(text) {
+                    Some(name) if effect == SessionEffect::Reset || last_word_is_default(text) => {
+                        Self::Reset(name)
+                    }
+                    Some(_) => Self::None,
+                    None => Self::Pin(PinReason::Setting),
+                }
+            }
             SessionEffect::DiscardAll => Self::DiscardAll,
             SessionEffect::DeallocateAll => Self::DeallocateAll,
             effect => PinReason::of(effect).map_or(Self::None, Self::Pin),
@@ -43,10 +50,16 @@ impl Effect {
 }
 
 fn second_word_is_all(text: &[u8]) -> bool {
-    let mut words = text
-        .split(|byte| byte.is_ascii_whitespace() || *byte == b';')
-        .filter(|word| !word.is_empty());
-    words.nth(1).is_some_and(|word| word.eq_ignore_ascii_case(b"all"))
+    words(text).nth(1).is_some_and(|word| word.eq_ignore_ascii_case(b"all"))
+}
+
+fn last_word_is_default(text: &[u8]) -> bool {
+    words(text).last().is_some_and(|word| word.eq_ignore_ascii_case(b"default"))
+}
+
+fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| byte.is_ascii_whitespace() || matches!(byte, b';' | b'='))
+        .filter(|word| !word.is_empty())
 }
 
 /// The name in `DEALLOCATE [PREPARE] name`, folded as PostgreSQL folds it; none for ALL and for what
@@ -94,6 +107,8 @@ mod tests {
             ("set default_transaction_read_only = on", Effect::Pin(PinReason::Setting)),
             ("set search_path to a", Effect::Pin(PinReason::Setting)),
             ("set local search_path to a", Effect::None),
+            ("set timezone = default;", Effect::Reset("timezone")),
+            ("reset TimeZone", Effect::Reset("timezone")),
             ("reset all", Effect::ResetAll),
             ("reset work_mem", Effect::Pin(PinReason::Setting)),
             ("discard all", Effect::DiscardAll),

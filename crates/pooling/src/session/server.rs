@@ -230,6 +230,11 @@ impl ClientSession {
             // A suspended portal has done some of it, and may never be finished.
             Effect::Pin(reason) => self.pins.add(reason),
             _ if head.kind != backend::COMMAND_COMPLETE => {}
+            Effect::Reset(name) => {
+                if server.parameters.maybe_reset_one(&mut self.parameters, name) {
+                    self.reattach = true;
+                }
+            }
             Effect::ResetAll => {
                 server.parameters.maybe_reset();
                 self.parameters.reset();
