@@ -8,6 +8,7 @@
 //! - [`scheduler`]: who gets which server connection, and when to open or close one.
 
 mod error;
+pub mod known;
 pub mod parameters;
 pub mod prepared;
 pub mod replies;

@@ -21,6 +21,9 @@ pub struct Statement {
     hash: u64,
     /// Set for a text too long to be kept: it is on one server only, and equal only to itself.
     kept: bool,
+    /// When the client prepared it, counted in changes of tables under statements; see
+    /// [`ServerStatements::doubt`].
+    epoch: u64,
     /// What it looks like.
     pub shape: Arc<Shape>,
     /// A hash of the literals in its text.
@@ -35,14 +38,21 @@ impl Statement {
         text.hash(&mut hasher);
         types.hash(&mut hasher);
         let hash = hasher.finish();
-        Self { text: text.into(), types: types.into(), hash, kept: true, shape, values }
+        Self { text: text.into(), types: types.into(), hash, kept: true, epoch: 0, shape, values }
     }
 
     /// A statement too long to be kept. The client must stay on the server that has it.
     #[must_use]
     pub fn not_kept(shape: Arc<Shape>) -> Self {
         let (text, types) = (Box::default(), Box::default());
-        Self { text, types, hash: 0, kept: false, shape, values: 0 }
+        Self { text, types, hash: 0, kept: false, epoch: 0, shape, values: 0 }
+    }
+
+    /// The same, prepared in this epoch.
+    #[must_use]
+    pub fn in_epoch(mut self, epoch: u64) -> Self {
+        self.epoch = epoch;
+        self
     }
 
     /// The text, or nothing for one that is not kept.
@@ -66,7 +76,7 @@ impl Statement {
 
 /// Compares by content.
 #[derive(Clone, Debug)]
-struct ByContent(Arc<Statement>);
+pub(crate) struct ByContent(pub(crate) Arc<Statement>);
 
 impl PartialEq for ByContent {
     fn eq(&self, other: &Self) -> bool {
@@ -183,8 +193,8 @@ pub struct ServerStatements {
 struct Prepared {
     name: ServerName,
     last_used: u64,
-    /// Its result may have changed since: a client that prepares it gets it anew.
-    doubtful: bool,
+    /// Its result may have changed: a client that prepared it in this epoch or later gets it anew.
+    doubtful: Option<u64>,
     /// The number of the pipeline that prepared it.
     pipeline: u64,
 }
@@ -222,7 +232,8 @@ impl ServerStatements {
         let prepared = self.by_content.get_mut(&ByContent(Arc::clone(statement)))?;
         let is_there = prepared.pipeline == self.sent || prepared.pipeline < self.answered;
         prepared.last_used = self.clock;
-        is_there.then_some(prepared.name)
+        let is_stale = prepared.doubtful.is_some_and(|since| statement.epoch >= since);
+        (is_there && !is_stale).then_some(prepared.name)
     }
 
     /// The client ended a pipeline: what it sends next is run even if all of that is skipped.
@@ -250,26 +261,17 @@ impl ServerStatements {
         let name = ServerName(self.next_name);
         self.next_name += 1;
         let (last_used, pipeline) = (self.clock, self.sent);
-        let prepared = Prepared { name, last_used, doubtful: false, pipeline };
+        let prepared = Prepared { name, last_used, doubtful: None, pipeline };
         self.by_content.insert(ByContent(Arc::clone(statement)), prepared);
         Preparation { name, parse: true, close }
     }
 
     /// A table has changed under a statement. A client that goes on with what it has prepared gets
-    /// the server's error, as without pgweir; one that prepares again must get what is true now.
-    pub fn doubt(&mut self) {
+    /// the server's error, as without pgweir; one that prepares again, in `epoch` or later, must get
+    /// what is true now.
+    pub fn doubt(&mut self, epoch: u64) {
         for prepared in self.by_content.values_mut() {
-            prepared.doubtful = true;
-        }
-    }
-
-    /// A client prepares `statement`: one that is doubtful is not used for it.
-    pub fn renew(&mut self, statement: &Arc<Statement>) {
-        let key = ByContent(Arc::clone(statement));
-        if self.by_content.get(&key).is_some_and(|prepared| prepared.doubtful)
-            && let Some(old) = self.by_content.remove(&key)
-        {
-            self.orphans.push(old.name);
+            prepared.doubtful = Some(epoch);
         }
     }
 

@@ -232,6 +232,7 @@ impl ClientSession {
         let observed = io.shapes.observe_one(parse.text);
         let statement = Arc::new(if whole {
             Statement::new(parse.text, parse.types, observed.shape, observed.values)
+                .in_epoch(self.known.epoch())
         } else {
             self.pins.add(PinReason::LargeStatement);
             Statement::not_kept(observed.shape)
@@ -251,7 +252,6 @@ impl ClientSession {
             self.duplicate(parse.name, statement, server, io);
             return Ok(false);
         }
-        server.statements.renew(&statement);
         let preparation = server.statements.prepare(&statement);
         self.write_closes(&preparation.close, io);
         self.statements.insert(parse.name, Arc::clone(&statement));

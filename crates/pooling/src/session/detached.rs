@@ -1,6 +1,8 @@
 //! A client that holds no server connection: what is answered without one, and what is left of a
 //! conversation whose server went away.
 
+use std::sync::Arc;
+
 use model::{Outcome, SqlState};
 use sql::Class;
 use wire::backend::{self, TransactionStatus};
@@ -12,6 +14,7 @@ use super::effect::Effect;
 use super::measure::Running;
 use super::{Barrier, ClientSession, Io, ServerSession};
 use crate::error::PoolingError;
+use crate::prepared::Statement;
 use crate::replies::Expected;
 
 /// What a client without a server connection is owed.
@@ -71,6 +74,7 @@ impl ClientSession {
                 backend::write_empty(io.to_client, backend::CLOSE_COMPLETE);
                 return Ok(true);
             }
+            frontend::PARSE if self.parse_known(head, front, io)? => return Ok(true),
             _ => {}
         }
         match std::mem::take(&mut self.detached) {
@@ -88,6 +92,35 @@ impl ClientSession {
                 Ok(true)
             }
         }
+    }
+
+    /// Answers a Parse of what a server of the pool is known to have parsed. False if this one must
+    /// be sent.
+    fn parse_known(
+        &mut self,
+        head: Head,
+        front: &[u8],
+        io: &mut Io<'_>,
+    ) -> Result<bool, PoolingError> {
+        if head.body > front.len() || !matches!(self.detached, Detached::Clean) {
+            return Ok(false);
+        }
+        let parse = Parse::read(front).map_err(PoolingError::Client)?;
+        // The unnamed statement would be sent with the Bind that follows it anyway; a name that is
+        // taken is for the server to refuse.
+        if parse.name.is_empty() || self.statements.get(parse.name).is_some() {
+            return Ok(false);
+        }
+        let observed = io.shapes.observe_one(parse.text);
+        let (shape, values) = (observed.shape, observed.values);
+        let statement = Statement::new(parse.text, parse.types, shape, values);
+        let statement = Arc::new(statement.in_epoch(self.known.epoch()));
+        if !self.known.has(&statement) {
+            return Ok(false);
+        }
+        self.statements.insert(parse.name, statement);
+        backend::write_empty(io.to_client, backend::PARSE_COMPLETE);
+        Ok(true)
     }
 
     /// Answers one message with an error.

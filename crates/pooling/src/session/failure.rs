@@ -28,7 +28,7 @@ impl ClientSession {
         }
         // "cached plan must not change result type": only a new Parse helps.
         if sqlstate == SqlState::from_bytes(b"0A000") && contains(body, b"RevalidateCachedQuery") {
-            server.statements.doubt();
+            server.statements.doubt(self.known.next_epoch());
         }
         let parsed = match self.replies.front() {
             Some(Expected::Parse { name, .. }) => Some(name.clone()),
@@ -90,7 +90,12 @@ impl ClientSession {
                 Expected::LocalCloseComplete { closed: Some((name, statement)) } => {
                     self.statements.insert(&name, statement);
                 }
-                Expected::OwnParse(Some(name)) => server.statements.forget(name),
+                Expected::OwnParse(Some(name)) => {
+                    if let Some(statement) = server.statements.find(name.to_string().as_bytes()) {
+                        self.known.forget(statement);
+                    }
+                    server.statements.forget(name);
+                }
                 Expected::OwnParse(None) => server.statements.set_unnamed(None),
                 Expected::OwnClose(Some(name)) => server.statements.not_closed(name),
                 Expected::Execute => executes += 1,

@@ -27,6 +27,7 @@ use wire::frontend;
 pub use detached::Loss;
 pub use pins::{PinReason, Pins};
 
+use crate::known::KnownStatements;
 use crate::parameters::{ClientParameters, ServerParameters};
 use crate::prepared::{ClientStatements, ServerStatements, Statement};
 use crate::replies::{Expected, ReplyQueue};
@@ -157,6 +158,7 @@ enum Barrier {
 #[derive(Debug)]
 pub struct ClientSession {
     mode: PoolMode,
+    known: Arc<KnownStatements>,
     statements: ClientStatements,
     parameters: ClientParameters,
     portals: HashMap<Box<[u8]>, Portal>,
@@ -195,6 +197,7 @@ impl ClientSession {
     ) -> Self {
         Self {
             mode,
+            known: Arc::default(),
             statements: ClientStatements::default(),
             parameters,
             portals: HashMap::new(),
@@ -214,6 +217,13 @@ impl ClientSession {
             last_words: None,
             observed: Vec::new(),
         }
+    }
+
+    /// The same client, of a pool whose servers have parsed these.
+    #[must_use]
+    pub fn with_known(mut self, known: Arc<KnownStatements>) -> Self {
+        self.known = known;
+        self
     }
 
     /// A server connection was had, `wait` after the bytes that need it arrived: writes the settings

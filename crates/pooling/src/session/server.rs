@@ -163,8 +163,12 @@ impl ClientSession {
         }
         let unexpected = PoolingError::Unexpected { kind: head.kind };
         let fate = match (self.replies.front_mut().ok_or(unexpected.clone())?, head.kind) {
-            (Expected::Parse { .. }, backend::PARSE_COMPLETE)
-            | (Expected::Bind, backend::BIND_COMPLETE)
+            (Expected::Parse { statement, .. }, backend::PARSE_COMPLETE) => {
+                self.known.learn(statement);
+                self.replies.pop();
+                Fate::Forward
+            }
+            (Expected::Bind, backend::BIND_COMPLETE)
             | (Expected::Close, backend::CLOSE_COMPLETE)
             | (Expected::Describe, backend::ROW_DESCRIPTION | backend::NO_DATA) => {
                 self.replies.pop();

@@ -1,5 +1,9 @@
 //! Prepared statements that survive a change of server.
 
+use std::sync::Arc;
+
+use pgweir_pooling::known::KnownStatements;
+
 use crate::conversation::{Conversation, server};
 
 #[test]
@@ -46,6 +50,40 @@ fn a_parse_that_is_answered_here_does_not_wait_for_a_flush() {
     first.server(&mut one, &["1", "Z I"]);
     second.client(&mut one, &["P b select $1", "H"]);
     assert_eq!(second.client_got(), "1");
+}
+
+#[test]
+fn a_parse_of_what_the_pool_knows_needs_no_server() {
+    let known = Arc::new(KnownStatements::default());
+    let talk = || {
+        let mut talk = Conversation::new(&[]);
+        talk.session = talk.session.with_known(Arc::clone(&known));
+        talk
+    };
+    let (mut first, mut second, mut one) = (talk(), talk(), server(10));
+    first.client(&mut one, &["P a select $1", "S"]);
+    assert!(first.attached, "nobody knows it yet");
+    first.server(&mut one, &["1", "Z I"]);
+
+    second.client(&mut one, &["P b select $1", "S"]);
+    assert_eq!(second.client_got(), "1\nZ I");
+    assert!(!second.attached && second.server_got().is_empty());
+    second.client(&mut one, &["B b", "E", "S"]);
+    assert_eq!(second.server_got(), "B __pgweir_0\nE\nS");
+    second.server(&mut one, &["2", "C SELECT 0", "Z I"]);
+
+    second.client(&mut one, &["P b select $1", "S"]);
+    assert!(second.attached, "the name is taken: that is for the server to say");
+    assert_eq!(second.server_got(), "P __pgweir_0 select $1\nS");
+    second.server(&mut one, &["E 42P05", "Z I"]);
+
+    // A server that has not got it refuses it: the next Parse is the server's again.
+    let mut other = server(10);
+    second.client(&mut other, &["B b", "E", "S"]);
+    assert_eq!(second.server_got(), "P __pgweir_0 select $1\nB __pgweir_0\nE\nS");
+    second.server(&mut other, &["E 42P01", "Z I"]);
+    second.client(&mut other, &["P c select $1", "S"]);
+    assert!(second.attached);
 }
 
 #[test]

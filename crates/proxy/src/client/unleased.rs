@@ -64,6 +64,8 @@ impl ClientTask {
                     Ok(ClientStep::Terminate) => return Poll::Ready(Idle::End(End::Left)),
                     Err(error) => return Poll::Ready(Idle::End(End::Violation(error))),
                 }
+                let prepared = self.session.prepared_statements();
+                self.client.set_statement(self.session.statement(), prepared);
                 self.publish();
             }
             match socket.write.poll_flush(&mut socket.stream, cx) {

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use model::{ClientId, PoolKey, PoolMode, ServerId};
 use parking_lot::Mutex;
+use pooling::known::KnownStatements;
 use pooling::scheduler::{Freed, Limits, Request, Scheduler, WaiterId};
 use tokio::sync::oneshot;
 use wire::error_response::ErrorFields;
@@ -61,6 +62,8 @@ pub(crate) struct Pool {
     pub(crate) key: PoolKey,
     pub(crate) clients: AtomicU32,
     pub(crate) cancels: AtomicU32,
+    /// Statements that its servers have parsed.
+    pub(crate) known: Arc<KnownStatements>,
     next_waiter: AtomicU64,
     next_server: Arc<AtomicU64>,
     events: Arc<EventBuffer>,
@@ -120,6 +123,7 @@ impl Pool {
             key,
             clients: AtomicU32::new(0),
             cancels: AtomicU32::new(0),
+            known: Arc::default(),
             next_waiter: AtomicU64::new(1),
             next_server,
             events,
