@@ -1,15 +1,12 @@
 //! A database of a test's own and a pgweir in front of it.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
-
-use testkit::{ErrorFields, Frame, Postgres, Proxy, ProxyOptions, ScriptedClient, TestDatabase};
-use tokio_postgres::{Client, SimpleQueryMessage};
+pub(crate) use testkit::frames::only_error as error;
+use testkit::{Postgres, Proxy, ProxyOptions, ScriptedClient, TestDatabase};
+pub(crate) use testkit::{show, until};
+use tokio_postgres::Client;
 
 /// The program under test.
 pub(crate) const PGWEIR: &str = env!("CARGO_BIN_EXE_pgweir");
-/// How long something may take to come true.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A database of a test's own and a pgweir in front of it.
 pub(crate) struct Scene {
@@ -58,39 +55,6 @@ pub(crate) fn with_settings<const N: usize>(
         options = options.arguments(["--set", setting]);
     }
     options
-}
-
-/// The rows of a SHOW, by column; NULL is "".
-pub(crate) async fn show(console: &Client, sql: &str) -> Vec<HashMap<String, String>> {
-    let messages = console.simple_query(sql).await.unwrap();
-    let rows = messages.iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
-    rows.map(|row| {
-        let columns = row.columns().iter().map(|column| column.name().to_owned());
-        let values = (0..row.len()).map(|index| row.get(index).unwrap_or_default().to_owned());
-        columns.zip(values).collect()
-    })
-    .collect()
-}
-
-/// Waits until `check` is true; panics with what is missing after 10 seconds.
-pub(crate) async fn until(what: &str, mut check: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !check().await {
-        assert!(Instant::now() < deadline, "not so after {PATIENCE:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-/// The only error among these messages.
-pub(crate) fn error(frames: &[Frame]) -> ErrorFields {
-    let errors: Vec<_> = frames.iter().filter(|(kind, _)| *kind == b'E').collect();
-    match errors[..] {
-        [(_, body)] => ErrorFields::read(body),
-        _ => panic!("{} errors in {:?}", errors.len(), testkit::frames::kinds(frames)),
-    }
 }
 
 /// Asserts that nothing of another client's session is to be seen by this one.

@@ -318,6 +318,15 @@ pub fn row_values(body: &[u8]) -> Vec<Option<String>> {
     values
 }
 
+/// The only error among these messages.
+pub fn only_error(frames: &[Frame]) -> ErrorFields {
+    let errors: Vec<_> = frames.iter().filter(|(kind, _)| *kind == b'E').collect();
+    match errors[..] {
+        [(_, body)] => ErrorFields::read(body),
+        _ => panic!("{} errors in {:?}", errors.len(), kinds(frames)),
+    }
+}
+
 /// Message types as text, e.g. `"TDCZ"`, so that an order of messages fits in an assertion.
 pub fn kinds(frames: &[Frame]) -> String {
     frames.iter().map(|(kind, _)| char::from(*kind)).collect()

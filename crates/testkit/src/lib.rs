@@ -5,6 +5,7 @@
 //! instead; so a test reads as a script. Nothing here is used outside tests and benches.
 
 mod client;
+mod console;
 mod error;
 mod fake_server;
 pub mod frames;
@@ -14,6 +15,7 @@ mod proxy;
 mod scratch;
 
 pub use client::ScriptedClient;
+pub use console::{show, until};
 pub use error::TestkitError;
 pub use fake_server::{FakeServer, Step};
 pub use frames::{ErrorFields, Frame};
