@@ -5,6 +5,7 @@ use model::{Confidence, Finding, Fix, Severity, SqlState};
 
 use super::{Detector, Inputs, runbook};
 use crate::StatementTotals;
+use crate::wording::count;
 
 /// # `error_rate`: a statement fails often
 ///
@@ -95,7 +96,8 @@ impl ErrorRate {
             title: format!("{:.0} % fail with {code} ({meaning}): {subject}", rate * 100.0),
             why: format!(
                 "{} of {} calls failed; the work of their transactions was lost",
-                failing.failed, failing.calls
+                count(failing.failed as f64),
+                count(failing.calls as f64)
             ),
             evidence: BTreeMap::from([
                 ("sqlstate".to_owned(), code.as_str().into()),

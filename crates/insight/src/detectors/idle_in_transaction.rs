@@ -6,7 +6,7 @@ use model::{
 };
 
 use super::{Detector, Inputs, runbook};
-use crate::wording::duration_ms;
+use crate::wording::{count, duration_ms};
 
 /// # `idle_in_transaction`: a transaction is open and its client does something else
 ///
@@ -84,7 +84,7 @@ impl IdleInTransaction {
                 "In {} transactions the server waited {} for the next statement, {:.0} % of the \
                  time they were open; meanwhile they kept their locks, held back VACUUM, and took \
                  {:.0} % of the pool's capacity",
-                stats.blocks,
+                count(stats.blocks as f64),
                 duration_ms(idle_ms),
                 if blocks_ms > 0.0 { (idle_ms / blocks_ms * 100.0).min(100.0) } else { 0.0 },
                 pool_share * 100.0,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use model::{Confidence, Finding, FingerprintId, Fix, QueryStats, Severity};
 
 use super::{Detector, Inputs, runbook};
+use crate::wording::count;
 use crate::workload::database_ms;
 
 /// # `n_plus_one`: one query for a list, then one more for each of its rows
@@ -110,7 +111,9 @@ impl NPlusOne {
                 "{} times a client sent it again and again with another value each time, {:.0} \
                  statements on average and up to {}; every one of them costs a round trip, and \
                  there will be more as the data grows",
-                stats.repeats, mean_length, stats.longest_repeat,
+                count(stats.repeats as f64),
+                mean_length,
+                count(stats.longest_repeat as f64),
             ),
             evidence,
             fingerprints: vec![fingerprint],

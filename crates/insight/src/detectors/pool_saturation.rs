@@ -4,7 +4,7 @@ use std::time::Duration;
 use model::{Confidence, Finding, FingerprintId, Fix, LabelId, PoolKey, PoolMinute, Severity};
 
 use super::{Detector, Inputs, runbook};
-use crate::wording::duration_ms;
+use crate::wording::{count, duration_ms};
 use crate::workload::database_ms;
 
 /// # `pool_saturation`: clients queue for a server connection
@@ -93,7 +93,7 @@ impl PoolSaturation {
             why: format!(
                 "Of {} transactions every twentieth waited {} or longer before its first \
                  statement began; together they waited {} and held a connection for {}",
-                pool.wait.count(),
+                count(pool.wait.count() as f64),
                 duration_ms(wait_p95),
                 duration_ms(wait_ms),
                 duration_ms(held_ms),
