@@ -146,12 +146,6 @@ impl ReplyQueue {
         self.queue.iter().all(|expected| matches!(expected, Expected::OwnQuery))
     }
 
-    /// Whether a Sync of the client's is due.
-    #[must_use]
-    pub fn has_sync(&self) -> bool {
-        self.queue.iter().any(|expected| matches!(expected, Expected::Sync))
-    }
-
     /// An extended-protocol message failed: the server skips all that was sent up to the next Sync
     /// (manual 55.2.3). Takes what is skipped off the queue; the Sync stays.
     pub fn skip_to_sync(&mut self) -> impl Iterator<Item = Expected> + '_ {

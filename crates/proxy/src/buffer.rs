@@ -8,6 +8,9 @@ use std::task::{Context, Poll};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
+use wire::frame::{HEAD_BYTES, Head};
+
+use crate::error::ProxyError;
 use crate::stream::Stream;
 
 /// A first read of this size takes what most clients have to say.
@@ -76,6 +79,30 @@ impl ReadBuffer {
             }
         }
         Ok(())
+    }
+}
+
+/// Messages of a server, one by one, where no client waits for them.
+impl ReadBuffer {
+    /// Waits for a message's head, and leaves it where it is. Cancel-safe.
+    pub(crate) async fn server_head(&mut self, stream: &mut Stream) -> Result<Head, ProxyError> {
+        self.fill_to(stream, HEAD_BYTES).await?;
+        Head::from_server(self.bytes())?.ok_or(ProxyError::Closed)
+    }
+
+    /// Takes the message's head and the first `front` bytes of its body off. Cancel-safe: what was
+    /// read stays.
+    pub(crate) async fn take_body(
+        &mut self,
+        stream: &mut Stream,
+        head: Head,
+        front: usize,
+    ) -> Result<Vec<u8>, ProxyError> {
+        let end = HEAD_BYTES + head.body.min(front);
+        self.fill_to(stream, end).await?;
+        let body = self.bytes()[HEAD_BYTES..end].to_vec();
+        self.consume(end);
+        Ok(body)
     }
 }
 

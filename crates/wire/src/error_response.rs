@@ -207,6 +207,12 @@ impl<'a> ErrorView<'a> {
         Severity::from_wire(self.field(b'V').or_else(|| self.field(b'S'))?)
     }
 
+    /// Code and message, to be sent on as an error of this severity.
+    pub fn to_fields(&self, severity: Severity) -> ErrorFields {
+        let sqlstate = String::from_utf8_lossy(self.sqlstate()).into_owned();
+        ErrorFields::new(severity, sqlstate, self.message())
+    }
+
     /// Whether the server closes the connection after it.
     pub fn is_fatal(&self) -> bool {
         matches!(self.severity(), Some(Severity::Fatal | Severity::Panic))

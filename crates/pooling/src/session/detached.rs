@@ -191,12 +191,8 @@ impl ClientSession {
                 let permitted = ends(observed.shape.class);
                 if permitted {
                     let types = Parse::read(front).map(|parse| parse.types).unwrap_or_default();
-                    let statement = crate::prepared::Statement::new(
-                        parse.text,
-                        types,
-                        observed.shape,
-                        observed.values,
-                    );
+                    let (shape, values) = (observed.shape, observed.values);
+                    let statement = Statement::new(parse.text, types, shape, values);
                     self.statements.insert(parse.name, statement.into());
                     backend::write_empty(io.to_client, backend::PARSE_COMPLETE);
                 }

@@ -2,7 +2,7 @@
 
 use model::{Outcome, SqlState};
 use wire::backend;
-use wire::error_response::{ErrorView, Severity};
+use wire::error_response::ErrorView;
 use wire::frame::write_message;
 
 use super::effect::Effect;
@@ -22,7 +22,7 @@ impl ClientSession {
     ) -> Fate {
         let view = ErrorView::new(body);
         let sqlstate = SqlState::from_bytes(view.sqlstate());
-        if matches!(view.severity(), Some(Severity::Fatal | Severity::Panic)) {
+        if view.is_fatal() {
             self.last_words = Some(body.to_vec());
             return Fate::Lost;
         }

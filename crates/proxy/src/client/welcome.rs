@@ -6,8 +6,8 @@ use model::ClientId;
 use pooling::parameters::{ClientParameters, ServerParameters};
 use tokio::io::AsyncWriteExt;
 use wire::backend;
-use wire::error_response::{ErrorFields, ErrorView};
-use wire::frame::{FrameError, HEAD_BYTES, Head};
+use wire::error_response::{ErrorFields, ErrorView, Severity};
+use wire::frame::FrameError;
 use wire::frontend;
 
 use crate::error::ProxyError;
@@ -88,7 +88,7 @@ async fn acquire(pool: &Arc<Pool>, client: ClientId) -> Result<Lease, ProxyError
     let refused = |error: ErrorFields| {
         // The client is not logged in: whatever it is, it ends here.
         let mut fatal = error;
-        fatal.severity = wire::error_response::Severity::Fatal;
+        fatal.severity = Severity::Fatal;
         ProxyError::Refused(Box::new(fatal))
     };
     match pool.acquire(client, None) {
@@ -142,30 +142,24 @@ async fn apply(
     server.session.statements.set_unnamed(None);
     let mut refusal = None;
     loop {
-        server.read.fill_to(&mut server.stream, HEAD_BYTES).await?;
-        let Some(head) = Head::from_server(server.read.bytes())? else { continue };
+        let head = server.read.server_head(&mut server.stream).await?;
         if head.body > MAX_ANSWER_BYTES {
             let length = i32::try_from(head.body).unwrap_or(i32::MAX);
             return Err(FrameError::Length { kind: head.kind, length }.into());
         }
-        server.read.fill_to(&mut server.stream, head.total()).await?;
-        let body = &server.read.bytes()[HEAD_BYTES..head.total()];
+        let body = server.read.take_body(&mut server.stream, head, head.body).await?;
         match head.kind {
             backend::PARAMETER_STATUS => {
-                if let Some((name, value)) = backend::read_parameter_status(body) {
+                if let Some((name, value)) = backend::read_parameter_status(&body) {
                     reported.push((name.to_owned(), value.to_owned()));
                 }
             }
             backend::ERROR_RESPONSE => {
-                let view = ErrorView::new(body);
-                let sqlstate = String::from_utf8_lossy(view.sqlstate()).into_owned();
-                refusal = Some(ErrorFields::fatal(sqlstate, view.message().into_owned()));
+                refusal = Some(ErrorView::new(&body).to_fields(Severity::Fatal));
             }
             _ => {}
         }
-        let is_ready = head.kind == backend::READY_FOR_QUERY;
-        server.read.consume(head.total());
-        if is_ready {
+        if head.kind == backend::READY_FOR_QUERY {
             return Ok(refusal);
         }
     }

@@ -1,6 +1,5 @@
 //! Opening a server connection: connect, log in, learn what the server reports.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -9,8 +8,8 @@ use pooling::parameters::ServerParameters;
 use pooling::session::ServerSession;
 use wire::auth::Secret;
 use wire::backend;
-use wire::frame::{HEAD_BYTES, Head};
-use wire::{error_response, startup};
+use wire::error_response::{ErrorView, Severity};
+use wire::startup;
 
 use super::connection::{CancelHandle, ServerConnection};
 use super::login::Login;
@@ -104,10 +103,7 @@ async fn open(upstream: &Upstream, id: ServerId) -> Result<ServerConnection, Pro
 }
 
 fn server_error(body: &[u8]) -> ProxyError {
-    let view = error_response::ErrorView::new(body);
-    let sqlstate = String::from_utf8_lossy(view.sqlstate()).into_owned();
-    let error = error_response::ErrorFields::error(sqlstate, view.message().into_owned());
-    ProxyError::Server(Box::new(error))
+    ProxyError::Server(Box::new(ErrorView::new(body).to_fields(Severity::Error)))
 }
 
 struct Talk {
@@ -123,19 +119,13 @@ impl Talk {
         Ok(write.flush(&mut self.stream).await?)
     }
 
-    async fn receive(&mut self) -> Result<(u8, Arc<[u8]>), ProxyError> {
-        self.read.fill_to(&mut self.stream, HEAD_BYTES).await?;
-        let Some(head) = Head::from_server(self.read.bytes())? else {
-            return Err(ProxyError::Closed);
-        };
+    async fn receive(&mut self) -> Result<(u8, Vec<u8>), ProxyError> {
+        let head = self.read.server_head(&mut self.stream).await?;
         self.received += head.total();
         if head.body > MAX_LOGIN_MESSAGE_BYTES || self.received > MAX_LOGIN_BYTES {
             let length = i32::try_from(head.body).unwrap_or(i32::MAX);
             return Err(wire::frame::FrameError::Length { kind: head.kind, length }.into());
         }
-        self.read.fill_to(&mut self.stream, head.total()).await?;
-        let body = self.read.bytes()[HEAD_BYTES..head.total()].into();
-        self.read.consume(head.total());
-        Ok((head.kind, body))
+        Ok((head.kind, self.read.take_body(&mut self.stream, head, head.body).await?))
     }
 }

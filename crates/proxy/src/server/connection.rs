@@ -294,14 +294,9 @@ impl ServerConnection {
     /// Reads one message; a body longer than what is of use is cut off. Not cancel-safe.
     async fn next_message(&mut self) -> Result<(u8, Vec<u8>), ProxyError> {
         const USEFUL_BYTES: usize = 4096;
-        self.read.fill_to(&mut self.stream, HEAD_BYTES).await?;
-        let Some(head) = Head::from_server(self.read.bytes())? else {
-            return Err(ProxyError::Closed);
-        };
+        let head = self.read.server_head(&mut self.stream).await?;
         let front = head.body.min(USEFUL_BYTES);
-        self.read.fill_to(&mut self.stream, HEAD_BYTES + front).await?;
-        let body = self.read.bytes()[HEAD_BYTES..HEAD_BYTES + front].to_vec();
-        self.read.consume(HEAD_BYTES + front);
+        let body = self.read.take_body(&mut self.stream, head, front).await?;
         if head.kind == backend::PARAMETER_STATUS {
             // What a statement set that nobody waited for, or a ROLLBACK brought back. What cannot
             // be read cannot be undone for the next client.
