@@ -160,6 +160,7 @@ impl Scene {
             servers_login: 0,
             size,
             longest_wait: Duration::ZERO,
+            wait_p95: Duration::ZERO,
             paused: false,
             last_failure: None,
         }]);

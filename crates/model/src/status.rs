@@ -54,6 +54,9 @@ pub struct PoolStatus {
     pub size: u32,
     /// How long the first in the queue has waited.
     pub longest_wait: Duration,
+    /// What 95 of 100 requests of the last minute did not wait longer than; those served at once
+    /// waited for nothing.
+    pub wait_p95: Duration,
     /// Whether PAUSE holds it.
     pub paused: bool,
     /// Why the last attempt to open a server connection failed, if it did.

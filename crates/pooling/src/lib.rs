@@ -6,6 +6,7 @@
 //! - [`parameters`]: run-time parameters that follow a client from server to server.
 //! - [`replies`]: which reply belongs to whom.
 //! - [`scheduler`]: who gets which server connection, and when to open or close one.
+//! - [`waits`]: how long clients waited for one.
 
 mod error;
 pub mod known;
@@ -14,5 +15,6 @@ pub mod prepared;
 pub mod replies;
 pub mod scheduler;
 pub mod session;
+pub mod waits;
 
 pub use error::PoolingError;

@@ -101,6 +101,7 @@ impl Builder {
             servers_login: 0,
             size: 10,
             longest_wait: Duration::ZERO,
+            wait_p95: Duration::ZERO,
             paused: false,
             last_failure: None,
         });

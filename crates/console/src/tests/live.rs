@@ -54,6 +54,7 @@ impl Live for FakeLive {
             servers_login: 2,
             size: 10,
             longest_wait: Duration::from_micros(3_000_250),
+            wait_p95: Duration::from_micros(1_500_000),
             paused: false,
             last_failure: None,
         };

@@ -16,6 +16,7 @@ use model::{ClientId, PoolKey, PoolMode, ServerId};
 use parking_lot::Mutex;
 use pooling::known::KnownStatements;
 use pooling::scheduler::{Freed, Limits, Request, Scheduler, WaiterId};
+use pooling::waits::Waits;
 use tokio::sync::oneshot;
 use wire::error_response::ErrorFields;
 
@@ -81,6 +82,7 @@ struct Inner {
     /// Connections out, for SHOW SERVERS.
     out: HashMap<ServerId, status::Out>,
     waiters: HashMap<WaiterId, Waiting>,
+    waits: Waits,
     last_failure: Option<ErrorFields>,
     /// What a server reported at login, for clients that log in.
     welcome: Option<Arc<[(String, String)]>>,
@@ -95,6 +97,7 @@ const MAX_KNOWN_SETTINGS: usize = 256;
 #[derive(Debug)]
 struct Waiting {
     client: ClientId,
+    since: Instant,
     sender: oneshot::Sender<Grant>,
 }
 
@@ -115,6 +118,7 @@ impl Pool {
             idle: HashMap::new(),
             out: HashMap::new(),
             waiters: HashMap::new(),
+            waits: Waits::default(),
             last_failure: None,
             welcome: None,
             settings: HashMap::new(),
@@ -184,6 +188,7 @@ impl Pool {
         match inner.scheduler.request(waiter, prefer, now) {
             Request::Granted(server) => {
                 if let Some(server) = self.take_alive(&mut inner, server) {
+                    inner.waits.at_once();
                     return Acquired::Now(self.lease(&mut inner, server, client));
                 }
                 inner.scheduler.requeue_first(waiter, now);
@@ -192,7 +197,7 @@ impl Pool {
             Request::Rejected(refusal) => return Acquired::Refused(refused(&inner, refusal)),
         }
         let (sender, grant) = oneshot::channel();
-        inner.waiters.insert(waiter, Waiting { client, sender });
+        inner.waiters.insert(waiter, Waiting { client, since: now, sender });
         self.open_due(&mut inner);
         Acquired::Later(Ticket { pool: Arc::clone(self), waiter, grant })
     }
@@ -250,6 +255,7 @@ impl Pool {
             match inner.scheduler.freed(server.id, server.opened, now) {
                 Freed::To(waiter) => {
                     let Some(waiting) = inner.waiters.remove(&waiter) else { continue };
+                    inner.waits.queued(now.duration_since(waiting.since), now);
                     let lease = self.lease(&mut inner, server, waiting.client);
                     match waiting.sender.send(Ok(lease)) {
                         Ok(()) => return,

@@ -77,6 +77,7 @@ impl Pool {
             servers_login: scheduler.connecting(),
             size: scheduler.limits().size,
             longest_wait: scheduler.longest_wait(now),
+            wait_p95: inner.waits.p95(),
             paused: scheduler.is_paused(),
             last_failure: inner.last_failure.as_ref().map(|failure| failure.message.clone()),
         }

@@ -10,6 +10,7 @@ impl Pool {
     /// What is due by now. Called several times a second, so that no query needs a timer.
     pub(crate) fn tick(self: &Arc<Self>, now: Instant) {
         let mut inner = self.inner.lock();
+        inner.waits.advance(now);
         let due = inner.scheduler.tick(now);
         for id in due.close {
             match inner.idle.remove(&id) {
@@ -20,6 +21,7 @@ impl Pool {
         for (waiter, refusal) in due.refuse {
             let error = refused(&inner, refusal);
             if let Some(waiting) = inner.waiters.remove(&waiter) {
+                inner.waits.queued(now.duration_since(waiting.since), now);
                 let _ = waiting.sender.send(Err(error));
             }
         }
