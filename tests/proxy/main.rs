@@ -20,3 +20,4 @@ mod session_mode;
 mod shutdown;
 mod simple;
 mod startup;
+mod who;

@@ -62,6 +62,8 @@ pub struct TransactionEvent {
     pub labels: LabelId,
     /// Whether it was an explicit block (BEGIN … COMMIT) or a single statement.
     pub block: bool,
+    /// Why its client was pinned before it began; none if it was not.
+    pub pinned: Option<&'static str>,
     /// When it ended.
     pub finished: Instant,
     /// From the first statement's arrival to the last ReadyForQuery, waiting for a server included.

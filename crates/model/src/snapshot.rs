@@ -81,6 +81,8 @@ pub struct TransactionStats {
     pub transactions: u64,
     /// Of these, explicit blocks.
     pub blocks: u64,
+    /// Of these, run by clients that were pinned before.
+    pub pinned: u64,
     /// Durations of the blocks.
     pub block_duration: Histogram,
     /// Duration of all, summed.
@@ -112,6 +114,7 @@ impl TransactionStats {
     pub fn merge(&mut self, other: &Self) {
         self.transactions += other.transactions;
         self.blocks += other.blocks;
+        self.pinned += other.pinned;
         self.block_duration.merge(&other.block_duration);
         self.duration += other.duration;
         self.wait += other.wait;

@@ -11,13 +11,17 @@ use crate::{ClientId, PoolKey, ServerId, ShapeId};
 
 /// When a server connection goes back to its pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum PoolMode {
     /// When the client disconnects.
     Session,
-    /// When the transaction ends.
+    /// When the transaction ends; a client whose state cannot be carried keeps it.
     #[default]
     Transaction,
+    /// When the transaction ends; a statement whose state could not be carried is refused.
+    TransactionStrict,
+    /// When the statement ends; transaction blocks are refused.
+    Statement,
 }
 
 impl std::fmt::Display for PoolMode {
@@ -25,6 +29,8 @@ impl std::fmt::Display for PoolMode {
         f.write_str(match self {
             Self::Session => "session",
             Self::Transaction => "transaction",
+            Self::TransactionStrict => "transaction_strict",
+            Self::Statement => "statement",
         })
     }
 }
@@ -40,6 +46,8 @@ pub struct PoolStatus {
     pub clients_active: u32,
     /// Clients in the queue.
     pub clients_waiting: u32,
+    /// Clients that keep their server connection between transactions.
+    pub clients_pinned: u32,
     /// Cancel requests under way.
     pub cancels_active: u32,
     /// Server connections held by clients.
@@ -57,6 +65,10 @@ pub struct PoolStatus {
     /// What 95 of 100 requests of the last minute did not wait longer than; those served at once
     /// waited for nothing.
     pub wait_p95: Duration,
+    /// Transactions since the pool was made.
+    pub transactions: u64,
+    /// Of these, run by clients that were pinned before the transaction began.
+    pub pinned_transactions: u64,
     /// Whether PAUSE holds it.
     pub paused: bool,
     /// Why the last attempt to open a server connection failed, if it did.

@@ -94,6 +94,7 @@ impl Builder {
             mode: PoolMode::Transaction,
             clients_active: 190,
             clients_waiting: waiting,
+            clients_pinned: 0,
             cancels_active: 0,
             servers_active: 10,
             servers_idle: 0,
@@ -102,6 +103,8 @@ impl Builder {
             size: 10,
             longest_wait: Duration::ZERO,
             wait_p95: Duration::ZERO,
+            transactions: 900,
+            pinned_transactions: 30,
             paused: false,
             last_failure: None,
         });

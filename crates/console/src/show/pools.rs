@@ -28,6 +28,9 @@ pub(super) static POOLS: Show = Show {
         Column::int4("maxwait_us"),
         Column::text("pool_mode"),
         Column::text("load_balance_hosts"),
+        Column::int4("cl_pinned"),
+        Column::int8("xact_count"),
+        Column::int8("pinned_xact_count"),
     ]],
     rows: Rows::Now(rows),
 };
@@ -57,5 +60,8 @@ fn row(pool: &PoolStatus) -> Row {
         Value::int4(pool.longest_wait.subsec_micros()),
         Value::text(pool.mode.to_string()),
         Value::Null,
+        Value::int4(pool.clients_pinned),
+        Value::int8(pool.transactions),
+        Value::int8(pool.pinned_transactions),
     ]
 }

@@ -10,7 +10,8 @@ const EXPECTED: [(&str, &str); 15] = [
         "pools",
         "database user #cl_active #cl_waiting #cl_active_cancel_req #cl_waiting_cancel_req \
          #sv_active #sv_active_cancel #sv_being_canceled #sv_idle #sv_used #sv_tested #sv_login \
-         #maxwait #maxwait_us pool_mode load_balance_hosts",
+         #maxwait #maxwait_us pool_mode load_balance_hosts #cl_pinned +xact_count \
+         +pinned_xact_count",
     ),
     (
         "stats",

@@ -47,6 +47,7 @@ impl Live for FakeLive {
             mode: PoolMode::Transaction,
             clients_active: 7,
             clients_waiting: 2,
+            clients_pinned: 1,
             cancels_active: 1,
             servers_active: 4,
             servers_idle: 3,
@@ -55,6 +56,8 @@ impl Live for FakeLive {
             size: 10,
             longest_wait: Duration::from_micros(3_000_250),
             wait_p95: Duration::from_micros(1_500_000),
+            transactions: 900,
+            pinned_transactions: 30,
             paused: false,
             last_failure: None,
         };

@@ -313,6 +313,7 @@ fn add_transaction(stats: &mut TransactionStats, event: &TransactionEvent) {
         stats.blocks += 1;
         stats.block_duration.record(event.duration);
     }
+    stats.pinned += u64::from(event.pinned.is_some());
     stats.duration += event.duration;
     stats.wait += event.wait;
     stats.idle += event.idle;

@@ -100,7 +100,7 @@ impl ClientSession {
         server: &mut ServerSession,
         io: &mut Io<'_>,
     ) -> Result<bool, PoolingError> {
-        self.meter.arrived(HEAD_BYTES + front.len(), io.now);
+        self.meter.arrived(HEAD_BYTES + front.len(), self.held_by_pin(), io.now);
         self.skipping = false;
         if self.reattach && self.between_transactions() {
             self.attach(server, std::time::Duration::ZERO, io);

@@ -50,6 +50,8 @@ struct Transaction {
     idle_after: ShapeId,
     idle_since: Option<Instant>,
     block: bool,
+    /// Why the client was pinned before it began.
+    pinned: Option<&'static str>,
     statements: u32,
     client_parses: u32,
     server_parses: u32,
@@ -69,6 +71,7 @@ impl Transaction {
             idle_after: ShapeId::OTHERS,
             idle_since: None,
             block: false,
+            pinned: None,
             statements: 0,
             client_parses: 0,
             server_parses: 0,
@@ -107,10 +110,11 @@ impl Meter {
         }
     }
 
-    /// A message for the server came from the client.
-    pub(crate) fn arrived(&mut self, bytes: usize, now: Instant) {
+    /// A message for the server came from the client, which is pinned for this reason.
+    pub(crate) fn arrived(&mut self, bytes: usize, pinned: Option<&'static str>, now: Instant) {
         self.received += bytes as u64;
-        let transaction = self.transaction.get_or_insert_with(|| Transaction::new(now));
+        let transaction =
+            self.transaction.get_or_insert_with(|| Transaction { pinned, ..Transaction::new(now) });
         transaction.received += bytes as u64;
         transaction.idled(self.last_shape, now);
     }
@@ -263,6 +267,7 @@ impl Meter {
             transaction: self.number,
             labels: self.labels,
             block: transaction.block,
+            pinned: transaction.pinned,
             finished: now,
             duration: now.saturating_duration_since(transaction.started),
             wait: transaction.wait,

@@ -256,7 +256,7 @@ impl ClientSession {
     }
 
     fn needs_server_no_more(&self) -> bool {
-        self.mode == PoolMode::Transaction && self.between_transactions() && self.pins.is_empty()
+        self.mode != PoolMode::Session && self.between_transactions() && self.pins.is_empty()
     }
 
     /// Whether the server connection is between transactions, so that nothing but session state is
@@ -290,6 +290,14 @@ impl ClientSession {
     #[must_use]
     pub fn pinned(&self) -> Option<PinReason> {
         self.pins.reason()
+    }
+
+    /// Why it holds a server connection that its pool's mode would have given back.
+    fn held_by_pin(&self) -> Option<&'static str> {
+        match self.mode {
+            PoolMode::Session => None,
+            _ => self.pins.reason().map(PinReason::as_str),
+        }
     }
 
     /// The transaction's status as the client knows it.

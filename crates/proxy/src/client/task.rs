@@ -230,9 +230,22 @@ impl ClientTask {
 
     /// Hands over what was measured, and shows what is to be seen of the client.
     pub(super) fn publish(&mut self) {
+        let counters = &self.client.pool.counters;
+        for event in &self.events {
+            if let Event::Transaction(transaction) = event {
+                let pinned = u64::from(transaction.pinned.is_some());
+                counters.transactions.fetch_add(1, Ordering::Relaxed);
+                counters.pinned_transactions.fetch_add(pinned, Ordering::Relaxed);
+            }
+        }
         self.shared.measures.events.push(self.client.id, &mut self.events);
         let pinned = self.session.pinned().map(pooling::session::PinReason::as_str);
         if pinned != self.pinned {
+            match (self.pinned, pinned) {
+                (None, Some(_)) => counters.pinned.fetch_add(1, Ordering::Relaxed),
+                (Some(_), None) => counters.pinned.fetch_sub(1, Ordering::Relaxed),
+                _ => 0,
+            };
             self.pinned = pinned;
             self.client.set_pinned(pinned);
         }
@@ -253,6 +266,9 @@ impl Drop for ClientTask {
     fn drop(&mut self) {
         self.shared.clients.remove(&self.client);
         self.client.pool.clients.fetch_sub(1, Ordering::AcqRel);
+        if self.pinned.is_some() {
+            self.client.pool.counters.pinned.fetch_sub(1, Ordering::Relaxed);
+        }
         let labels = self.shared.measures.labels.intern(self.labels.clone());
         self.events.push(Event::Connection(ConnectionEvent::Closed {
             client: self.client.id,

@@ -57,12 +57,25 @@ impl Drop for Ticket {
     }
 }
 
+/// What the clients of a pool have done, as SHOW POOLS prints it. Written with relaxed adds.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Clients that are pinned now.
+    pub(crate) pinned: AtomicU32,
+    /// Transactions over.
+    pub(crate) transactions: AtomicU64,
+    /// Of these, run by clients that were pinned before.
+    pub(crate) pinned_transactions: AtomicU64,
+}
+
 /// The server connections of one database and user.
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(crate) key: PoolKey,
     pub(crate) clients: AtomicU32,
     pub(crate) cancels: AtomicU32,
+    /// What its clients have done.
+    pub(crate) counters: Counters,
     /// Statements that its servers have parsed.
     pub(crate) known: Arc<KnownStatements>,
     next_waiter: AtomicU64,
@@ -127,6 +140,7 @@ impl Pool {
             key,
             clients: AtomicU32::new(0),
             cancels: AtomicU32::new(0),
+            counters: Counters::default(),
             known: Arc::default(),
             next_waiter: AtomicU64::new(1),
             next_server,

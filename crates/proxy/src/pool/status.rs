@@ -70,6 +70,7 @@ impl Pool {
             mode: inner.mode,
             clients_active: clients.saturating_sub(waiting),
             clients_waiting: waiting,
+            clients_pinned: self.counters.pinned.load(Ordering::Relaxed),
             cancels_active: self.cancels.load(Ordering::Relaxed),
             servers_active: held,
             servers_idle: count(inner.idle.len()),
@@ -78,6 +79,8 @@ impl Pool {
             size: scheduler.limits().size,
             longest_wait: scheduler.longest_wait(now),
             wait_p95: inner.waits.p95(),
+            transactions: self.counters.transactions.load(Ordering::Relaxed),
+            pinned_transactions: self.counters.pinned_transactions.load(Ordering::Relaxed),
             paused: scheduler.is_paused(),
             last_failure: inner.last_failure.as_ref().map(|failure| failure.message.clone()),
         }
