@@ -34,3 +34,19 @@ async fn pools_count_transactions_run_while_pinned() {
     client.terminate().await;
     until("the client is gone", async || counts(&pool(&scene).await) == ["0", "7", "3"]).await;
 }
+
+#[tokio::test]
+async fn pools_show_how_long_clients_wait() {
+    let scene = Scene::with_pool_of(1).await;
+    let [mut holder, mut client] = scene.clients().await;
+    holder.rows("BEGIN").await;
+    client.send_query("SELECT 1").await;
+    until("the client waits for 20 ms", async || {
+        pool(&scene).await["maxwait_us"].parse::<u32>().unwrap() >= 20_000
+    })
+    .await;
+    holder.rows("COMMIT").await;
+    client.expect_until(b'Z').await;
+    let p95: f64 = pool(&scene).await["wait_p95_ms"].parse().unwrap();
+    assert!((19.0..15_000.0).contains(&p95), "{p95} ms");
+}

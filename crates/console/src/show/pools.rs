@@ -31,6 +31,7 @@ pub(super) static POOLS: Show = Show {
         Column::int4("cl_pinned"),
         Column::int8("xact_count"),
         Column::int8("pinned_xact_count"),
+        Column::float8("wait_p95_ms"),
     ]],
     rows: Rows::Now(rows),
 };
@@ -63,5 +64,6 @@ fn row(pool: &PoolStatus) -> Row {
         Value::int4(pool.clients_pinned),
         Value::int8(pool.transactions),
         Value::int8(pool.pinned_transactions),
+        Value::Float8(pool.wait_p95.as_secs_f64() * 1e3),
     ]
 }

@@ -11,7 +11,7 @@ const EXPECTED: [(&str, &str); 15] = [
         "database user #cl_active #cl_waiting #cl_active_cancel_req #cl_waiting_cancel_req \
          #sv_active #sv_active_cancel #sv_being_canceled #sv_idle #sv_used #sv_tested #sv_login \
          #maxwait #maxwait_us pool_mode load_balance_hosts #cl_pinned +xact_count \
-         +pinned_xact_count",
+         +pinned_xact_count .wait_p95_ms",
     ),
     (
         "stats",

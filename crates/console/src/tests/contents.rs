@@ -12,7 +12,7 @@ async fn rows(text: &str) -> Vec<String> {
 #[tokio::test]
 async fn pools_and_databases() {
     let pools = rows("SHOW POOLS").await;
-    assert_eq!(pools[0], "shop|web|7|2|1|0|4|0|0|3|0|1|2|3|250|transaction|NULL|1|900|30");
+    assert_eq!(pools[0], "shop|web|7|2|1|0|4|0|0|3|0|1|2|3|250|transaction|NULL|1|900|30|1500");
     assert_eq!(pools.len(), 2);
     let databases = rows("SHOW DATABASES").await;
     let shop = "shop|10.0.0.2|5432|shop_production|NULL|10|0|0|3600|transaction|NULL|0|2|0|3|1|0";
