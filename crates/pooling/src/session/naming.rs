@@ -15,11 +15,16 @@ use crate::prepared::{SERVER_NAME_PREFIX, ServerName, Statement};
 use crate::replies::Expected;
 
 impl ClientSession {
-    /// Whether the server refuses a Parse of this for certain, since the transaction block failed.
+    /// Whether the server refuses a Parse of this for certain, since the transaction block failed. It
+    /// takes what ends the block or returns to a savepoint (PostgreSQL's `IsTransactionExitStmt`).
     pub(super) fn is_refused_in_block(&self, statement: &Statement) -> bool {
+        use sql::Class::{Commit, PrepareTransaction, Rollback, RollbackToSavepoint};
         self.status == TransactionStatus::Failed
             && !self.replies.has_statement()
-            && !matches!(statement.shape.class, sql::Class::Commit | sql::Class::Rollback)
+            && !matches!(
+                statement.shape.class,
+                Commit | Rollback | RollbackToSavepoint | PrepareTransaction
+            )
     }
 
     /// SQL's DEALLOCATE of a statement that was prepared by the protocol and that the server does not

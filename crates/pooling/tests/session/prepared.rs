@@ -192,3 +192,16 @@ fn a_taken_name_is_the_servers_to_refuse_in_the_clients_words() {
     talk.client(&mut one, &["B a", "E", "S"]);
     assert_eq!(talk.server_got(), "B __pgweir_0\nE\nS", "the first one is still there");
 }
+
+#[test]
+fn a_failed_block_returns_to_a_savepoint_by_a_statement_that_the_server_has() {
+    let (mut talk, mut one) = (Conversation::new(&[]), server(10));
+    talk.client(&mut one, &["P a rollback to savepoint s", "S"]);
+    talk.server(&mut one, &["1", "Z I"]);
+    talk.client(&mut one, &["Q begin; savepoint s", "Q select 1 / 0"]);
+    talk.server(&mut one, &["C BEGIN", "C SAVEPOINT", "Z T", "E 22012 division by zero", "Z E"]);
+    talk.forget();
+    talk.client(&mut one, &["P b rollback to savepoint s", "B b", "E", "S"]);
+    assert_eq!(talk.client_got(), "1");
+    assert_eq!(talk.server_got(), "B __pgweir_0\nE\nS");
+}
