@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use testkit::ScriptedClient;
 use testkit::frames::{bind, execute, kinds, parse, query, row_values, sync};
+use testkit::{ErrorFields, ScriptedClient};
 use tokio::task::JoinHandle;
 
 /// A client that asks for a token of its own, by either protocol, and must get it.
@@ -38,7 +38,9 @@ impl Witness {
                 let question = ask(number);
                 client.send(&question.request).await;
                 let answer = client.expect_until(b'Z').await;
-                assert_eq!(kinds(&answer), question.kinds, "to question {number}");
+                let error = answer.iter().find(|frame| frame.0 == b'E');
+                let error = error.map(|frame| ErrorFields::read(&frame.1).to_string());
+                assert_eq!(kinds(&answer), question.kinds, "to question {number}: {error:?}");
                 let row = answer.iter().find(|frame| frame.0 == b'D').expect("a row");
                 assert_eq!(row_values(&row.1), [Some(question.value)]);
                 count.store(number, Ordering::Relaxed);

@@ -210,9 +210,14 @@ impl ScriptedClient {
 
     /// The next message, or `None` at the end of the connection.
     pub async fn next_frame(&mut self) -> Option<Frame> {
+        self.try_next_frame().await.unwrap_or_else(|error| panic!("half a message: {error}"))
+    }
+
+    /// The next message, or `None` at the end of the connection; an end in the middle of a message is
+    /// an error.
+    pub async fn try_next_frame(&mut self) -> io::Result<Option<Frame>> {
         let read = timeout(self.patience, read_frame(&mut self.stream)).await;
         read.unwrap_or_else(|_| panic!("no message in {:?}", self.patience))
-            .unwrap_or_else(|error| panic!("half a message: {error}"))
     }
 }
 

@@ -18,6 +18,9 @@ use crate::replies::{Deallocated, Expected};
 /// How much may be added at once to what the client sends: a few bytes of its may stand for a long
 /// statement that must be prepared again.
 const MAX_ADDED_BYTES: usize = 512 * 1024;
+/// Answers that may be due at a time. Those that pgweir gives itself cost the server nothing, so that
+/// nothing else bounds them.
+const MAX_DUE: usize = 16 * 1024;
 
 impl ClientSession {
     /// Deals with a client's bytes. `server` is the connection it holds, if it holds one.
@@ -74,6 +77,9 @@ impl ClientSession {
                 if self.barrier == Barrier::Shut && !passes_barrier(head.kind) {
                     return Ok(ClientStep::Wait { consumed });
                 }
+                if self.too_much_is_due(head.kind, io) {
+                    return Ok(ClientStep::Wait { consumed });
+                }
             }
             let forward = match server.as_deref_mut() {
                 // After an error the server skips to the next Sync (manual 55.2.3); what it would
@@ -89,6 +95,19 @@ impl ClientSession {
                 self.body = Some(Body { remaining: head.body - front, forward, statements });
             }
         }
+    }
+
+    /// Whether a message has to wait until something of what is due was answered. The server may keep
+    /// its answers back until a Sync that waits too: a Flush calls for them.
+    fn too_much_is_due(&mut self, kind: u8, io: &mut Io<'_>) -> bool {
+        if self.replies.len() < MAX_DUE || (self.copy_reads && passes_barrier(kind)) {
+            self.flushed = false;
+            return false;
+        }
+        if !std::mem::replace(&mut self.flushed, true) {
+            frontend::write_empty(io.to_server, frontend::FLUSH);
+        }
+        true
     }
 
     /// Deals with one message, or the front of one, for the server that the client holds. False if

@@ -175,6 +175,8 @@ pub struct ClientSession {
     /// Such a COPY failed, perhaps before it came to the Sync: it may be answered after all.
     unsure: bool,
     barrier: Barrier,
+    /// Too much is due, and the server was asked for it.
+    flushed: bool,
     /// The server's settings were reset under the client: write the difference again.
     reattach: bool,
     pins: Pins,
@@ -209,6 +211,7 @@ impl ClientSession {
             lost_sync: false,
             unsure: false,
             barrier: Barrier::Open,
+            flushed: false,
             reattach: false,
             pins: Pins::default(),
             body: None,
@@ -271,6 +274,13 @@ impl ClientSession {
     #[must_use]
     pub fn server_is_quiet(&self) -> bool {
         self.quiet && self.body.is_none()
+    }
+
+    /// Whether the server has still to answer the settings that were written in front of the client's
+    /// own bytes. A cancel request that hit them would let the client's statement run without them.
+    #[must_use]
+    pub fn settings_are_due(&self) -> bool {
+        matches!(self.replies.front(), Some(Expected::OwnQuery))
     }
 
     /// Whether the server has the front of a message of the client's, and waits for the rest.

@@ -124,6 +124,7 @@ impl ClientTask {
             now: self.arrived,
         };
         let step = self.session.on_client(socket.read.bytes(), Some(&mut server.session), &mut io);
+        self.note_settings(server);
         self.client.set_state(ClientState::Active);
         self.client.set_statement(self.session.statement(), self.session.prepared_statements());
         match step {
@@ -158,6 +159,7 @@ impl ClientTask {
             now: Instant::now(),
         };
         let step = self.session.on_server(server.read.bytes(), &mut server.session, &mut io);
+        self.note_settings(server);
         let usable = match step {
             Ok(ServerStep::More { consumed, .. }) => {
                 server.read.consume(consumed);

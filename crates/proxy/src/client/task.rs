@@ -18,7 +18,7 @@ use super::unleased::{Idle, Wanted};
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::pool::Lease;
 use crate::proxy::Shared;
-use crate::server::Running;
+use crate::server::{Running, ServerConnection};
 use crate::stream::Stream;
 
 /// How long a client that is sent away may take to read why.
@@ -65,6 +65,8 @@ pub(super) struct ClientTask {
     pub(super) is_full: bool,
     /// When the bytes at hand arrived.
     pub(super) arrived: Instant,
+    /// Settings of ours are on their way to the server.
+    settling: bool,
     labels: Labels,
     pinned: Option<&'static str>,
     pub(super) last_server: Option<ServerId>,
@@ -96,6 +98,7 @@ impl ClientTask {
             events: vec![Event::Connection(opened)],
             is_full: false,
             arrived: now,
+            settling: false,
             labels,
             pinned: None,
             last_server: None,
@@ -171,6 +174,7 @@ impl ClientTask {
         // First: from here on no cancel request begins for this connection on our behalf.
         self.client.holds_nothing();
         self.client.set_statement(self.session.statement(), self.session.prepared_statements());
+        self.settling = false;
         let end = match relay {
             Relay::Release => {
                 lease.release();
@@ -192,7 +196,10 @@ impl ClientTask {
                 let loss = self.session.server_lost(&mut lease.server().session, &mut io);
                 match relay {
                     Relay::Broken => lease.abandon(),
-                    _ => drop(lease),
+                    _ => {
+                        lease.server().cancel.set_settling(false);
+                        drop(lease);
+                    }
                 }
                 (loss == Loss::Close).then_some(End::SessionLost)
             }
@@ -225,6 +232,15 @@ impl ClientTask {
                 false => Running::Cancel,
             };
             lease.clean(running, session.leaves_state());
+        }
+    }
+
+    /// Cancel requests wait while settings of ours are on their way.
+    pub(super) fn note_settings(&mut self, server: &ServerConnection) {
+        let due = self.session.settings_are_due();
+        if due != self.settling {
+            self.settling = due;
+            server.cancel.set_settling(due);
         }
     }
 

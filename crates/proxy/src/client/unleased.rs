@@ -100,7 +100,6 @@ impl ClientTask {
         };
         let server = lease.server();
         self.last_server = Some(server.id);
-        self.client.holds(server.id, Arc::clone(&server.cancel));
         let mut io = Io {
             shapes: &self.shared.measures.shapes,
             to_server: &mut self.to_server.bytes,
@@ -109,6 +108,9 @@ impl ClientTask {
             now: self.arrived,
         };
         self.session.attach(&mut server.session, wait, &mut io);
+        self.note_settings(server);
+        // Not before: a cancel request that came in between would hit the settings.
+        self.client.holds(server.id, Arc::clone(&server.cancel));
         Wanted::Lease(lease)
     }
 

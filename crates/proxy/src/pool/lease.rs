@@ -1,9 +1,13 @@
 //! A server connection in the hands of a client.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Pool;
 use crate::server::{Running, ServerConnection};
+
+/// How long settings that are on their way are waited for before what is behind them is cancelled.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// A server connection in the hands of a client.
 ///
@@ -52,8 +56,12 @@ impl Lease {
     pub(crate) fn abandon(mut self) {
         let Some(server) = self.server.take() else { return };
         let request = server.cancel.begin();
-        let lease = Self::new(Arc::clone(&self.pool), server);
+        let mut lease = Self::new(Arc::clone(&self.pool), server);
         tokio::spawn(async move {
+            let server = lease.server();
+            // A server that makes no sense is cancelled all the same.
+            let _ = tokio::time::timeout(SETTLING, server.settle()).await;
+            server.cancel.set_settling(false);
             if let Err(error) = request.send().await {
                 tracing::debug!("cancel request not delivered: {error}");
             }

@@ -24,6 +24,8 @@ pub(crate) use shared::{Place, Shared};
 const TICK: Duration = Duration::from_millis(50);
 /// The pause after the system has no socket to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// How often it is said that it has none.
+const ACCEPT_WARNING: Duration = Duration::from_secs(10);
 
 /// Where the data path leaves what it measures.
 #[derive(Clone, Debug)]
@@ -68,13 +70,17 @@ impl Proxy {
         let mut stop = self.shared.stop.subscribe();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut warned: Option<Instant> = None;
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => self.welcome(stream),
                     Err(error) => {
                         // Most likely out of file descriptors: those in use come back.
-                        tracing::warn!("cannot accept a connection: {error}");
+                        if warned.is_none_or(|last| last.elapsed() >= ACCEPT_WARNING) {
+                            warned = Some(Instant::now());
+                            tracing::warn!("cannot accept connections: {error}");
+                        }
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },

@@ -1,0 +1,137 @@
+//! Cancel requests whose moment has passed, or has not come.
+
+use std::time::{Duration, Instant};
+
+use testkit::frames::{self, command_complete, error_response, kinds, ready_for_query};
+use testkit::{FakeServer, Proxy, ProxyOptions, ScriptedClient, Step};
+
+use crate::scene::{PGWEIR, error, until, with_settings};
+
+/// pgweir with one server connection to a server that follows these scripts.
+async fn before(scripts: Vec<Vec<Step>>) -> (FakeServer, Proxy) {
+    let server = FakeServer::start_each(scripts).await;
+    let options = ProxyOptions::upstream(server.url("app:secret", "shop"));
+    let settings = ["auth_type=trust", "analyse=off", "default_pool_size=1"];
+    let proxy = Proxy::start(PGWEIR, with_settings(options, settings)).await;
+    (server, proxy)
+}
+
+/// A client with these settings, and the request that cancels what it runs.
+async fn client(proxy: &Proxy, settings: &[(&str, &str)]) -> (ScriptedClient, Vec<u8>) {
+    let mut client = proxy.scripted().await;
+    client.startup("app", "shop", settings).await;
+    let said = client.login_trust().await;
+    let (_, key) = said.iter().find(|(kind, _)| *kind == b'K').unwrap();
+    let (process_id, secret) = key.split_first_chunk::<4>().unwrap();
+    (client, frames::cancel(i32::from_be_bytes(*process_id), secret))
+}
+
+/// How many requests to cancel something have come to the server.
+fn cancels(server: &FakeServer) -> usize {
+    let code = frames::CANCEL_REQUEST.to_be_bytes();
+    let is_cancel =
+        |frames: &Vec<testkit::Frame>| frames.first().is_some_and(|one| one.1.starts_with(&code));
+    server.received().iter().filter(|frames| is_cancel(frames)).count()
+}
+
+fn done(tag: &str) -> Vec<u8> {
+    [command_complete(tag), ready_for_query(b'I')].concat()
+}
+
+/// Must survive: cancel after the server connection changed hands
+#[tokio::test]
+async fn who_holds_nothing_cancels_nothing() {
+    let first = vec![
+        Step::AcceptLogin,
+        Step::ReadUntil(b'Q'),
+        Step::Send(done("SELECT 1")),
+        Step::ReadUntil(b'Q'),
+        Step::Delay(Duration::from_millis(300)),
+        Step::Send(done("SELECT 2")),
+        Step::Serve,
+    ];
+    let (server, proxy) = before(vec![first]).await;
+    let (mut former, request) = client(&proxy, &[]).await;
+    let (mut present, _) = client(&proxy, &[]).await;
+    assert_eq!(kinds(&former.query("SELECT 1").await), "CZ");
+    present.send_query("SELECT 2").await;
+    until("the other's query is with the server", async || {
+        kinds(&server.received()[0]).ends_with("QQ")
+    })
+    .await;
+    let mut cancel = proxy.scripted().await;
+    cancel.send(&request).await;
+    cancel.expect_closed().await;
+    assert_eq!(kinds(&present.expect_until(b'Z').await), "CZ");
+    assert_eq!(cancels(&server), 0);
+}
+
+/// Must survive: a cancel that is under way while the server connection changes hands
+#[tokio::test]
+async fn a_slow_cancel_keeps_the_connection_from_the_next_client() {
+    const SLOW: Duration = Duration::from_millis(400);
+    let first = vec![
+        Step::AcceptLogin,
+        Step::ReadUntil(b'Q'),
+        // Done by itself, while the request to cancel it is on its way.
+        Step::Delay(Duration::from_millis(100)),
+        Step::Send(done("SELECT 1")),
+        Step::Serve,
+    ];
+    let slow = vec![Step::Delay(SLOW), Step::ReadStartup];
+    let (server, proxy) = before(vec![first, slow]).await;
+    let (mut former, request) = client(&proxy, &[]).await;
+    let (mut next, _) = client(&proxy, &[]).await;
+    former.send_query("SELECT 1").await;
+    until("it runs", async || kinds(&server.received()[0]).ends_with('Q')).await;
+    let asked = Instant::now();
+    let mut cancel = proxy.scripted().await;
+    cancel.send(&request).await;
+    next.send_query("SELECT 2").await;
+    assert_eq!(kinds(&former.expect_until(b'Z').await), "CZ");
+    assert_eq!(kinds(&next.expect_until(b'Z').await), "CZ");
+    assert!(asked.elapsed() >= SLOW, "the next query could have been hit: {:?}", asked.elapsed());
+    assert_eq!(cancels(&server), 1);
+    // Between the two a round trip has shown that the cancel has been dealt with.
+    assert!(kinds(&server.received()[0]).ends_with("QSQ"), "{}", kinds(&server.received()[0]));
+}
+
+/// Must survive: cancel while SETs are replayed
+#[tokio::test]
+async fn a_cancel_waits_until_the_settings_are_replayed() {
+    let replay = Duration::from_millis(300);
+    let canceled = [
+        error_response(&[(b'S', "ERROR"), (b'C', "57014"), (b'M', "canceling statement")]),
+        ready_for_query(b'I'),
+    ];
+    let first = vec![
+        Step::AcceptLogin,
+        // The first client's own settings are tried at its login, and taken back by the second's.
+        Step::ReadUntil(b'Q'),
+        Step::Send(done("SET")),
+        Step::ReadUntil(b'Q'),
+        Step::Send(done("RESET")),
+        Step::Send(done("SELECT 1")),
+        Step::ReadUntil(b'Q'),
+        Step::ReadUntil(b'Q'),
+        Step::Delay(replay),
+        Step::Send(done("SET")),
+        Step::Delay(replay),
+        Step::Send(canceled.concat()),
+        Step::Serve,
+    ];
+    let (server, proxy) = before(vec![first]).await;
+    let (mut owner, request) = client(&proxy, &[("search_path", "theirs")]).await;
+    let (mut other, _) = client(&proxy, &[]).await;
+    assert_eq!(kinds(&other.query("SELECT 1").await), "CZ");
+    owner.send_query("DELETE FROM t").await;
+    until("it is with the server", async || kinds(&server.received()[0]).ends_with("QQQQ")).await;
+    let asked = Instant::now();
+    let mut cancel = proxy.scripted().await;
+    cancel.send(&request).await;
+    until("the cancel is with the server", async || cancels(&server) == 1).await;
+    // Before, it could have hit the SET, and the DELETE behind it would have run without it.
+    assert!(asked.elapsed() >= replay * 2 / 3, "{:?}", asked.elapsed());
+    assert_eq!(error(&owner.expect_until(b'Z').await).sqlstate(), "57014");
+    assert_eq!(kinds(&owner.query("SELECT 2").await), "CZ");
+}
