@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use model::{ClientId, Histogram, LabelRegistry, Labels, PoolMode, ServerId};
 use pooling::parameters::{ClientParameters, ServerParameters};
-use pooling::scheduler::{Limits, Request, Scheduler, WaiterId};
+use pooling::scheduler::{Age, Limits, Request, Scheduler, WaiterId};
 use pooling::session::{ClientSession, Io, ServerSession};
 use sql::ShapeRegistry;
 use testkit::frames;
@@ -34,6 +34,10 @@ fn shapes(criterion: &mut Criterion) {
 fn limits() -> Limits {
     Limits {
         size: 10,
+        min_size: 0,
+        reserve_size: 0,
+        reserve_timeout: None,
+        round_robin: false,
         max_waiting: None,
         wait_timeout: Duration::from_secs(120),
         idle_timeout: Duration::from_secs(600),
@@ -46,14 +50,16 @@ fn scheduler(criterion: &mut Criterion) {
     let now = Instant::now();
     let mut scheduler = Scheduler::new(limits());
     scheduler.request(WaiterId(0), None, now);
-    for _ in 0..scheduler.connects_due(now) {
+    let age = Age::new(now, 0.5);
+    for _ in 0..scheduler.connects_due(false, now).for_queue {
+        scheduler.begin_connects(1);
         scheduler.connected();
-        scheduler.freed(ServerId(1), now, now);
+        scheduler.freed(ServerId(1), age, now);
     }
-    scheduler.freed(ServerId(1), now, now);
+    scheduler.freed(ServerId(1), age, now);
     criterion.bench_function("scheduler: request and free", |bencher| {
         bencher.iter(|| match scheduler.request(WaiterId(1), None, now) {
-            Request::Granted(server) => scheduler.freed(black_box(server), now, now),
+            Request::Granted(server) => scheduler.freed(black_box(server), age, now),
             other => panic!("the pool is idle: {other:?}"),
         });
     });

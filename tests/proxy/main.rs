@@ -9,6 +9,7 @@ mod extended;
 mod faults;
 mod large;
 mod likeness;
+mod limits;
 mod login;
 mod pinning;
 mod pool;

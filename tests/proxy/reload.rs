@@ -128,3 +128,20 @@ async fn a_database_that_leads_elsewhere_is_used_from_the_next_query_on() {
         assert_eq!(client.value(where_now).await, expected);
     }
 }
+
+#[tokio::test]
+async fn reload_changes_maxima_and_minima_of_pools_that_there_are() {
+    let scene = WithFile::open("max_db_connections = 4\nmin_pool_size = 4\n").await;
+    let direct = scene.database.connect().await;
+    let count = async || server_connections(&direct).await.len();
+    let mut client = scene.client().await;
+    client.rows("SELECT 1").await;
+    until("four are open", async || count().await == 4).await;
+    let console = scene.proxy.connect("postgres", "pgweir").await;
+    for (maximum, expected) in [(2, 2), (3, 3)] {
+        scene.write(&format!("max_db_connections = {maximum}\nmin_pool_size = 4\n"));
+        console.batch_execute("RELOAD").await.unwrap();
+        until("as many as the new maximum allows", async || count().await == expected).await;
+        assert_eq!(client.value("SELECT 1").await, "1");
+    }
+}

@@ -5,6 +5,7 @@
 //! - [`prepared`]: prepared statements by content.
 //! - [`parameters`]: run-time parameters that follow a client from server to server.
 //! - [`replies`]: which reply belongs to whom.
+//! - [`quota`]: maxima that pools share, and who gives up what for whom.
 //! - [`scheduler`]: who gets which server connection, and when to open or close one.
 //! - [`waits`]: how long clients waited for one.
 
@@ -12,6 +13,7 @@ mod error;
 pub mod known;
 pub mod parameters;
 pub mod prepared;
+pub mod quota;
 pub mod replies;
 pub mod scheduler;
 pub mod session;

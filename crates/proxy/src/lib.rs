@@ -19,5 +19,5 @@ pub use admin::{AdminConsole, AdminRole, BoxFuture};
 pub use error::ProxyError;
 pub use events::EventBuffer;
 pub use proxy::{Measures, Proxy};
-pub use settings::{AuthType, FindPool, PoolTarget, ProxySettings};
+pub use settings::{AuthType, FindPool, Maxima, PoolTarget, ProxySettings};
 pub use stream::{Handover, ServerAddress};

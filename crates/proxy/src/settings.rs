@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::PoolMode;
+use model::{PoolKey, PoolMode};
+use pooling::quota::Scope;
 use pooling::scheduler::Limits;
 use wire::auth::Secret;
 
+use crate::pool::PoolSetup;
 use crate::server::Upstream;
 use crate::stream::ServerAddress;
 
@@ -36,10 +38,33 @@ pub struct PoolTarget {
     pub user: String,
     /// Password there.
     pub password: Option<Secret>,
-    /// Server connections at most.
+    /// Server connections at most, the reserve aside.
     pub size: u32,
+    /// Server connections that are kept open.
+    pub min_size: u32,
+    /// Server connections of the reserve.
+    pub reserve_size: u32,
+    /// Age at which a server connection is closed when it is next free.
+    pub server_lifetime: Duration,
     /// When a server connection goes back to the pool.
     pub mode: PoolMode,
+    /// What it shares with others.
+    pub maxima: Maxima,
+    /// Whether the database is not configured by name.
+    pub on_demand: bool,
+}
+
+/// Connections at most, over all pools of a database or of a user; none is no bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Maxima {
+    /// Server connections of the database.
+    pub db_connections: Option<u32>,
+    /// Server connections that log in as the user.
+    pub user_connections: Option<u32>,
+    /// Clients of the database.
+    pub db_client_connections: Option<u32>,
+    /// Clients that have logged in as the user.
+    pub user_client_connections: Option<u32>,
 }
 
 /// Finds the pool for a database and a user, as the client names them; none if there is no such
@@ -55,6 +80,9 @@ pub struct ProxySettings {
     pub find_pool: FindPool,
     /// Databases that are configured by name.
     pub databases: Vec<String>,
+    /// Databases with the user that is known to use them: their pools are kept at `min_size` from
+    /// the start.
+    pub warm: Vec<PoolKey>,
     /// Users that may log in by password, and what it is checked against.
     pub users: HashMap<String, Secret>,
     /// How clients prove who they are.
@@ -73,8 +101,13 @@ pub struct ProxySettings {
     pub query_wait_timeout: Duration,
     /// How long a server connection may be idle.
     pub server_idle_timeout: Duration,
-    /// Age at which a server connection is closed when it is next free.
-    pub server_lifetime: Duration,
+    /// How long a client must wait before the reserve is used; none: it is not.
+    pub reserve_pool_timeout: Option<Duration>,
+    /// Whether server connections are used in turn.
+    pub server_round_robin: bool,
+    /// How long the pool of a database that is not configured by name may be without clients; none
+    /// is for ever.
+    pub autodb_idle_timeout: Option<Duration>,
     /// How long connecting and logging in to the server may take.
     pub server_connect_timeout: Duration,
     /// How long the upstream may be unreachable before clients in the queue are told.
@@ -86,18 +119,37 @@ pub struct ProxySettings {
 }
 
 impl ProxySettings {
-    pub(crate) fn limits(&self, size: u32) -> Limits {
-        Limits {
-            size,
-            max_waiting: self.max_wait_queue,
-            wait_timeout: self.query_wait_timeout,
-            idle_timeout: self.server_idle_timeout,
-            lifetime: self.server_lifetime,
-            login_retry: self.server_login_retry,
+    /// How a pool of this database is run.
+    pub(crate) fn pool_setup(&self, database: &Arc<str>, target: PoolTarget) -> PoolSetup {
+        let maxima = vec![
+            (Scope::Database(Arc::clone(database)), target.maxima.db_connections),
+            (Scope::User(target.user.as_str().into()), target.maxima.user_connections),
+        ];
+        PoolSetup {
+            mode: target.mode,
+            limits: self.limits(&target),
+            maxima,
+            unused_timeout: self.autodb_idle_timeout.filter(|_| target.on_demand),
+            upstream: self.upstream(target),
         }
     }
 
-    pub(crate) fn upstream(&self, target: PoolTarget) -> Upstream {
+    fn limits(&self, target: &PoolTarget) -> Limits {
+        Limits {
+            size: target.size,
+            min_size: target.min_size,
+            reserve_size: target.reserve_size,
+            reserve_timeout: self.reserve_pool_timeout,
+            max_waiting: self.max_wait_queue,
+            wait_timeout: self.query_wait_timeout,
+            idle_timeout: self.server_idle_timeout,
+            lifetime: target.server_lifetime,
+            login_retry: self.server_login_retry,
+            round_robin: self.server_round_robin,
+        }
+    }
+
+    fn upstream(&self, target: PoolTarget) -> Upstream {
         Upstream {
             address: target.address,
             database: target.database,

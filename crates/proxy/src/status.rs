@@ -39,7 +39,7 @@ impl Shared {
                 database: target.database,
                 pool_size: target.size,
                 mode: target.mode,
-                server_lifetime: settings.server_lifetime,
+                server_lifetime: target.server_lifetime,
                 servers: own
                     .iter()
                     .map(|pool| {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use proxy::{AuthType, FindPool, PoolTarget, ProxySettings, ServerAddress};
+use model::PoolKey;
+use proxy::{AuthType, FindPool, Maxima, PoolTarget, ProxySettings, ServerAddress};
 use wire::auth::Secret;
 
 use super::local_admin::LOCAL_ADMIN;
@@ -23,14 +24,28 @@ pub(super) fn of(settings: &Arc<Settings>, local_password: &str) -> ProxySetting
             database: pool.dbname,
             user: pool.user,
             password: pool.password.map(|password| Secret::parse(password.reveal())),
-            size: pool.pool_size.get(),
+            size: pool.limits.pool_size.get(),
+            min_size: pool.limits.min_pool_size,
+            reserve_size: pool.limits.reserve_pool_size,
+            server_lifetime: pool.limits.server_lifetime,
             mode: pool.pool_mode,
+            maxima: Maxima {
+                db_connections: pool.limits.max_db_connections,
+                user_connections: pool.limits.max_user_connections,
+                db_client_connections: pool.limits.max_db_client_connections,
+                user_client_connections: pool.limits.max_user_client_connections,
+            },
+            on_demand: pool.on_demand,
         })
     });
     let users = settings.users.iter().filter_map(|(name, user)| {
         let password = user.password.as_ref()?;
         Some((name.clone(), Secret::parse(password.reveal())))
     });
+    let key = |(database, user): (String, String)| PoolKey {
+        database: database.into(),
+        user: user.into(),
+    };
     let local = (LOCAL_ADMIN.to_owned(), Secret::Plain(local_password.to_owned()));
     let mut admin_users = settings.admin_users.clone();
     admin_users.push(LOCAL_ADMIN.to_owned());
@@ -38,6 +53,7 @@ pub(super) fn of(settings: &Arc<Settings>, local_password: &str) -> ProxySetting
         listen: settings.listen,
         find_pool,
         databases: settings.databases.keys().cloned().collect(),
+        warm: settings.warm_pools().into_iter().map(key).collect(),
         users: users.chain([local]).collect(),
         auth_type: match settings.auth_type {
             settings::AuthType::Trust => AuthType::Trust,
@@ -52,7 +68,9 @@ pub(super) fn of(settings: &Arc<Settings>, local_password: &str) -> ProxySetting
         max_prepared_statements: settings.max_prepared_statements.get() as usize,
         query_wait_timeout: settings.query_wait_timeout.unwrap_or(FOR_EVER),
         server_idle_timeout: settings.server_idle_timeout.unwrap_or(FOR_EVER),
-        server_lifetime: settings.server_lifetime,
+        reserve_pool_timeout: settings.reserve_pool_timeout,
+        server_round_robin: settings.server_round_robin,
+        autodb_idle_timeout: settings.autodb_idle_timeout,
         server_connect_timeout: settings.server_connect_timeout,
         server_login_retry: settings.server_login_retry,
         client_login_timeout: settings.client_login_timeout.unwrap_or(FOR_EVER),

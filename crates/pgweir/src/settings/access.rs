@@ -1,6 +1,7 @@
 //! Who may reach what: servers, databases, users, and how clients prove who they are.
 
 use super::database::{Database, User};
+use super::limits::{DatabaseLimits, UserLimits};
 use super::password::{Password, Secret};
 use super::problem::Origin;
 use super::resolve::Reader;
@@ -56,7 +57,8 @@ pub(super) fn users(reader: &mut Reader, settings: &mut Settings) {
             values::text(raw).and_then(|text| Password::parse(&text))
         });
         let pool_mode = reader.key((&path, section), "pool_mode", values::pool_mode);
-        settings.users.insert(name.clone(), User { password, pool_mode });
+        let limits = UserLimits::read(reader, (&path, section));
+        settings.users.insert(name.clone(), User { password, pool_mode, limits });
     }
     for upstream in &settings.upstreams {
         if let Some(name) = &upstream.user {
@@ -115,7 +117,7 @@ fn database(
     let dbname = reader.key(at, "dbname", values::text);
     let forced_user = reader.key(at, "user", values::text);
     let forced_password = reader.key(at, "password", values::text).map(Secret::new);
-    let pool_size = reader.key(at, "pool_size", values::count);
+    let limits = DatabaseLimits::read(reader, at);
     let pool_mode = reader.key(at, "pool_mode", values::pool_mode);
     if let (Some(value), false) =
         (section.values.get("password"), section.values.contains_key("user"))
@@ -139,7 +141,7 @@ fn database(
     };
     let port = port.or(inherited.map(|fallback| fallback.port)).unwrap_or(5432);
     let dbname = dbname.or_else(|| (name != "*").then(|| name.to_owned()));
-    Some(Database { host, port, dbname, forced_user, forced_password, pool_size, pool_mode })
+    Some(Database { host, port, dbname, forced_user, forced_password, limits, pool_mode })
 }
 
 pub(super) fn authentication(reader: &mut Reader, settings: &mut Settings) {
@@ -207,7 +209,7 @@ impl Database {
             dbname: upstream.dbname.clone(),
             forced_user: None,
             forced_password: None,
-            pool_size: None,
+            limits: DatabaseLimits::default(),
             pool_mode: None,
         }
     }

@@ -1,9 +1,8 @@
 //! Databases and users, and the one question that the data path asks of them.
 
-use std::num::NonZeroU32;
-
 use model::PoolMode;
 
+use super::limits::{DatabaseLimits, PoolLimits, UserLimits};
 use super::password::{Password, Secret};
 use super::used::Settings;
 
@@ -20,8 +19,8 @@ pub struct Database {
     pub forced_user: Option<String>,
     /// Password of `forced_user`.
     pub forced_password: Option<Secret>,
-    /// Server connections a pool may have, where not `default_pool_size`.
-    pub pool_size: Option<NonZeroU32>,
+    /// Sizes and maxima of its pools.
+    pub limits: DatabaseLimits,
     /// Mode of its pools, where not `pool_mode`.
     pub pool_mode: Option<PoolMode>,
 }
@@ -33,6 +32,8 @@ pub struct User {
     pub password: Option<Password>,
     /// Mode of this user's pools, before that of the database.
     pub pool_mode: Option<PoolMode>,
+    /// Sizes and maxima of this user's pools.
+    pub limits: UserLimits,
 }
 
 /// All that a pool of server connections needs.
@@ -48,8 +49,10 @@ pub struct PoolSettings {
     pub user: String,
     /// What to log in with; none where the server should not ask.
     pub password: Option<Password>,
-    /// Server connections allowed.
-    pub pool_size: NonZeroU32,
+    /// Sizes and maxima.
+    pub limits: PoolLimits,
+    /// Whether the database is not configured by name.
+    pub on_demand: bool,
     /// When a server connection goes back to the pool.
     pub pool_mode: PoolMode,
 }
@@ -72,7 +75,8 @@ impl Settings {
             dbname: found.dbname.clone().unwrap_or_else(|| database.to_owned()),
             user: user_there.to_owned(),
             password,
-            pool_size: found.pool_size.unwrap_or(self.default_pool_size),
+            limits: self.limits(&found.limits, user, user_there),
+            on_demand: !self.databases.contains_key(database),
             pool_mode: account
                 .and_then(|user| user.pool_mode)
                 .or(found.pool_mode)

@@ -8,6 +8,7 @@ mod access;
 mod database;
 mod describe;
 mod file;
+mod limits;
 mod manual;
 mod names;
 mod password;
@@ -20,6 +21,7 @@ mod values;
 mod written;
 
 pub use database::{Database, PoolSettings, User};
+pub use limits::{DatabaseLimits, PoolLimits, UserLimits};
 pub use manual::{markdown, plain_text};
 pub use password::{Password, Secret};
 pub use problem::{Origin, Problem, SettingsError};

@@ -11,11 +11,6 @@ const PGBOUNCER: &[(&str, &str)] = &[
     ("logfile", "the log goes to standard error"),
     ("pidfile", "no such file is written; leave it to the service manager"),
     ("unix_socket_dir", "Unix sockets are not offered yet"),
-    ("min_pool_size", "it is not offered yet"),
-    ("reserve_pool_size", "it is not offered yet"),
-    ("reserve_pool_timeout", "it is not offered yet"),
-    ("max_db_connections", "it is not offered yet; each pool is bounded by pool_size"),
-    ("max_user_connections", "it is not offered yet; each pool is bounded by pool_size"),
     ("query_timeout", "it is not offered yet; statement_timeout does it on the server"),
     ("client_idle_timeout", "it is not offered yet"),
     (
@@ -25,7 +20,24 @@ const PGBOUNCER: &[(&str, &str)] = &[
     ),
     ("transaction_timeout", "it is not offered yet"),
     ("server_reset_query", "it is not needed: server connections are always given back clean"),
-    ("server_check_query", "it is not needed: dead server connections are noticed"),
+    (
+        "server_check_query",
+        "it is not needed: whether a server connection is still there is looked at, without a \
+         query, each time before it is used",
+    ),
+    (
+        "server_check_delay",
+        "it is not needed: whether a server connection is still there is looked at, without a \
+         query, each time before it is used",
+    ),
+    (
+        "server_reset_query_always",
+        "it is not needed: server connections are always given back clean",
+    ),
+    (
+        "server_fast_close",
+        "it is not offered; connections to an old address end with their clients",
+    ),
     ("ignore_startup_parameters", "it is not needed: startup parameters are carried"),
     ("client_tls_sslmode", "TLS is not offered yet"),
     ("server_tls_sslmode", "TLS is not offered yet"),

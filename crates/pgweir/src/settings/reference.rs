@@ -42,6 +42,7 @@ pub struct KeyReference {
 
 const ADDRESS: &str = "address:port";
 const COUNT: &str = "number ≥ 1";
+const NUMBER: &str = "number";
 const LIMIT: &str = "number, 0: none";
 const DURATION: &str = "duration";
 const TIMEOUT: &str = "duration, 0: none";
@@ -124,6 +125,55 @@ pub const REFERENCE: &[SettingReference] = &[
         "Server connections that a pool may have. There is one pool for each database and user.",
     ),
     setting(
+        "min_pool_size",
+        NUMBER,
+        Value("0"),
+        "Server connections that a pool keeps open even if nobody wants them, so that load that \
+         comes back finds them; never more than its size. Kept in pools that have clients, and from \
+         the start in those whose user is known: databases with a `user`, and URLs that name both.",
+    ),
+    setting(
+        "reserve_pool_size",
+        NUMBER,
+        Value("0"),
+        "Server connections that a pool may have beyond its size for clients that have waited for \
+         `reserve_pool_timeout`.",
+    ),
+    setting(
+        "reserve_pool_timeout",
+        "duration, 0: no reserve",
+        Value("5s"),
+        "How long a client must have waited before the reserve is used. A connection of the reserve \
+         that was idle for so long is closed again.",
+    ),
+    setting(
+        "max_db_connections",
+        LIMIT,
+        Value("0"),
+        "Server connections that all pools of a database may have together. When they are all in \
+         use, a pool that needs one gets one that is idle in another pool, or the next that comes \
+         free in a pool that has more.",
+    ),
+    setting(
+        "max_user_connections",
+        LIMIT,
+        Value("0"),
+        "Server connections that all pools of a user may have together: the user that they log in \
+         as. Shared like `max_db_connections`.",
+    ),
+    setting(
+        "max_db_client_connections",
+        LIMIT,
+        Value("0"),
+        "Clients that may be connected to a database; further ones are refused.",
+    ),
+    setting(
+        "max_user_client_connections",
+        LIMIT,
+        Value("0"),
+        "Clients that may be connected as the same user; further ones are refused.",
+    ),
+    setting(
         "max_client_conn",
         COUNT,
         Value("10000"),
@@ -157,7 +207,23 @@ pub const REFERENCE: &[SettingReference] = &[
         "server_lifetime",
         DURATION,
         Value("3600s"),
-        "A server connection older than this is closed when it is free. 0 uses each once.",
+        "A server connection older than this is closed when it is free. Each has between 80 % of \
+         this time and all of it, by chance, so that those opened together are not closed together. \
+         0 uses each once.",
+    ),
+    setting(
+        "server_round_robin",
+        "true, false",
+        Value("false"),
+        "Gives out the server connection that was idle for longest. Without it a client gets the one \
+         that it had last, or the one used last, so that a pool too large shrinks.",
+    ),
+    setting(
+        "autodb_idle_timeout",
+        TIMEOUT,
+        Value("3600s"),
+        "The pool of a database that is not configured by name is closed when it was without \
+         clients for so long.",
     ),
     setting(
         "server_connect_timeout",
@@ -169,7 +235,8 @@ pub const REFERENCE: &[SettingReference] = &[
         "server_login_retry",
         DURATION,
         Value("15s"),
-        "Pause before the next try when connecting or logging in to the server failed.",
+        "How long clients wait for a server that was there and cannot be reached, before they are \
+         told. It is tried again all the while, after pauses that grow from 50 ms to 1 s.",
     ),
     setting(
         "client_login_timeout",
@@ -262,6 +329,36 @@ pub const DATABASE_KEYS: &[KeyReference] = &[
         what: "Server connections that a pool of this database may have.",
     },
     KeyReference {
+        name: "min_pool_size",
+        kind: NUMBER,
+        default: "`min_pool_size`",
+        what: "Server connections that a pool of this database keeps open.",
+    },
+    KeyReference {
+        name: "reserve_pool_size",
+        kind: NUMBER,
+        default: "`reserve_pool_size`",
+        what: "Server connections of the reserve of a pool of this database.",
+    },
+    KeyReference {
+        name: "server_lifetime",
+        kind: DURATION,
+        default: "`server_lifetime`",
+        what: "Age at which server connections of this database are closed.",
+    },
+    KeyReference {
+        name: "max_db_connections",
+        kind: LIMIT,
+        default: "`max_db_connections`",
+        what: "Server connections that all pools of this database may have together.",
+    },
+    KeyReference {
+        name: "max_db_client_connections",
+        kind: LIMIT,
+        default: "`max_db_client_connections`",
+        what: "Clients that may be connected to this database.",
+    },
+    KeyReference {
         name: "pool_mode",
         kind: "transaction, session",
         default: "`pool_mode`",
@@ -284,6 +381,30 @@ pub const USER_KEYS: &[KeyReference] = &[
         kind: "transaction, session",
         default: "that of the database",
         what: "Mode of this user's pools.",
+    },
+    KeyReference {
+        name: "pool_size",
+        kind: COUNT,
+        default: "that of the database",
+        what: "Server connections that a pool of this user may have.",
+    },
+    KeyReference {
+        name: "reserve_pool_size",
+        kind: NUMBER,
+        default: "that of the database",
+        what: "Server connections of the reserve of a pool of this user.",
+    },
+    KeyReference {
+        name: "max_user_connections",
+        kind: LIMIT,
+        default: "`max_user_connections`",
+        what: "Server connections that log in as this user, over all pools.",
+    },
+    KeyReference {
+        name: "max_user_client_connections",
+        kind: LIMIT,
+        default: "`max_user_client_connections`",
+        what: "Clients that may be connected as this user.",
     },
 ];
 

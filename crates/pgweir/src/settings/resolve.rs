@@ -109,12 +109,15 @@ impl Reader {
         self.set(&mut settings.stats_users, "stats_users", values::list);
         self.set(&mut settings.pool_mode, "pool_mode", values::pool_mode);
         self.set(&mut settings.default_pool_size, "default_pool_size", values::count);
+        self.pool_limits(settings);
         self.set(&mut settings.max_client_conn, "max_client_conn", values::count);
         self.set(&mut settings.max_wait_queue, "max_wait_queue", values::limit);
         self.set(&mut settings.max_prepared_statements, "max_prepared_statements", values::count);
         self.set(&mut settings.query_wait_timeout, "query_wait_timeout", values::timeout);
         self.set(&mut settings.server_idle_timeout, "server_idle_timeout", values::timeout);
         self.set(&mut settings.server_lifetime, "server_lifetime", values::duration);
+        self.set(&mut settings.server_round_robin, "server_round_robin", values::boolean);
+        self.set(&mut settings.autodb_idle_timeout, "autodb_idle_timeout", values::timeout);
         self.set(
             &mut settings.server_connect_timeout,
             "server_connect_timeout",
@@ -130,6 +133,20 @@ impl Reader {
         self.set(&mut settings.catalog_password, "catalog_password", secret);
         self.set(&mut settings.log_format, "log_format", values::log_format);
         self.set(&mut settings.log_level, "log_level", values::log_level);
+    }
+
+    fn pool_limits(&mut self, settings: &mut Settings) {
+        self.set(&mut settings.min_pool_size, "min_pool_size", values::number);
+        self.set(&mut settings.reserve_pool_size, "reserve_pool_size", values::number);
+        self.set(&mut settings.reserve_pool_timeout, "reserve_pool_timeout", values::timeout);
+        for (field, name) in [
+            (&mut settings.max_db_connections, "max_db_connections"),
+            (&mut settings.max_user_connections, "max_user_connections"),
+            (&mut settings.max_db_client_connections, "max_db_client_connections"),
+            (&mut settings.max_user_client_connections, "max_user_client_connections"),
+        ] {
+            self.set(field, name, values::limit);
+        }
     }
 
     /// What only shows in the whole.

@@ -40,6 +40,20 @@ pub struct Settings {
     pub pool_mode: PoolMode,
     /// Server connections a pool may have where the database does not say otherwise.
     pub default_pool_size: NonZeroU32,
+    /// Server connections kept open in a pool where the database does not say otherwise.
+    pub min_pool_size: u32,
+    /// Server connections of the reserve where neither user nor database says otherwise.
+    pub reserve_pool_size: u32,
+    /// How long a client must wait before the reserve is used; none: it is not.
+    pub reserve_pool_timeout: Option<Duration>,
+    /// Server connections of a database where it does not say otherwise; none is no limit.
+    pub max_db_connections: Option<NonZeroU32>,
+    /// Server connections of a user where it does not say otherwise; none is no limit.
+    pub max_user_connections: Option<NonZeroU32>,
+    /// Clients of a database where it does not say otherwise; none is no limit.
+    pub max_db_client_connections: Option<NonZeroU32>,
+    /// Clients of a user where it does not say otherwise; none is no limit.
+    pub max_user_client_connections: Option<NonZeroU32>,
     /// Client connections in all.
     pub max_client_conn: NonZeroU32,
     /// Clients in the queue of one pool; none is no limit.
@@ -52,9 +66,14 @@ pub struct Settings {
     pub server_idle_timeout: Option<Duration>,
     /// Age at which a server connection is closed when it is next free; zero uses each once.
     pub server_lifetime: Duration,
+    /// Whether server connections are used in turn.
+    pub server_round_robin: bool,
+    /// How long the pool of a database that is not configured by name may be without clients; none
+    /// is for ever.
+    pub autodb_idle_timeout: Option<Duration>,
     /// How long connecting and logging in to the server may take.
     pub server_connect_timeout: Duration,
-    /// Pause after a failed login to the server.
+    /// How long the server may be out of reach before waiting clients are told.
     pub server_login_retry: Duration,
     /// How long a client may take to log in; none is for ever.
     pub client_login_timeout: Option<Duration>,
@@ -98,6 +117,13 @@ impl Default for Settings {
             stats_users: Vec::new(),
             pool_mode: PoolMode::Transaction,
             default_pool_size: non_zero(20),
+            min_pool_size: 0,
+            reserve_pool_size: 0,
+            reserve_pool_timeout: Some(Duration::from_secs(5)),
+            max_db_connections: None,
+            max_user_connections: None,
+            max_db_client_connections: None,
+            max_user_client_connections: None,
             // PgBouncer's 100 is what most of its users run into first.
             max_client_conn: non_zero(10_000),
             max_wait_queue: None,
@@ -105,6 +131,8 @@ impl Default for Settings {
             query_wait_timeout: Some(Duration::from_secs(120)),
             server_idle_timeout: Some(Duration::from_secs(600)),
             server_lifetime: Duration::from_secs(3600),
+            server_round_robin: false,
+            autodb_idle_timeout: Some(Duration::from_secs(3600)),
             server_connect_timeout: Duration::from_secs(15),
             server_login_retry: Duration::from_secs(15),
             client_login_timeout: Some(Duration::from_secs(60)),

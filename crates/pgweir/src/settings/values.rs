@@ -164,6 +164,11 @@ pub(crate) fn count(raw: &Raw) -> Checked<NonZeroU32> {
     NonZeroU32::new(number).ok_or_else(|| "must be at least 1".to_owned())
 }
 
+/// A count, or none at all.
+pub(crate) fn number(raw: &Raw) -> Checked<u32> {
+    whole(raw, 0, 1_000_000)
+}
+
 /// A limit; 0 is none.
 pub(crate) fn limit(raw: &Raw) -> Checked<Option<NonZeroU32>> {
     whole(raw, 0, 1_000_000).map(NonZeroU32::new)

@@ -39,10 +39,11 @@ enum Action {
     Wait(u16),
     Pause,
     Resume,
-    Limits {
-        size: u32,
-        max_waiting: Option<usize>,
-    },
+    Limits(Limits),
+    /// Other pools want so many connections.
+    GiveUp(u32),
+    /// It is kept at its minimum from now on, or not any more.
+    Warm(bool),
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -58,18 +59,38 @@ fn action() -> impl Strategy<Value = Action> {
         6 => (0..2_500_u16).prop_map(Action::Wait),
         1 => Just(Action::Pause),
         2 => Just(Action::Resume),
-        1 => (1..6_u32, prop::option::of(0..6_usize))
-            .prop_map(|(size, max_waiting)| Action::Limits { size, max_waiting }),
+        1 => any_limits().prop_map(Action::Limits),
+        1 => (0..3_u32).prop_map(Action::GiveUp),
+        1 => any::<bool>().prop_map(Action::Warm),
     ]
+}
+
+fn any_limits() -> impl Strategy<Value = Limits> {
+    let max_waiting = prop::option::of(0..6_usize);
+    let timeout = prop::option::of(Just(Duration::from_secs(1)));
+    (1..6_u32, 0..4_u32, 0..3_u32, timeout, max_waiting, any::<bool>()).prop_map(
+        |(size, min_size, reserve_size, reserve_timeout, max_waiting, round_robin)| Limits {
+            min_size,
+            reserve_size,
+            reserve_timeout,
+            round_robin,
+            ..limits(size, max_waiting)
+        },
+    )
 }
 
 fn limits(size: u32, max_waiting: Option<usize>) -> Limits {
     Limits {
         size,
+        min_size: 0,
+        reserve_size: 0,
+        reserve_timeout: None,
+        round_robin: false,
         max_waiting,
         wait_timeout: Duration::from_secs(3),
         idle_timeout: Duration::from_secs(4),
-        lifetime: Duration::from_secs(9),
+        // No time of a test falls on the end of a lifetime, whatever its jitter.
+        lifetime: Duration::from_micros(9_000_500),
         login_retry: Duration::from_secs(2),
     }
 }
@@ -86,7 +107,9 @@ fn apply(pool: &mut ModelPool, action: Action) {
         Action::Wait(ms) => pool.wait(Duration::from_millis(ms.into())),
         Action::Pause => pool.pause(),
         Action::Resume => pool.resume(),
-        Action::Limits { size, max_waiting } => pool.set_limits(limits(size, max_waiting)),
+        Action::Limits(limits) => pool.set_limits(limits),
+        Action::GiveUp(number) => pool.give_up(number),
+        Action::Warm(warm) => pool.set_warm(warm),
     }
     pool.open_due();
     pool.check();
@@ -95,10 +118,10 @@ fn apply(pool: &mut ModelPool, action: Action) {
 proptest! {
     #[test]
     fn the_scheduler_does_what_the_model_does(
-        size in 1..6_u32,
+        limits in any_limits(),
         actions in prop::collection::vec(action(), 1..120),
     ) {
-        let mut pool = ModelPool::new(limits(size, None));
+        let mut pool = ModelPool::new(limits);
         for action in actions {
             apply(&mut pool, action);
         }
@@ -146,4 +169,60 @@ fn a_connection_is_idle_exactly_as_long_as_it_may_be() {
     assert_eq!(pool.idle(), 1);
     apply(&mut pool, Action::Wait(1));
     assert_eq!(pool.idle(), 0);
+}
+
+#[test]
+fn the_reserve_is_used_by_those_that_have_waited_and_then_closed() {
+    let reserve = Limits {
+        reserve_size: 2,
+        reserve_timeout: Some(Duration::from_secs(1)),
+        ..limits(1, None)
+    };
+    let mut pool = ModelPool::new(reserve);
+    for _ in 0..4 {
+        apply(&mut pool, Action::Request { prefers: None, dead: 0 });
+        apply(&mut pool, Action::Connected);
+    }
+    apply(&mut pool, Action::Wait(999));
+    assert_eq!((pool.connecting(), pool.waiting()), (0, 3));
+    apply(&mut pool, Action::Wait(1));
+    assert_eq!(pool.connecting(), 2, "two of the reserve, for three that wait");
+    apply(&mut pool, Action::Connected);
+    apply(&mut pool, Action::Connected);
+    assert_eq!(pool.waiting(), 1);
+    for _ in 0..4 {
+        apply(&mut pool, Action::Free(0));
+    }
+    assert_eq!((pool.idle(), pool.waiting()), (3, 0));
+    apply(&mut pool, Action::Wait(1_000));
+    assert_eq!(pool.idle(), 1, "what is in reserve goes");
+}
+
+#[test]
+fn a_warm_pool_stays_at_its_minimum() {
+    let mut pool = ModelPool::new(Limits { min_size: 2, ..limits(3, None) });
+    apply(&mut pool, Action::Wait(0));
+    assert_eq!(pool.connecting(), 0, "nobody is there");
+    apply(&mut pool, Action::Warm(true));
+    assert_eq!(pool.connecting(), 2);
+    apply(&mut pool, Action::Connected);
+    apply(&mut pool, Action::Connected);
+    apply(&mut pool, Action::Wait(4_000));
+    assert_eq!(pool.idle(), 2, "idle for long, but kept");
+    apply(&mut pool, Action::IdleDied(0));
+    apply(&mut pool, Action::Close(0));
+    assert_eq!(pool.connecting(), 1, "replaced");
+}
+
+#[test]
+fn connections_opened_together_are_closed_apart() {
+    use pgweir_pooling::scheduler::Age;
+    let (now, lifetime) = (std::time::Instant::now(), Duration::from_secs(100));
+    let over = |random: f64, seconds: u64| {
+        Age::new(now, random).is_over(lifetime, now + Duration::from_secs(seconds))
+    };
+    assert!(!over(0.0, 99) && over(0.0, 100), "never more than the lifetime");
+    assert!(!over(0.5, 89) && over(0.5, 91));
+    assert!(!over(1.0, 79) && over(1.0, 81), "never less than four fifths");
+    assert!(Age::new(now, 0.3).is_over(Duration::ZERO, now), "0 uses each once");
 }

@@ -4,13 +4,26 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use model::ServerId;
-use pgweir_pooling::scheduler::{Freed, Limits, Refusal, Request, Scheduler, WaiterId};
+use pgweir_pooling::scheduler::{Age, Freed, Limits, Refusal, Request, Scheduler, WaiterId};
 
 #[derive(Clone, Copy, Debug)]
 struct Server {
     id: ServerId,
     opened: Instant,
+    /// The part of its lifetime left out by chance, in percent of what chance may take.
+    jitter: u32,
     idle_since: Instant,
+}
+
+impl Server {
+    fn age(&self) -> Age {
+        Age::new(self.opened, f64::from(self.jitter) / 100.0)
+    }
+
+    /// A fifth of the lifetime is left to chance.
+    fn is_old(&self, lifetime: Duration, now: Instant) -> bool {
+        now - self.opened >= lifetime - lifetime / 5 * self.jitter / 100
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +44,9 @@ pub(crate) struct ModelPool {
     connecting: u32,
     queue: VecDeque<(WaiterId, Instant)>,
     paused: bool,
+    warm: bool,
+    /// Connections that other pools want.
+    owed: u32,
     ever_connected: bool,
     outage: Option<Outage>,
     next_waiter: u64,
@@ -48,6 +64,8 @@ impl ModelPool {
             connecting: 0,
             queue: VecDeque::new(),
             paused: false,
+            warm: false,
+            owed: 0,
             ever_connected: false,
             outage: None,
             next_waiter: 0,
@@ -87,7 +105,11 @@ impl ModelPool {
             Request::Granted(server) => {
                 assert!(!self.paused && self.queue.is_empty(), "granted past PAUSE or the queue");
                 let preferred = self.idle.iter().find(|idle| Some(idle.id) == prefer);
-                let due = preferred.or(self.idle.last()).map(|idle| idle.id);
+                let due = match self.limits.round_robin {
+                    true => self.idle.first(),
+                    false => preferred.or(self.idle.last()),
+                };
+                let due = due.map(|idle| idle.id);
                 assert_eq!(Some(server), due, "neither the preferred nor the latest used");
                 self.take_out(server);
                 self.find_alive(waiter, server, dead);
@@ -142,23 +164,49 @@ impl ModelPool {
         self.queue.retain(|(id, _)| *id != waiter);
     }
 
+    /// Clients that have waited long enough for the reserve.
+    fn patient(&self) -> u32 {
+        let timeout = self.limits.reserve_timeout.unwrap_or(Duration::MAX);
+        let patient = self.queue.iter().filter(|(_, since)| self.now - *since >= timeout);
+        u32::try_from(patient.count()).unwrap()
+    }
+
     pub(crate) fn open_due(&mut self) {
         let before = self.connecting;
-        let due = self.scheduler.connects_due(self.now);
-        self.connecting += due;
-        if due > 0 {
-            assert!(self.total() <= self.limits.size, "more connections than the pool's size");
-            assert!(!self.paused);
-            assert!(self.connecting as usize <= self.queue.len(), "more than are waited for");
+        let due = self.scheduler.connects_due(self.warm, self.now);
+        let number = due.for_queue + due.to_keep_warm;
+        self.scheduler.begin_connects(number);
+        self.connecting += number;
+        if due.for_queue > 0 {
+            let most = self.limits.size_with_reserve();
+            assert!(self.total() <= most, "more connections than the pool's size");
+            let beyond = self.total().saturating_sub(self.limits.size).min(due.for_queue);
+            assert!(beyond <= self.patient(), "the reserve is used too early");
+            assert!(before + due.for_queue <= u32::try_from(self.queue.len()).unwrap());
         }
+        if due.to_keep_warm > 0 {
+            assert!(self.warm && self.total() <= self.limits.min_size.min(self.limits.size));
+        }
+        assert!(number == 0 || !self.paused);
         if let Some(outage) = self.outage {
-            assert!(due <= 1 && (due == 0 || before == 0), "one attempt at a time");
-            assert!(due == 0 || self.now >= outage.next_attempt, "without a pause");
+            assert!(number <= 1 && (number == 0 || before == 0), "one attempt at a time");
+            assert!(number == 0 || self.now >= outage.next_attempt, "without a pause");
             let room = self.total() < self.limits.size && !self.paused && !self.queue.is_empty();
             let idle = room && self.connecting == 0;
             assert!(!idle || self.now < outage.next_attempt, "it does not try again");
-        } else if !self.paused && self.total() < self.limits.size {
-            assert!(self.connecting as usize >= self.queue.len().min(8), "nobody connects");
+        } else if !self.paused {
+            if self.total() < self.limits.size {
+                assert!(self.connecting as usize >= self.queue.len().min(8), "nobody connects");
+            } else if self.total() < self.limits.size_with_reserve() {
+                // Who could not be served by a dead connection has been put first, anew.
+                let first = self.queue.iter().take(self.limits.reserve_size as usize);
+                let timeout = self.limits.reserve_timeout.unwrap_or(Duration::MAX);
+                let due = first.filter(|(_, since)| self.now - *since >= timeout).count();
+                assert!(self.connecting as usize >= due.min(8), "the reserve is not used");
+            }
+            let least = self.limits.min_size.min(self.limits.size);
+            let warm = !self.warm || self.total() >= least || self.connecting >= 8;
+            assert!(warm, "the pool is not kept warm");
         }
     }
 
@@ -172,7 +220,8 @@ impl ModelPool {
         self.outage = None;
         let id = ServerId(self.next_server);
         self.next_server += 1;
-        self.out.push(Server { id, opened: self.now, idle_since: self.now });
+        let jitter = u32::try_from(id.0 * 37 % 101).unwrap();
+        self.out.push(Server { id, opened: self.now, jitter, idle_since: self.now });
         self.free(self.out.len() - 1);
     }
 
@@ -203,26 +252,30 @@ impl ModelPool {
 
     pub(crate) fn free(&mut self, which: usize) {
         let Some(server) = self.out.get(which % self.out.len().max(1)).copied() else { return };
-        let too_old = self.now - server.opened >= self.limits.lifetime;
-        let too_many = self.total() > self.limits.size;
+        let too_old = server.is_old(self.limits.lifetime, self.now);
+        let too_many = self.total() > self.limits.size_with_reserve();
+        let owed = self.owed > 0;
         if let Some(outage) = &mut self.outage {
             // The connections that there are work.
             outage.since = self.now;
         }
-        match self.scheduler.freed(server.id, server.opened, self.now) {
+        match self.scheduler.freed(server.id, server.age(), self.now) {
             Freed::To(waiter) => {
-                assert!(!self.paused && !too_old && !too_many);
+                assert!(!self.paused && !too_old && !too_many && !owed);
                 let first = self.queue.pop_front().map(|(id, _)| id);
                 assert_eq!(Some(waiter), first, "not the first in the queue");
             }
             Freed::Idle => {
                 assert!(self.paused || self.queue.is_empty(), "idle while somebody waits");
-                assert!(!too_old && !too_many);
+                assert!(!too_old && !too_many && !owed);
                 self.out.retain(|out| out.id != server.id);
                 self.idle.push(Server { idle_since: self.now, ..server });
             }
             // It stays out until it is closed.
-            Freed::Close => assert!(too_old || too_many),
+            Freed::Close => {
+                assert!(too_old || too_many || owed);
+                self.owed = self.owed.saturating_sub(1);
+            }
         }
     }
 
@@ -243,24 +296,42 @@ impl ModelPool {
         self.out.push(server);
     }
 
+    /// Other pools want so many.
+    pub(crate) fn give_up(&mut self, number: u32) {
+        let close = self.scheduler.give_up(number);
+        let due = self.idle.len().min(number as usize);
+        let given: Vec<_> = self.idle.drain(..due).collect();
+        assert_eq!(close, given.iter().map(|server| server.id).collect::<Vec<_>>());
+        self.out.extend(given);
+        self.owed = number - u32::try_from(due).unwrap();
+    }
+
+    pub(crate) fn set_warm(&mut self, warm: bool) {
+        self.warm = warm;
+    }
+
     pub(crate) fn wait(&mut self, length: Duration) {
         self.now += length;
-        let due = self.scheduler.tick(self.now);
-        let mut surplus = self.total().saturating_sub(self.limits.size);
+        let due = self.scheduler.tick(self.warm, self.now);
+        let limits = self.limits;
+        let least = if self.warm { limits.min_size.min(limits.size) } else { 0 };
+        let mut left = self.total();
         for server in std::mem::take(&mut self.idle) {
-            let old = self.now - server.opened >= self.limits.lifetime
-                || self.now - server.idle_since >= self.limits.idle_timeout;
-            let closed = due.close.contains(&server.id);
-            if closed {
-                assert!(old || surplus > 0, "closed without need");
-                surplus = surplus.saturating_sub(1);
+            let idle_for = self.now - server.idle_since;
+            let too_many = left > limits.size_with_reserve();
+            let reserve = left > limits.size
+                && limits.reserve_timeout.is_none_or(|timeout| idle_for >= timeout);
+            let unused = left > least && idle_for >= limits.idle_timeout;
+            let due_to_close =
+                too_many || reserve || unused || server.is_old(limits.lifetime, self.now);
+            assert_eq!(due.close.contains(&server.id), due_to_close, "{server:?}");
+            if due_to_close {
+                left -= 1;
                 self.out.push(server);
             } else {
-                assert!(!old, "kept beyond its time");
                 self.idle.push(server);
             }
         }
-        assert!(surplus == 0 || self.idle.is_empty(), "surplus connections are kept");
         let timeout = self.limits.wait_timeout;
         let mut late = Vec::new();
         self.queue.retain(|(id, since)| {
@@ -318,6 +389,7 @@ impl ModelPool {
 
     /// Lets the world be well until everybody has an answer.
     pub(crate) fn finish(&mut self) {
+        self.give_up(0);
         self.resume();
         let mut rounds = 0;
         while !self.queue.is_empty() {
@@ -342,6 +414,6 @@ impl ModelPool {
         }
         self.wait(Duration::ZERO);
         self.close_all();
-        assert!(self.total() <= self.limits.size);
+        assert!(self.total() <= self.limits.size_with_reserve());
     }
 }

@@ -13,7 +13,7 @@ use wire::startup::{self, ProtocolVersion, StartupParameters, StartupRequest};
 
 use super::registry::{CancelAction, ClientShared};
 use super::task::ClientTask;
-use super::welcome;
+use super::{seat, welcome};
 use crate::admin::AdminRole;
 use crate::buffer::ReadBuffer;
 use crate::error::ProxyError;
@@ -228,6 +228,7 @@ async fn client(
         let error = ErrorFields::fatal("3D000", format!("no such database: {}", request.database));
         return Err(ProxyError::Refused(Box::new(error)));
     };
+    let seat = seat::take(shared, settings, &key)?;
     let id = ClientId(shared.next_client.fetch_add(1, Ordering::Relaxed));
     let options = startup::parse_options(request.options.as_deref().unwrap_or_default())?;
     // What is given by name outranks what is given in options (process_startup_options).
@@ -252,7 +253,7 @@ async fn client(
     backend::write_backend_key(&mut out, client.process_id(), &key_bytes);
     backend::write_ready(&mut out, TransactionStatus::Idle);
     let labels = Labels { database: key.database, user: key.user, application };
-    let task = ClientTask::new(Arc::clone(shared), client, labels, parameters);
+    let task = ClientTask::new(Arc::clone(shared), client, labels, parameters, seat);
     talk.send(&out).await?;
     Ok(task)
 }

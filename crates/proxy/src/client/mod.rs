@@ -4,6 +4,7 @@ mod auth;
 mod login;
 mod registry;
 mod relay;
+mod seat;
 mod task;
 mod unleased;
 mod welcome;

@@ -17,7 +17,7 @@ use super::relay::Relay;
 use super::unleased::{Idle, Wanted};
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::pool::Lease;
-use crate::proxy::Shared;
+use crate::proxy::{Seat, Shared};
 use crate::server::{Running, ServerConnection};
 use crate::stream::Stream;
 
@@ -71,6 +71,8 @@ pub(super) struct ClientTask {
     pinned: Option<&'static str>,
     pub(super) last_server: Option<ServerId>,
     since: Instant,
+    /// Held as long as the client is there.
+    _seat: Seat,
 }
 
 impl ClientTask {
@@ -79,6 +81,7 @@ impl ClientTask {
         client: ClientShared,
         labels: Labels,
         parameters: ClientParameters,
+        seat: Seat,
     ) -> Self {
         let now = Instant::now();
         let label = shared.measures.labels.intern(labels.clone());
@@ -103,6 +106,7 @@ impl ClientTask {
             pinned: None,
             last_server: None,
             since: now,
+            _seat: seat,
         }
     }
 

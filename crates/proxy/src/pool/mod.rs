@@ -4,24 +4,26 @@
 mod lease;
 mod opening;
 mod refusal;
+mod shares;
 mod status;
 mod upkeep;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use model::{ClientId, PoolKey, PoolMode, ServerId};
 use parking_lot::Mutex;
 use pooling::known::KnownStatements;
+use pooling::quota::{Maximum, MemberId};
 use pooling::scheduler::{Freed, Limits, Request, Scheduler, WaiterId};
 use pooling::waits::Waits;
 use tokio::sync::oneshot;
 use wire::error_response::ErrorFields;
 
 pub(crate) use lease::Lease;
-use refusal::refused;
+pub(crate) use shares::Shares;
 
 use crate::events::EventBuffer;
 use crate::server::{ServerConnection, Upstream};
@@ -48,7 +50,7 @@ pub(crate) struct Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.pool.give_up(self.waiter);
+        self.pool.leave_queue(self.waiter);
         // A connection that was granted in this very moment goes to the next in the queue.
         self.grant.close();
         if let Ok(Ok(lease)) = self.grant.try_recv() {
@@ -78,10 +80,26 @@ pub(crate) struct Pool {
     pub(crate) counters: Counters,
     /// Statements that its servers have parsed.
     pub(crate) known: Arc<KnownStatements>,
+    /// Whether it is kept at its minimum even without clients.
+    keep_warm: AtomicBool,
     next_waiter: AtomicU64,
     next_server: Arc<AtomicU64>,
     events: Arc<EventBuffer>,
+    shares: Arc<Shares>,
+    member: MemberId,
     inner: Mutex<Inner>,
+}
+
+/// How a pool is run.
+#[derive(Debug)]
+pub(crate) struct PoolSetup {
+    pub(crate) upstream: Upstream,
+    pub(crate) mode: PoolMode,
+    pub(crate) limits: Limits,
+    /// What it shares with other pools.
+    pub(crate) maxima: Vec<Maximum>,
+    /// How long it may be without clients; none is for ever.
+    pub(crate) unused_timeout: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -96,6 +114,11 @@ struct Inner {
     out: HashMap<ServerId, status::Out>,
     waiters: HashMap<WaiterId, Waiting>,
     waits: Waits,
+    /// Whether the pool has asked for connections that it has not got yet.
+    asks: bool,
+    unused_timeout: Option<Duration>,
+    /// Since when it has no clients, as far as was noticed.
+    unused_since: Option<Instant>,
     last_failure: Option<ErrorFields>,
     /// What a server reported at login, for clients that log in.
     welcome: Option<Arc<[(String, String)]>>,
@@ -117,36 +140,43 @@ struct Waiting {
 impl Pool {
     pub(crate) fn new(
         key: PoolKey,
-        upstream: Upstream,
-        mode: PoolMode,
-        limits: Limits,
+        setup: PoolSetup,
         events: Arc<EventBuffer>,
+        shares: Arc<Shares>,
         next_server: Arc<AtomicU64>,
     ) -> Arc<Self> {
         let inner = Inner {
-            scheduler: Scheduler::new(limits),
-            upstream,
+            scheduler: Scheduler::new(setup.limits),
+            upstream: setup.upstream,
             place: 0,
-            mode,
+            mode: setup.mode,
             idle: HashMap::new(),
             out: HashMap::new(),
             waiters: HashMap::new(),
             waits: Waits::default(),
+            asks: false,
+            unused_timeout: setup.unused_timeout,
+            unused_since: None,
             last_failure: None,
             welcome: None,
             settings: HashMap::new(),
         };
-        Arc::new(Self {
+        let pool = Arc::new(Self {
             key,
             clients: AtomicU32::new(0),
             cancels: AtomicU32::new(0),
             counters: Counters::default(),
             known: Arc::default(),
+            keep_warm: AtomicBool::new(false),
             next_waiter: AtomicU64::new(1),
             next_server,
             events,
+            member: shares.new_member(),
+            shares,
             inner: Mutex::new(inner),
-        })
+        });
+        pool.shares.join(&pool, setup.maxima);
+        pool
     }
 
     pub(crate) fn mode(&self) -> PoolMode {
@@ -172,12 +202,9 @@ impl Pool {
 
     /// New settings. Connections that lead to where clients do not belong any more are closed, or
     /// will be when they come free.
-    pub(crate) fn reconfigure(
-        self: &Arc<Self>,
-        upstream: Upstream,
-        mode: PoolMode,
-        limits: Limits,
-    ) {
+    pub(crate) fn reconfigure(self: &Arc<Self>, setup: PoolSetup) {
+        self.shares.join(self, setup.maxima);
+        let upstream = setup.upstream;
         let mut inner = self.inner.lock();
         if !upstream.is_same_place(&inner.upstream) {
             inner.place += 1;
@@ -185,8 +212,9 @@ impl Pool {
             self.close_all_idle(&mut inner);
         }
         inner.upstream = upstream;
-        inner.mode = mode;
-        inner.scheduler.set_limits(limits);
+        inner.mode = setup.mode;
+        inner.unused_timeout = setup.unused_timeout;
+        inner.scheduler.set_limits(setup.limits);
         self.open_due(&mut inner);
     }
 
@@ -208,7 +236,9 @@ impl Pool {
                 inner.scheduler.requeue_first(waiter, now);
             }
             Request::Queued => {}
-            Request::Rejected(refusal) => return Acquired::Refused(refused(&inner, refusal)),
+            Request::Rejected(refusal) => {
+                return Acquired::Refused(self.refused(&inner, refusal));
+            }
         }
         let (sender, grant) = oneshot::channel();
         inner.waiters.insert(waiter, Waiting { client, since: now, sender });
@@ -232,7 +262,7 @@ impl Pool {
                     tracing::debug!(pool = %self.key, server = %id, "idle server connection is gone");
                     self.close_in_background(server);
                 }
-                None => inner.scheduler.closed(),
+                None => self.note_closed(inner),
             }
             next = inner.scheduler.another();
         }
@@ -250,7 +280,7 @@ impl Pool {
         Lease::new(Arc::clone(self), server)
     }
 
-    fn give_up(self: &Arc<Self>, waiter: WaiterId) {
+    fn leave_queue(self: &Arc<Self>, waiter: WaiterId) {
         let mut inner = self.inner.lock();
         inner.waiters.remove(&waiter);
         inner.scheduler.cancel_wait(waiter);
@@ -266,7 +296,7 @@ impl Pool {
             if server.place != inner.place {
                 return self.close_in_background(server);
             }
-            match inner.scheduler.freed(server.id, server.opened, now) {
+            match inner.scheduler.freed(server.id, server.age, now) {
                 Freed::To(waiter) => {
                     let Some(waiting) = inner.waiters.remove(&waiter) else { continue };
                     inner.waits.queued(now.duration_since(waiting.since), now);
@@ -302,9 +332,15 @@ impl Pool {
 
     /// Whether nobody uses it and nothing is left of it.
     pub(crate) fn is_unused(&self) -> bool {
-        self.clients.load(Ordering::Acquire) == 0 && {
+        self.clients.load(Ordering::Acquire) == 0 && !self.keep_warm.load(Ordering::Acquire) && {
             let inner = self.inner.lock();
             inner.scheduler.total() == 0 && inner.waiters.is_empty() && !inner.scheduler.is_paused()
         }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shares.leave(self.member);
     }
 }

@@ -27,13 +27,56 @@ impl Pool {
     pub(crate) fn closed(self: &Arc<Self>, server: ServerId) {
         let mut inner = self.inner.lock();
         inner.out.remove(&server);
-        inner.scheduler.closed();
+        self.note_closed(&mut inner);
         self.open_due(&mut inner);
     }
 
-    /// Opens the connections that the scheduler asks for.
+    /// A connection that counted as out is closed, or was never there.
+    pub(super) fn note_closed(&self, inner: &mut Inner) {
+        inner.scheduler.closed();
+        self.shares.released(self.member, 1);
+    }
+
+    /// Whether it is kept at its minimum.
+    pub(super) fn is_warm(&self) -> bool {
+        self.clients.load(Ordering::Acquire) > 0 || self.keep_warm.load(Ordering::Acquire)
+    }
+
+    /// From now on it is kept at its minimum, with clients or without.
+    pub(crate) fn keep_warm(&self, warm: bool) {
+        self.keep_warm.store(warm, Ordering::Release);
+    }
+
+    /// Opens the connections that the scheduler asks for, as far as the maxima that are shared with
+    /// other pools allow it; the rest is opened when it is granted.
     pub(super) fn open_due(self: &Arc<Self>, inner: &mut Inner) {
-        for _ in 0..inner.scheduler.connects_due(Instant::now()) {
+        let now = Instant::now();
+        let wanted = inner.scheduler.connects_due(self.is_warm(), now);
+        let asks = wanted.for_queue > 0;
+        // The quota's lock is not for every tick of every pool.
+        if asks || inner.asks || wanted.to_keep_warm > 0 {
+            let number = self.shares.ask(self.member, wanted, now);
+            inner.asks = asks;
+            self.open(inner, number);
+        }
+    }
+
+    /// So many connections were granted that it asked for earlier.
+    pub(super) fn open_granted(self: &Arc<Self>, number: u32) {
+        let mut inner = self.inner.lock();
+        let wanted = inner.scheduler.connects_due(self.is_warm(), Instant::now()).for_queue;
+        let number_used = number.min(wanted);
+        self.open(&mut inner, number_used);
+        if number_used < number {
+            // Who waited has left, or got another one.
+            self.shares.released(self.member, number - number_used);
+        }
+        self.open_due(&mut inner);
+    }
+
+    fn open(self: &Arc<Self>, inner: &mut Inner, number: u32) {
+        inner.scheduler.begin_connects(number);
+        for _ in 0..number {
             let pool = Arc::clone(self);
             let (upstream, place) = (inner.upstream.clone(), inner.place);
             let id = ServerId(self.next_server.fetch_add(1, Ordering::Relaxed));
@@ -69,6 +112,7 @@ impl Pool {
         let event = ConnectionEvent::ServerFailed { pool: self.key.clone(), sqlstate };
         self.events.push(ClientId(0), &mut vec![Event::Connection(event)]);
         let mut inner = self.inner.lock();
+        self.shares.released(self.member, 1);
         let told = inner.scheduler.connect_failed(error.is_permanent(), Instant::now());
         for waiter in told {
             if let Some(waiting) = inner.waiters.remove(&waiter) {

@@ -1,37 +1,52 @@
 //! What clients are told that get no server connection.
 
+use pooling::quota::Scope;
 use pooling::scheduler::Refusal;
 use wire::error_response::ErrorFields;
 
-use super::Inner;
+use super::{Inner, Pool};
 
-pub(super) fn refused(inner: &Inner, refusal: Refusal) -> ErrorFields {
-    let limits = inner.scheduler.limits();
-    match refusal {
-        Refusal::QueueFull => ErrorFields::error(
-            "53300",
-            "too many clients wait for a server connection (max_wait_queue)",
-        )
-        .with_hint("Raise max_wait_queue or default_pool_size, or make the queries faster."),
-        Refusal::TimedOut => {
-            let error = ErrorFields::error(
+impl Pool {
+    pub(super) fn refused(&self, inner: &Inner, refusal: Refusal) -> ErrorFields {
+        match refusal {
+            Refusal::QueueFull => ErrorFields::error(
                 "53300",
-                format!(
-                    "query_wait_timeout: no server connection was free within {} s",
-                    limits.wait_timeout.as_secs_f64()
-                ),
-            );
-            match &inner.last_failure {
-                Some(failure) => error.with_detail(failure.message.clone()),
-                None => error.with_hint(format!(
-                    "All {} server connections of the pool were busy. SHOW POOLS and SHOW QUERIES \
-                     in the admin console say with what.",
-                    limits.size
-                )),
-            }
+                "too many clients wait for a server connection (max_wait_queue)",
+            )
+            .with_hint("Raise max_wait_queue or default_pool_size, or make the queries faster."),
+            Refusal::TimedOut => self.timed_out(inner),
+            Refusal::Unreachable => inner.last_failure.clone().unwrap_or_else(|| {
+                ErrorFields::error("08006", "the PostgreSQL server cannot be reached")
+            }),
         }
-        Refusal::Unreachable => inner.last_failure.clone().unwrap_or_else(|| {
-            ErrorFields::error("08006", "the PostgreSQL server cannot be reached")
-        }),
+    }
+
+    fn timed_out(&self, inner: &Inner) -> ErrorFields {
+        let limits = inner.scheduler.limits();
+        let error = ErrorFields::error(
+            "53300",
+            format!(
+                "query_wait_timeout: no server connection was free within {} s",
+                limits.wait_timeout.as_secs_f64()
+            ),
+        );
+        if let Some(failure) = &inner.last_failure {
+            return error.with_detail(failure.message.clone());
+        }
+        error.with_hint(match self.shares.obstacle(self.member) {
+            Some((Scope::Database(name), maximum)) => format!(
+                "All {maximum} server connections that max_db_connections allows the pools of \
+                 database {name} were busy."
+            ),
+            Some((Scope::User(name), maximum)) => format!(
+                "All {maximum} server connections that max_user_connections allows the pools of \
+                 user {name} were busy."
+            ),
+            None => format!(
+                "All {} server connections of the pool were busy. SHOW POOLS and SHOW QUERIES in \
+                 the admin console say with what.",
+                inner.scheduler.total()
+            ),
+        })
     }
 }

@@ -1,9 +1,11 @@
 //! What happens to a pool by the clock and on an admin's word.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use super::refusal::refused;
+use pooling::scheduler::Standing;
+
 use super::{Inner, Pool};
 
 impl Pool {
@@ -11,15 +13,16 @@ impl Pool {
     pub(crate) fn tick(self: &Arc<Self>, now: Instant) {
         let mut inner = self.inner.lock();
         inner.waits.advance(now);
-        let due = inner.scheduler.tick(now);
+        self.look_after_clients(&mut inner, now);
+        let due = inner.scheduler.tick(self.is_warm(), now);
         for id in due.close {
             match inner.idle.remove(&id) {
                 Some(server) => self.close_in_background(server),
-                None => inner.scheduler.closed(),
+                None => self.note_closed(&mut inner),
             }
         }
         for (waiter, refusal) in due.refuse {
-            let error = refused(&inner, refusal);
+            let error = self.refused(&inner, refusal);
             if let Some(waiting) = inner.waiters.remove(&waiter) {
                 inner.waits.queued(now.duration_since(waiting.since), now);
                 let _ = waiting.sender.send(Err(error));
@@ -31,11 +34,40 @@ impl Pool {
             if !alive && inner.scheduler.idle_died(id) {
                 match inner.idle.remove(&id) {
                     Some(server) => self.close_in_background(server),
-                    None => inner.scheduler.closed(),
+                    None => self.note_closed(&mut inner),
                 }
             }
         }
         self.open_due(&mut inner);
+    }
+
+    /// A pool that was made on demand and has had no clients for long closes its connections; then
+    /// it is removed.
+    fn look_after_clients(self: &Arc<Self>, inner: &mut Inner, now: Instant) {
+        if self.clients.load(Ordering::Acquire) > 0 {
+            inner.unused_since = None;
+            return;
+        }
+        let since = *inner.unused_since.get_or_insert(now);
+        if inner.unused_timeout.is_some_and(|timeout| now.duration_since(since) >= timeout) {
+            self.close_all_idle(inner);
+        }
+    }
+
+    /// What other pools may hope for from this one.
+    pub(super) fn standing(&self, grace: Duration, now: Instant) -> Standing {
+        self.inner.lock().scheduler.standing(grace, now)
+    }
+
+    /// Other pools want so many of its connections, all told.
+    pub(super) fn give_up(self: &Arc<Self>, number: u32) {
+        let mut inner = self.inner.lock();
+        for id in inner.scheduler.give_up(number) {
+            match inner.idle.remove(&id) {
+                Some(server) => self.close_in_background(server),
+                None => self.note_closed(&mut inner),
+            }
+        }
     }
 
     pub(crate) fn pause(&self) {
@@ -55,7 +87,7 @@ impl Pool {
                     }
                 }
                 (Some(server), None) => self.close_in_background(server),
-                (None, _) => inner.scheduler.closed(),
+                (None, _) => self.note_closed(&mut inner),
             }
         }
         self.open_due(&mut inner);

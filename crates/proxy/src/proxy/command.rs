@@ -105,8 +105,8 @@ impl Proxy {
             // A database that is gone keeps its pool until its clients have left.
             let target = (settings.find_pool)(&pool.key.database, &pool.key.user);
             if let Some(target) = target {
-                let (mode, limits) = (target.mode, settings.limits(target.size));
-                pool.reconfigure(settings.upstream(target), mode, limits);
+                pool.keep_warm(settings.warm.contains(&pool.key));
+                pool.reconfigure(settings.pool_setup(&pool.key.database, target));
             }
         }
     }

@@ -43,6 +43,7 @@ impl Proxy {
             shared.clients.order_all(client::Order::Kill);
         }
         for pool in shared.all_pools() {
+            pool.keep_warm(false);
             pool.close_idle();
         }
         let deadline = Instant::now() + Duration::from_secs(2);

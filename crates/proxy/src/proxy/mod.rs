@@ -16,9 +16,11 @@ use crate::stream::{Stream, keep_alive};
 
 mod command;
 mod drain;
+mod places;
 mod shared;
 
-pub(crate) use shared::{Place, Shared};
+pub(crate) use places::{Place, Seat};
+pub(crate) use shared::Shared;
 
 /// How often pools are looked after. Timeouts are exact to this.
 const TICK: Duration = Duration::from_millis(50);
@@ -105,6 +107,8 @@ impl Proxy {
 
     fn tick(&self) {
         let now = Instant::now();
+        self.shared.keep_warm();
+        self.shared.shares.balance(now);
         let mut unused = Vec::new();
         for pool in self.shared.all_pools() {
             pool.tick(now);

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use model::{PoolKey, ShutdownMode};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use super::Measures;
+use super::places::Places;
 use crate::admin::AdminConsole;
 use crate::client::{Authenticator, ClientRegistry};
-use crate::pool::Pool;
+use crate::pool::{Pool, Shares};
 use crate::settings::ProxySettings;
 
 /// What all clients share.
@@ -23,9 +24,10 @@ pub(crate) struct Shared {
     pub(crate) clients: ClientRegistry,
     pub(crate) auth: Authenticator,
     pub(crate) admin: Option<Arc<dyn AdminConsole>>,
-    places_taken: AtomicUsize,
+    pub(super) places: Places,
     pub(crate) next_client: AtomicU64,
     next_server: Arc<AtomicU64>,
+    pub(super) shares: Arc<Shares>,
     pub(super) draining: AtomicBool,
     pub(super) stop: watch::Sender<Option<ShutdownMode>>,
 }
@@ -57,9 +59,10 @@ impl Shared {
             clients: ClientRegistry::default(),
             auth: Authenticator::new(),
             admin,
-            places_taken: AtomicUsize::new(0),
+            places: Places::default(),
             next_client: AtomicU64::new(1),
             next_server: Arc::new(AtomicU64::new(1)),
+            shares: Arc::default(),
             draining: AtomicBool::new(false),
             stop: watch::Sender::new(None),
         }
@@ -82,6 +85,18 @@ impl Shared {
         paused.all || paused.databases.contains(database)
     }
 
+    /// Keeps the pools of known users at their minimum, with clients or without.
+    pub(super) fn keep_warm(&self) {
+        let settings = self.settings();
+        for key in &settings.warm {
+            if !self.is_draining()
+                && let Some(pool) = self.pool(&settings, key)
+            {
+                pool.keep_warm(true);
+            }
+        }
+    }
+
     /// The pool of a database and user, made if need be; none if there is no such database.
     pub(crate) fn pool(&self, settings: &ProxySettings, key: &PoolKey) -> Option<Arc<Pool>> {
         if let Some(pool) = self.pools.read().get(key) {
@@ -90,31 +105,13 @@ impl Shared {
         let target = (settings.find_pool)(&key.database, &key.user)?;
         let mut pools = self.pools.write();
         let pool = pools.entry(key.clone()).or_insert_with(|| {
-            let (mode, limits) = (target.mode, settings.limits(target.size));
             let (events, ids) = (Arc::clone(&self.measures.events), Arc::clone(&self.next_server));
-            Pool::new(key.clone(), settings.upstream(target), mode, limits, events, ids)
+            let setup = settings.pool_setup(&key.database, target);
+            Pool::new(key.clone(), setup, events, Arc::clone(&self.shares), ids)
         });
         if self.is_paused(&key.database) {
             pool.pause();
         }
         Some(Arc::clone(pool))
-    }
-}
-
-/// One of `max_client_conn` places, from the startup packet on: a socket that has said nothing, or
-/// brings a cancel request, takes none.
-pub(crate) struct Place(Arc<Shared>);
-
-impl Place {
-    /// None if all are taken.
-    pub(crate) fn take(shared: &Arc<Shared>, max: usize) -> Option<Self> {
-        let place = Self(Arc::clone(shared));
-        (shared.places_taken.fetch_add(1, Ordering::AcqRel) < max).then_some(place)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.places_taken.fetch_sub(1, Ordering::AcqRel);
     }
 }

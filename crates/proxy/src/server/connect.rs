@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use model::ServerId;
 use pooling::parameters::ServerParameters;
+use pooling::scheduler::Age;
 use pooling::session::ServerSession;
 use wire::auth::Secret;
 use wire::backend;
@@ -94,7 +95,7 @@ async fn open(upstream: &Upstream, id: ServerId) -> Result<ServerConnection, Pro
         read: talk.read,
         session: ServerSession::new(known, upstream.max_prepared_statements),
         cancel: CancelHandle::new(upstream.address.clone(), process_id, key),
-        opened: Instant::now(),
+        age: Age::new(Instant::now(), rand::random()),
         opened_at: Timestamp::now(),
         parameters,
         place: 0,

@@ -4,10 +4,11 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use model::ServerId;
+use pooling::scheduler::Age;
 use pooling::session::ServerSession;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
@@ -136,7 +137,7 @@ pub(crate) struct ServerConnection {
     pub(crate) read: ReadBuffer,
     pub(crate) session: ServerSession,
     pub(crate) cancel: Arc<CancelHandle>,
-    pub(crate) opened: Instant,
+    pub(crate) age: Age,
     pub(crate) opened_at: Timestamp,
     pub(crate) address: std::net::SocketAddr,
     pub(crate) local_address: std::net::SocketAddr,

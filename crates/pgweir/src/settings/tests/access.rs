@@ -24,7 +24,7 @@ fn one_url_leads_to_any_database() {
     let pool = pool(&settings, "anything", "app");
     assert_eq!((pool.host.as_str(), pool.port, pool.dbname.as_str()), ("db", 5433, "anything"));
     assert_eq!((pool.user.as_str(), plain(&pool)), ("app", Some("pw")));
-    assert_eq!(pool.pool_size.get(), 20);
+    assert_eq!(pool.limits.pool_size.get(), 20);
     assert!(settings.users["app"].password.is_some(), "the URL's user may log in");
 }
 
@@ -54,7 +54,7 @@ fn a_section_says_what_differs_from_the_upstream() {
     let archive = pool(&settings, "archive", "app");
     assert_eq!((archive.host.as_str(), archive.port), ("db", 5433));
     assert_eq!((archive.dbname.as_str(), plain(&archive)), ("archive_2019", Some("pw")));
-    assert_eq!((archive.pool_size.get(), archive.pool_mode), (5, PoolMode::Transaction));
+    assert_eq!((archive.limits.pool_size.get(), archive.pool_mode), (5, PoolMode::Transaction));
     assert_eq!(pool(&settings, "archive", "batch").pool_mode, PoolMode::Session);
     let far = pool(&settings, "far", "batch");
     assert_eq!((far.port, far.user.as_str(), plain(&far)), (5432, "reader", Some("r")));
