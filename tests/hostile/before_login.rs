@@ -17,6 +17,7 @@ async fn refused(scene: &Scene, bytes: &[u8], sqlstate: &str) {
     client.expect_closed().await;
 }
 
+/// Must survive: a length that overflows; a negative length
 #[tokio::test]
 async fn lengths_that_no_startup_packet_has() {
     let scene = Scene::open([]).await;
@@ -52,6 +53,7 @@ async fn startup_packets_of_the_wrong_layout() {
     .await;
 }
 
+/// Must survive: long names
 #[tokio::test]
 async fn long_names_are_names_like_others() {
     let scene = Scene::open([]).await;
@@ -77,6 +79,7 @@ async fn long_names_are_names_like_others() {
     .await;
 }
 
+/// Must survive: packets in the wrong order
 #[tokio::test]
 async fn packets_in_the_wrong_order() {
     let scene = Scene::open([]).await;
@@ -96,6 +99,7 @@ async fn packets_in_the_wrong_order() {
     client.expect_closed().await;
 }
 
+/// Must survive: bytes already buffered after SSLRequest, from a client
 #[tokio::test]
 async fn encryption_is_asked_for_once_and_nothing_is_smuggled_past_it() {
     let scene = Scene::open([]).await;
@@ -180,6 +184,7 @@ fn sasl_initial(mechanism: &str, length: i32, data: &[u8]) -> Vec<u8> {
     frames::message(b'p', &body)
 }
 
+/// Must survive: SASL garbage
 #[tokio::test]
 async fn sasl_garbage() {
     let (proxy, first) = asked_for_password("scram-sha-256").await;
@@ -216,6 +221,7 @@ async fn sasl_garbage() {
     }
 }
 
+/// Must survive: SASL garbage
 #[tokio::test]
 async fn a_scram_proof_that_proves_nothing() {
     let (_proxy, mut client) = asked_for_password("scram-sha-256").await;
@@ -229,6 +235,7 @@ async fn a_scram_proof_that_proves_nothing() {
     client.expect_closed().await;
 }
 
+/// Must survive: users told apart by the text of a refusal
 #[tokio::test]
 async fn an_unknown_user_looks_like_a_wrong_password() {
     for method in ["plain", "md5"] {

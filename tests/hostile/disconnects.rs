@@ -41,6 +41,8 @@ async fn clean(scene: &Scene, after: &str) {
     next.terminate().await;
 }
 
+/// Must survive: an advisory lock left behind; a temporary table left behind; a SET left behind; a
+/// PREPARE left behind; an open transaction left behind
 #[tokio::test]
 async fn after_the_answer() {
     let scene = scene().await;
@@ -52,6 +54,8 @@ async fn after_the_answer() {
     }
 }
 
+/// Must survive: an advisory lock left behind; a temporary table left behind; a SET left behind; a
+/// PREPARE left behind; an open transaction left behind
 #[tokio::test]
 async fn before_the_answer() {
     let scene = scene().await;
@@ -70,6 +74,7 @@ async fn before_the_answer() {
     }
 }
 
+/// Must survive: a request cut in half, then disconnect
 #[tokio::test]
 async fn in_the_middle_of_anything() {
     let scene = scene().await;
@@ -137,6 +142,7 @@ async fn what_they_ran_is_stopped() {
     }
 }
 
+/// Must survive: RST in mid-write by a client
 #[tokio::test]
 async fn a_reset_while_a_large_answer_is_written() {
     let scene = scene().await;
@@ -150,6 +156,7 @@ async fn a_reset_while_a_large_answer_is_written() {
     clean(&scene, "a reset").await;
 }
 
+/// Must survive: RST in mid-write by a client
 #[tokio::test]
 async fn a_reset_while_a_large_request_is_read() {
     let scene = scene().await;

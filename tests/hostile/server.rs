@@ -37,6 +37,7 @@ async fn refused_at_login(script: Vec<Step>) -> testkit::ErrorFields {
     error
 }
 
+/// Must survive: oversized messages of a server
 #[tokio::test]
 async fn a_login_that_makes_no_sense_is_an_error_and_no_login() {
     let ok = frames::authentication(0, &[]);
@@ -75,6 +76,7 @@ async fn a_login_that_makes_no_sense_is_an_error_and_no_login() {
     }
 }
 
+/// Must survive: a long SCRAM nonce; a giant iteration count
 #[tokio::test]
 async fn a_scram_exchange_that_would_cost_too_much_or_proves_nothing() {
     let sasl = Step::Send(frames::authentication_sasl(&["SCRAM-SHA-256"]));
@@ -129,6 +131,7 @@ async fn a_server_that_never_stops_is_given_up() {
     assert_eq!(error.sqlstate(), "08006", "{error}");
 }
 
+/// Must survive: an ErrorResponse without SQLSTATE
 #[tokio::test]
 async fn an_error_without_a_sqlstate_gets_one() {
     let script = |fields: &[(u8, &str)]| {
@@ -169,6 +172,7 @@ async fn goes_on(proxy: &Proxy, server: &FakeServer, client: Option<ScriptedClie
     assert!(!proxy.log().contains("panicked"), "{}", proxy.log());
 }
 
+/// Must survive: oversized messages of a server
 #[tokio::test]
 async fn garbage_in_mid_query_is_the_clients_error_and_the_connections_end() {
     let row = frames::row_description(&["a"]);
@@ -198,6 +202,7 @@ async fn garbage_in_mid_query_is_the_clients_error_and_the_connections_end() {
     goes_on(&proxy, &server, Some(client)).await;
 }
 
+/// Must survive: RST in mid-write by a server
 #[tokio::test]
 async fn a_row_that_ends_in_the_middle_ends_the_clients_connection() {
     for end in [Step::Close, Step::Reset] {
@@ -218,6 +223,7 @@ async fn a_row_that_ends_in_the_middle_ends_the_clients_connection() {
     }
 }
 
+/// Must survive: oversized messages of a server
 #[tokio::test]
 async fn a_giant_row_costs_no_memory_before_it_comes() {
     let mut bytes = frames::row_description(&["a"]);
@@ -233,6 +239,7 @@ async fn a_giant_row_costs_no_memory_before_it_comes() {
     }
 }
 
+/// Must survive: an ErrorResponse without SQLSTATE
 #[tokio::test]
 async fn errors_without_a_sqlstate_go_through_and_are_counted() {
     let bytes = [

@@ -10,6 +10,7 @@ use testkit::frames::{
 use crate::scene::{Scene, assert_clean, error};
 use crate::vitals;
 
+/// Must survive: a negative length; a cap for every size
 #[tokio::test]
 async fn what_is_no_message_gets_08p01_and_the_end() {
     let scene = Scene::open(["default_pool_size=1"]).await;
@@ -45,6 +46,7 @@ async fn what_is_no_message_gets_08p01_and_the_end() {
     }
 }
 
+/// Must survive: error in a pipeline then Sync
 #[tokio::test]
 async fn an_error_in_a_pipeline_skips_to_the_sync() {
     let scene = Scene::open(["default_pool_size=2"]).await;
@@ -74,6 +76,7 @@ async fn an_error_in_a_pipeline_skips_to_the_sync() {
     assert_eq!(client.value("SELECT 5").await, "5");
 }
 
+/// Must survive: a statement evicted while in use
 #[tokio::test]
 async fn a_statement_evicted_while_in_use() {
     let scene = Scene::open(["default_pool_size=2", "max_prepared_statements=1"]).await;
@@ -109,6 +112,7 @@ async fn a_statement_evicted_while_in_use() {
     }
 }
 
+/// Must survive: late COPY messages
 #[tokio::test]
 async fn copy_messages_that_come_too_late_or_never_should() {
     let scene = Scene::open(["default_pool_size=1"]).await;

@@ -79,6 +79,7 @@ async fn kill_client_ends_one_client_and_what_it_ran() {
     assert!(error.as_db_error().is_some(), "{error}");
 }
 
+/// Must survive: admin commands only for admin_users; stats only for stats_users
 #[tokio::test]
 async fn only_admins_get_in_and_stats_users_only_look() {
     let scene = Scene::open(["--admin-users", "postgres", "--set", "stats_users=web_trust"]).await;

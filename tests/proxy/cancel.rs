@@ -133,6 +133,8 @@ impl Storm {
     }
 }
 
+/// Must survive: a cancel hits somebody else's query; cancel after the server connection changed
+/// hands
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_cancels_hits_nobody_else() {
     let storm = Arc::new(Storm {

@@ -83,6 +83,7 @@ async fn the_client_may_change_its_mind() {
     assert_eq!(count(&scene).await, "0");
 }
 
+/// Must survive: late COPY messages; a failed COPY leaks the server connection
 #[tokio::test]
 async fn data_that_comes_after_the_server_gave_up_is_ignored() {
     let scene = scene().await;
@@ -166,6 +167,7 @@ async fn leave_in_mid_copy(scene: &Scene, leave: impl AsyncFnOnce(ScriptedClient
     assert_eq!(server_connections(&direct).await.len(), 1);
 }
 
+/// Must survive: a failed COPY leaks the server connection
 #[tokio::test]
 async fn a_client_that_leaves_in_mid_copy_leaves_no_row() {
     let scene = scene().await;
@@ -191,6 +193,7 @@ async fn a_client_that_leaves_while_data_comes_frees_its_server() {
     assert_eq!(count(&scene).await, "0");
 }
 
+/// Must survive: memory that grows with a slow reader
 #[tokio::test]
 async fn a_slow_reader_of_much_data_costs_no_memory() {
     let scene = scene().await;

@@ -129,6 +129,7 @@ async fn a_pipeline_of_many_syncs_is_answered_in_order() {
     assert_eq!(other.value("SELECT 1").await, "1");
 }
 
+/// Must survive: error in a pipeline then Sync
 #[tokio::test]
 async fn an_error_in_a_pipeline_skips_to_its_sync_and_no_further() {
     let scene = Scene::with_pool_of(1).await.with_schema("CREATE TABLE t (a int)").await;
@@ -186,6 +187,7 @@ async fn after_an_error_without_sync_everything_waits_for_the_sync() {
     assert_eq!(client.value("SELECT 1").await, "1");
 }
 
+/// Must survive: PortalSuspended
 #[tokio::test]
 async fn max_rows_suspends_a_portal_and_execute_goes_on() {
     let scene = Scene::with_pool_of(1).await;
@@ -214,6 +216,7 @@ async fn max_rows_suspends_a_portal_and_execute_goes_on() {
     assert_eq!(error(&client.expect_until(b'Z').await).sqlstate(), "34000");
 }
 
+/// Must survive: PortalSuspended
 #[tokio::test]
 async fn in_a_transaction_block_portals_outlive_a_sync() {
     let scene = Scene::with_pool_of(2).await;

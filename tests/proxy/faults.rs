@@ -106,6 +106,7 @@ async fn a_pinned_client_whose_server_died_is_disconnected() {
     assert_eq!(scene.client().await.value("SELECT 1").await, "1");
 }
 
+/// Must survive: a dead server connection handed out
 #[tokio::test]
 async fn dead_idle_connections_are_not_handed_out() {
     let scene = Scene::with_pool_of(5).await;
@@ -177,6 +178,7 @@ async fn load(
     errors
 }
 
+/// Must survive: a pool that collapses
 #[tokio::test]
 async fn a_restart_of_the_server_under_load_loses_only_what_was_in_flight() {
     const POOL: usize = 4;
@@ -226,6 +228,7 @@ async fn an_upstream_that_was_never_there_is_said_so_at_once() {
     assert!(proxy.log().contains(&address.to_string()), "{}", proxy.log());
 }
 
+/// Must survive: sticking to a failed host
 #[tokio::test]
 async fn an_upstream_that_comes_later_is_found() {
     let mut postgres = Postgres::start(PostgresOptions::default()).await;

@@ -18,6 +18,7 @@ async fn in_little_memory(scene: &Scene, work: impl AsyncFnOnce()) {
     }
 }
 
+/// Must survive: messages larger than any buffer
 #[tokio::test]
 async fn a_row_of_a_hundred_megabytes() {
     let scene = Scene::with_pool_of(1).await;
@@ -29,6 +30,7 @@ async fn a_row_of_a_hundred_megabytes() {
     .await;
 }
 
+/// Must survive: messages larger than any buffer
 #[tokio::test]
 async fn a_query_of_a_hundred_megabytes() {
     let scene = Scene::with_pool_of(1).await;
@@ -46,6 +48,7 @@ async fn a_query_of_a_hundred_megabytes() {
     .await;
 }
 
+/// Must survive: messages larger than any buffer
 #[tokio::test]
 async fn a_parameter_of_a_hundred_megabytes() {
     let scene = Scene::with_pool_of(1).await;

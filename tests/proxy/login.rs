@@ -41,6 +41,7 @@ async fn every_method_on_the_clients_side_goes_with_every_method_on_the_servers(
     }
 }
 
+/// Must survive: users told apart by the text of a refusal
 #[tokio::test]
 async fn a_wrong_password_and_an_unknown_user_cannot_be_told_apart() {
     for auth_type in ["plain", "md5", "scram-sha-256"] {

@@ -4,6 +4,7 @@ use testkit::frames::{self, bind, execute, kinds, parse, sync};
 
 use crate::scene::{Scene, until};
 
+/// Must survive: LISTEN and NOTIFY
 #[tokio::test]
 async fn listeners_are_pinned_and_notified() {
     let scene = Scene::with_pool_of(2).await;

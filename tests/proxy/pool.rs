@@ -245,6 +245,7 @@ async fn a_half_of_a_large_message_does_not_reach_the_next_client() {
     assert_eq!(scene.client().await.value("SELECT 1").await, "1");
 }
 
+/// Must survive: a pool that collapses
 #[tokio::test]
 async fn three_hundred_clients_that_come_at_once_are_all_served() {
     let scene = std::sync::Arc::new(Scene::with_pool_of(5).await);

@@ -49,6 +49,7 @@ async fn a_simple_query_ends_the_unnamed_statement() {
     assert_eq!(run(&mut other, "").await, "other");
 }
 
+/// Must survive: prepared statements in transaction mode
 #[tokio::test]
 async fn one_name_is_another_statement_for_each_client() {
     for pool in [1, 2] {
@@ -97,6 +98,7 @@ async fn more_statements_than_a_server_may_keep() {
     assert!(kept <= 3, "{kept} statements on the server");
 }
 
+/// Must survive: a statement evicted while in use
 #[tokio::test]
 async fn more_statements_in_one_pipeline_than_a_server_may_keep() {
     let scene =
@@ -158,6 +160,7 @@ async fn a_statement_that_does_not_exist_is_refused_in_the_clients_words() {
     assert_eq!(run(&mut other, "theirs").await, "1");
 }
 
+/// Must survive: Close of a statement
 #[tokio::test]
 async fn a_closed_statement_is_gone_and_its_name_free() {
     let scene = Scene::with_pool_of(1).await;
@@ -173,6 +176,7 @@ async fn a_closed_statement_is_gone_and_its_name_free() {
     assert_eq!((kinds(&answered).as_str(), values(&answered)), ("312DCZ", vec!["2".to_owned()]));
 }
 
+/// Must survive: DEALLOCATE as PHP sends it
 #[tokio::test]
 async fn sql_gets_rid_of_protocol_level_statements() {
     let scene = Scene::with_pool_of(1).await;

@@ -41,6 +41,7 @@ impl WithFile {
     }
 }
 
+/// Must survive: RELOAD while in use
 #[tokio::test]
 async fn reload_changes_the_pools_size_both_ways() {
     let scene = WithFile::open("default_pool_size = 1\n").await;
@@ -90,6 +91,7 @@ async fn a_broken_file_changes_nothing_and_the_log_says_where() {
     .await;
 }
 
+/// Must survive: RELOAD while in use; sticking to a failed host
 #[tokio::test]
 async fn a_server_that_moved_is_used_from_the_next_query_on() {
     let other = Postgres::start(PostgresOptions::default()).await;

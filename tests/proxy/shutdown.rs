@@ -14,6 +14,7 @@ async fn until_closed(scene: &Scene) {
     .await;
 }
 
+/// Must survive: a restart that drops transactions
 #[tokio::test]
 async fn sigterm_lets_transactions_end() {
     let mut scene = Scene::with_pool_of(3).await.with_schema("CREATE TABLE t (a int)").await;

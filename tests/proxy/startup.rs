@@ -98,6 +98,7 @@ async fn clients_are_told_the_parameters_that_the_server_would_tell() {
     }
 }
 
+/// Must survive: SET and search_path leak between clients
 #[tokio::test]
 async fn settings_of_the_startup_packet_follow_each_client() {
     let scene = Scene::with_pool_of(1).await;

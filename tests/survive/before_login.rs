@@ -38,7 +38,7 @@ async fn a_startup_packet_of_the_largest_size_is_the_last_that_is_read() {
     }
 }
 
-/// Must survive: a negative length in a password message; an oversized password message
+/// Must survive: a negative length; a cap for every size
 #[tokio::test]
 async fn a_password_message_of_any_length() {
     let postgres = Postgres::shared().await;

@@ -66,7 +66,7 @@ async fn who_holds_nothing_cancels_nothing() {
     assert_eq!(cancels(&server), 0);
 }
 
-/// Must survive: a cancel that is under way while the server connection changes hands
+/// Must survive: a cancel under way while the server connection changes hands
 #[tokio::test]
 async fn a_slow_cancel_keeps_the_connection_from_the_next_client() {
     const SLOW: Duration = Duration::from_millis(400);

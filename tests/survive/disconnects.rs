@@ -27,7 +27,7 @@ async fn a_request_cut_at_every_byte() {
     assert_clean(&mut next, "half requests").await;
 }
 
-/// Must survive: an open transaction after an abrupt disconnect
+/// Must survive: an open transaction left behind
 #[tokio::test]
 async fn a_transaction_in_every_state_is_rolled_back() {
     let scene = Scene::open(["default_pool_size=1"]).await;

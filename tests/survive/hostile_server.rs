@@ -22,7 +22,7 @@ async fn before(scripts: Vec<Vec<Step>>) -> (FakeServer, Proxy) {
     (server, proxy)
 }
 
-/// Must survive: truncated messages of a server at login
+/// Must survive: truncated messages of a server
 #[tokio::test]
 async fn a_login_that_is_cut_off_at_every_byte() {
     let greeting = [
@@ -55,7 +55,7 @@ async fn a_login_that_is_cut_off_at_every_byte() {
     assert!(!proxy.log().contains("panicked"), "{}", proxy.log());
 }
 
-/// Must survive: truncated messages of a server in mid-query; RST in mid-write by a server
+/// Must survive: truncated messages of a server; RST in mid-write by a server
 #[tokio::test]
 async fn an_answer_that_is_cut_off_at_every_byte() {
     let answer = [

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::detector_pages;
 use crate::repository::{cargo, root};
 use crate::step::shown;
+use crate::{detector_pages, survival};
 
 /// Whether pages are written or only compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(crate) fn run(mode: Mode) -> Result<()> {
         let text = print(page)?;
         settle(&root(), page.path, &text, mode)?;
     }
+    let (path, text) = survival::page(&root())?;
+    settle(&root(), &path, &text, mode)?;
     for (path, text) in detector_pages::pages(&root())? {
         settle(&root(), &path, &text, mode)?;
     }

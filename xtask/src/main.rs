@@ -9,6 +9,7 @@ mod docs;
 mod repository;
 mod setup;
 mod step;
+mod survival;
 mod test;
 mod tidy;
 

@@ -131,6 +131,7 @@ pub fn split_cstring(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
 
+    /// Must survive: a length that overflows; a cap for every size
     #[test]
     fn lengths_are_checked_before_anything_is_stored() {
         assert_eq!(Head::from_client(b"Q\0\0\0"), Ok(None));

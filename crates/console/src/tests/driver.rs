@@ -73,6 +73,7 @@ async fn every_kind_of_column_reads_back_from_binary() {
     assert_eq!(time.0, [0, 1, 0, 1, 0, 0, 0, 0, 0, 8]);
 }
 
+/// Must survive: the console over the extended protocol
 #[tokio::test]
 async fn simple_queries_prepared_statements_and_transactions() {
     let live = Arc::new(FakeLive::default());

@@ -71,6 +71,7 @@ async fn commands_reach_the_process_and_answer_with_their_name() {
     assert_eq!(live.commands.lock().unwrap().len(), 6, "what follows an error is not run");
 }
 
+/// Must survive: admin commands only for admin_users
 #[tokio::test]
 async fn stats_users_may_look_but_not_touch() {
     let live = Arc::new(FakeLive::default());
