@@ -316,3 +316,81 @@ async fn round_robin_uses_all_connections() {
     pids.dedup();
     assert_eq!(pids.len(), 3);
 }
+
+/// As long as `stop` is not set: requests without waiting for answers, so that there is always one
+/// under way. Returns how many were answered.
+async fn never_pauses(mut client: ScriptedClient, request: Vec<u8>, stop: Arc<AtomicBool>) -> u64 {
+    const AHEAD: u64 = 20;
+    let (mut sent, mut answered) = (0, 0);
+    while answered < sent || !stop.load(Ordering::Relaxed) {
+        while sent < answered + AHEAD && !stop.load(Ordering::Relaxed) {
+            client.send(&request).await;
+            sent += 1;
+        }
+        let answer = client.expect_until(b'Z').await;
+        assert!(answer.iter().any(|(kind, _)| *kind == b'D'), "no row: {answer:?}");
+        answered += 1;
+    }
+    answered
+}
+
+#[tokio::test]
+async fn a_client_that_never_stops_pipelining_gives_way_between_transactions() {
+    use testkit::frames::{bind, execute, parse, query, sync};
+    let sql = "SELECT pg_sleep(0.005)";
+    let extended = [parse("", sql), bind("", "", &[]), execute("", 0), sync()].concat();
+    for request in [query(sql), extended] {
+        let scene = Scene::with_pool_of(1).await;
+        let stop = Arc::new(AtomicBool::new(false));
+        let pipeline = never_pauses(scene.client().await, request, Arc::clone(&stop));
+        let pipeline = tokio::spawn(pipeline);
+        scene.until_sleeping().await;
+        let mut other = scene.client().await;
+        for _ in 0..5 {
+            assert_eq!(other.value("SELECT 1").await, "1");
+        }
+        other.rows("BEGIN").await;
+        other.rows("SELECT 1").await;
+        other.rows("COMMIT").await;
+        stop.store(true, Ordering::Relaxed);
+        assert!(pipeline.await.unwrap() > 5);
+    }
+}
+
+#[tokio::test]
+async fn what_was_sent_far_ahead_is_dealt_out_when_others_wait() {
+    let scene = Scene::with_pool_of(1).await.with_schema("CREATE TABLE t (a int)").await;
+    let [mut holder, mut ahead, mut other] = scene.clients().await;
+    let console = scene.console().await;
+    let waiting = async |number: &str| {
+        until("so many wait", async || {
+            let pools = show(&console, "SHOW POOLS").await;
+            pools.iter().any(|pool| pool["cl_waiting"] == number)
+        })
+        .await;
+    };
+    holder.rows("BEGIN").await;
+    // 300 statements with a transaction block among them, in one go.
+    let mut requests = Vec::new();
+    for number in 0..100 {
+        for sql in [
+            "BEGIN".to_owned(),
+            format!("INSERT INTO t SELECT {number} FROM pg_sleep(0.01)"),
+            "COMMIT".to_owned(),
+        ] {
+            requests.extend(testkit::frames::query(&sql));
+        }
+    }
+    ahead.send(&requests).await;
+    waiting("1").await;
+    other.send_query("SELECT count(*) FROM t").await;
+    waiting("2").await;
+    holder.rows("COMMIT").await;
+    let rows = crate::scene::values(&other.expect_until(b'Z').await);
+    assert_eq!(rows, ["1"], "its turn came after one transaction of the hundred");
+    for _ in 0..300 {
+        let answer = ahead.expect_until(b'Z').await;
+        assert!(answer.iter().all(|(kind, _)| *kind != b'E'), "{answer:?}");
+    }
+    assert_eq!(other.value("SELECT count(*) FROM t").await, "100");
+}

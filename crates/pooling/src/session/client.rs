@@ -161,6 +161,11 @@ impl ClientSession {
             // CopyData and Flush have no answer of their own.
             _ => forward(head, front, io),
         }
+        let asks = matches!(head.kind, frontend::QUERY | frontend::SYNC | frontend::FUNCTION_CALL);
+        // A Sync that a COPY reads over is not answered.
+        if self.yields && asks && !self.quiet && !self.lost_sync {
+            self.barrier = Barrier::Shut;
+        }
         Ok(true)
     }
 

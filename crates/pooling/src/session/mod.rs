@@ -175,6 +175,8 @@ pub struct ClientSession {
     /// Such a COPY failed, perhaps before it came to the Sync: it may be answered after all.
     unsure: bool,
     barrier: Barrier,
+    /// Others wait for the server connection: what follows a transaction is held back.
+    yields: bool,
     /// Too much is due, and the server was asked for it.
     flushed: bool,
     /// The server's settings were reset under the client: write the difference again.
@@ -211,6 +213,7 @@ impl ClientSession {
             lost_sync: false,
             unsure: false,
             barrier: Barrier::Open,
+            yields: false,
             flushed: false,
             reattach: false,
             pins: Pins::default(),
@@ -233,6 +236,7 @@ impl ClientSession {
     /// that differ in front of the client's own bytes.
     pub fn attach(&mut self, server: &mut ServerSession, wait: Duration, io: &mut Io<'_>) {
         self.meter.waited(wait, io.now);
+        self.yields = false;
         self.reattach = false;
         self.unsure = false;
         let difference = server.parameters.difference(&self.parameters);
@@ -243,6 +247,13 @@ impl ClientSession {
             self.replies.push(Expected::OwnQuery);
             self.quiet = false;
         }
+    }
+
+    /// Others wait for the server connection that this client holds: however much it has sent
+    /// ahead, it goes to the server request by request from now on, so that the connection can be
+    /// given back between two transactions. Holds until the next [`Self::attach`].
+    pub fn yield_between_transactions(&mut self) {
+        self.yields = true;
     }
 
     /// Whether the server connection can be given back as it is.

@@ -1,7 +1,7 @@
 //! A client with a server connection: bytes both ways, by one task that owns both sockets.
 
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use model::ClientState;
 use pooling::session::{ClientStep, Io, ServerStep};
@@ -11,6 +11,13 @@ use super::registry::Order;
 use super::task::{ClientTask, End, Socket};
 use crate::buffer::{HIGH_WATER_BYTES, WriteBuffer};
 use crate::server::ServerConnection;
+
+/// How long a client may keep its server connection by sending more before it is idle, when others
+/// wait for it.
+const TURN: Duration = Duration::from_millis(20);
+/// Requests sent ahead are dealt out one by one from here on, when others wait: once sent to the
+/// server they cannot be taken back.
+const PIPELINED_BYTES: usize = 2048;
 
 /// How a relay ends.
 pub(super) enum Relay {
@@ -40,6 +47,7 @@ impl ClientTask {
             return Poll::Ready(Relay::End(End::Killed));
         }
         loop {
+            self.consider_others(socket);
             if let Some(end) = self.take_from_client(socket, server) {
                 return Poll::Ready(Relay::End(end));
             }
@@ -75,6 +83,11 @@ impl ClientTask {
                         if !self.take_from_server(socket, server) {
                             return Poll::Ready(Relay::Broken);
                         }
+                        if self.yields && self.to_server.pending() == 0 && self.session.releasable()
+                        {
+                            // What the client has sent ahead waits for its next turn.
+                            return Poll::Ready(Relay::Release);
+                        }
                     }
                     Poll::Ready(_) => return Poll::Ready(Relay::Lost),
                 }
@@ -93,6 +106,19 @@ impl ClientTask {
             if !progress {
                 return Poll::Pending;
             }
+        }
+    }
+
+    /// A client that sends without waiting for answers would never give its server connection back:
+    /// when others wait, it has had its turn after a while, or if it has sent much ahead.
+    fn consider_others(&mut self, socket: &Socket) {
+        let is_long = || {
+            socket.read.len() >= PIPELINED_BYTES
+                || self.arrived.saturating_duration_since(self.leased) >= TURN
+        };
+        if !self.yields && is_long() && self.client.pool.has_queue() {
+            self.yields = true;
+            self.session.yield_between_transactions();
         }
     }
 

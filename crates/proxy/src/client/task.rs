@@ -65,6 +65,10 @@ pub(super) struct ClientTask {
     pub(super) is_full: bool,
     /// When the bytes at hand arrived.
     pub(super) arrived: Instant,
+    /// When it got the server connection that it holds, or shortly before.
+    pub(super) leased: Instant,
+    /// Others wait for that: it is given back after the transaction, whatever was sent behind it.
+    pub(super) yields: bool,
     /// Settings of ours are on their way to the server.
     settling: bool,
     labels: Labels,
@@ -101,6 +105,8 @@ impl ClientTask {
             events: vec![Event::Connection(opened)],
             is_full: false,
             arrived: now,
+            leased: now,
+            yields: false,
             settling: false,
             labels,
             pinned: None,

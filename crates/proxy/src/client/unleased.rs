@@ -87,13 +87,18 @@ impl ClientTask {
     pub(super) async fn want(&mut self, socket: &mut Socket) -> Wanted {
         self.client.set_requested(self.arrived);
         let pool = Arc::clone(&self.client.pool);
+        self.leased = self.arrived;
+        self.yields = false;
         let (mut lease, wait) = match pool.acquire(self.client.id, self.last_server) {
             Acquired::Now(lease) => (lease, Duration::ZERO),
             Acquired::Refused(error) => return Wanted::Refused(error),
             Acquired::Later(mut ticket) => {
                 self.client.waits();
                 match poll_fn(|cx| self.poll_queue(socket, &mut ticket, cx)).await {
-                    Wanted::Lease(lease) => (lease, self.arrived.elapsed()),
+                    Wanted::Lease(lease) => {
+                        self.leased = Instant::now();
+                        (lease, self.leased.saturating_duration_since(self.arrived))
+                    }
                     other => return other,
                 }
             }

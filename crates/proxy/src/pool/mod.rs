@@ -87,6 +87,8 @@ pub(crate) struct Pool {
     events: Arc<EventBuffer>,
     shares: Arc<Shares>,
     member: MemberId,
+    /// Whether clients stood in the queue when that was last looked at.
+    has_queue: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -173,6 +175,7 @@ impl Pool {
             events,
             member: shares.new_member(),
             shares,
+            has_queue: AtomicBool::new(false),
             inner: Mutex::new(inner),
         });
         pool.shares.join(&pool, setup.maxima);
@@ -242,6 +245,7 @@ impl Pool {
         }
         let (sender, grant) = oneshot::channel();
         inner.waiters.insert(waiter, Waiting { client, since: now, sender });
+        self.note_queue(&inner);
         self.open_due(&mut inner);
         Acquired::Later(Ticket { pool: Arc::clone(self), waiter, grant })
     }
@@ -284,6 +288,7 @@ impl Pool {
         let mut inner = self.inner.lock();
         inner.waiters.remove(&waiter);
         inner.scheduler.cancel_wait(waiter);
+        self.note_queue(&inner);
     }
 
     /// A clean connection comes free: it goes to the first in the queue, or is idle, or is closed.
@@ -300,6 +305,7 @@ impl Pool {
                 Freed::To(waiter) => {
                     let Some(waiting) = inner.waiters.remove(&waiter) else { continue };
                     inner.waits.queued(now.duration_since(waiting.since), now);
+                    self.note_queue(&inner);
                     let lease = self.lease(&mut inner, server, waiting.client);
                     match waiting.sender.send(Ok(lease)) {
                         Ok(()) => return,
@@ -319,6 +325,15 @@ impl Pool {
                 Freed::Close => return self.close_in_background(server),
             }
         }
+    }
+
+    fn note_queue(&self, inner: &Inner) {
+        self.has_queue.store(inner.scheduler.waiting() > 0, Ordering::Relaxed);
+    }
+
+    /// Whether clients wait for a server connection, as of a moment ago. Takes no lock.
+    pub(crate) fn has_queue(&self) -> bool {
+        self.has_queue.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_paused(&self) -> bool {

@@ -28,6 +28,7 @@ impl Pool {
                 let _ = waiting.sender.send(Err(error));
             }
         }
+        self.note_queue(&inner);
         let idle: Vec<_> = inner.scheduler.idle().collect();
         for id in idle {
             let alive = inner.idle.get_mut(&id).is_some_and(|server| server.is_alive());
