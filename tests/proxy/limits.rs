@@ -195,6 +195,7 @@ async fn a_pool_with_a_known_user_is_warm_from_the_start_and_after_a_kill() {
     assert!(warm.iter().any(|server| server.to_string() == pid), "it used none of them");
 }
 
+/// Must survive: min_pool against max limits
 #[tokio::test]
 async fn a_minimum_does_not_exceed_a_maximum() {
     let scene =

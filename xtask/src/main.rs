@@ -6,6 +6,7 @@
 mod demo;
 mod detector_pages;
 mod docs;
+mod fuzz;
 mod repository;
 mod setup;
 mod step;
@@ -23,6 +24,9 @@ cargo xtask COMMAND
   demo [ARGUMENT…]    setup, build, and run `pgweir demo ARGUMENT…`
   test [ARGUMENT…]    setup, then everything that must hold before a commit; the arguments go to
                       `cargo test --workspace`
+  fuzz [--seconds N] [TARGET…]
+                      every parser, or those named, against random input, for N seconds each
+                      (60); needs a C++ compiler; docs/fuzzing.md says what is what
   tidy                what the compiler cannot check: which crate may use which, sizes, names, links
   docs [--check]      write the generated pages of docs/, or only compare them
 ";
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
         ("demo", rest) => demo::run(rest),
         ("test", rest) => test::run(rest),
         ("tidy", []) => tidy::run(),
+        ("fuzz", rest) => fuzz::run(rest),
         ("docs", []) => docs::run(docs::Mode::Write),
         ("docs", [flag]) if flag == "--check" => docs::run(docs::Mode::Check),
         ("help" | "--help" | "-h", _) => {

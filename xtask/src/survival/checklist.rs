@@ -77,6 +77,7 @@ pub(super) const GROUPS: &[Group] = &[
         title: "Operation",
         items: &[
             "RELOAD while in use",
+            "min_pool against max limits",
             "a dead server connection handed out",
             "no file descriptors left (keep accepting later)",
             "answers that are due without end",

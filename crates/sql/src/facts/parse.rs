@@ -33,7 +33,13 @@ pub fn facts(text: &str) -> Result<Facts, Unparsed> {
     Ok(Collector::collect(&statement))
 }
 
+/// The parser is not ours, and texts are anybody's: a panic in it is a text that it cannot read.
 fn parse(text: &str) -> Result<Statement, Unparsed> {
+    std::panic::catch_unwind(|| parse_unguarded(text))
+        .unwrap_or_else(|_| Err(refusal("the parser panicked")))
+}
+
+fn parse_unguarded(text: &str) -> Result<Statement, Unparsed> {
     let mut statements = Parser::new(&PostgreSqlDialect {})
         .with_recursion_limit(NESTING_LIMIT)
         .try_with_sql(text)
