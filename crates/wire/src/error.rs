@@ -63,6 +63,16 @@ pub enum WireError {
     /// The client-final message binds to another channel than the client-first message said.
     #[error("unexpected SCRAM channel-binding attribute in client-final-message")]
     ScramChannelBinding,
+    /// SCRAM-SHA-256-PLUS was offered, and the client has not seen that: the offer was changed on its
+    /// way.
+    #[error("SCRAM channel binding negotiation error")]
+    ScramDowngrade,
+    /// Another type of channel binding than `tls-server-end-point`.
+    #[error("unsupported SCRAM channel-binding type")]
+    ScramChannelBindingType,
+    /// The client sees another TLS connection than the one that its messages come by.
+    #[error("SCRAM channel binding check failed")]
+    ScramChannelMismatch,
     /// The nonce is not the one of this exchange: a mix-up or a replay.
     #[error("invalid SCRAM response (nonce mismatch)")]
     ScramNonce,
@@ -96,11 +106,13 @@ impl WireError {
             | Self::SaslMechanism
             | Self::MalformedScram(_)
             | Self::ScramChannelBinding
+            | Self::ScramChannelBindingType
+            | Self::ScramDowngrade
             | Self::ScramNonce => "08P01",
             Self::UnsupportedProtocol { .. }
             | Self::ScramAuthorizationIdentity
             | Self::ScramExtension => "0A000",
-            Self::NoUser => "28000",
+            Self::NoUser | Self::ScramChannelMismatch => "28000",
             Self::NotUtf8(_) => "22021",
             Self::CommandLineArgument(_) | Self::SettingWithoutValue(_) => "42601",
             Self::EmptyPassword | Self::PasswordRejected => "28P01",

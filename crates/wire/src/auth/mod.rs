@@ -4,6 +4,9 @@
 //! Nothing here reads a clock, a socket or a random generator: nonces and salts are arguments.
 //! What is compared with a secret is compared in constant time.
 
+mod channel_binding;
+#[cfg(test)]
+mod channel_binding_tests;
 #[cfg(test)]
 mod exchange_tests;
 mod md5;
@@ -14,6 +17,7 @@ mod scram_keys;
 mod scram_server;
 mod verifier;
 
+pub use self::channel_binding::{ClientBinding, ServerBinding};
 pub use self::md5::{md5_response, verify_md5};
 pub use message::{
     AuthenticationRequest, SaslInitialResponse, parse_password_message,
@@ -27,6 +31,9 @@ pub use verifier::{DEFAULT_ITERATIONS, MockSeed, ScramVerifier, Secret, verify_p
 
 /// The name of SCRAM with SHA-256 and without channel binding (RFC 7677).
 pub const SCRAM_SHA_256: &str = "SCRAM-SHA-256";
+
+/// The same with channel binding.
+pub const SCRAM_SHA_256_PLUS: &str = "SCRAM-SHA-256-PLUS";
 
 /// Random bytes behind a nonce, as many as PostgreSQL takes. They must be fresh for every
 /// exchange and come from a cryptographic generator.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use subtle::ConstantTimeEq;
 
-use super::NonceBytes;
+use super::{ClientBinding, NonceBytes};
 use super::scram_attributes::{decode_base64, decode_key, encode_base64, nonce, text, value};
 use super::scram_keys::{Key, ScramKeys, hmac, xor};
 use crate::WireError;
@@ -14,9 +14,6 @@ const MAX_SERVER_MESSAGE_BYTES: usize = 4096;
 
 /// The most PBKDF2 iterations that a server may ask for: some 0.2 s of CPU.
 const MAX_ITERATIONS: u64 = 1_000_000;
-
-/// "Supports no channel binding", and no authorization identity.
-const GS2_HEADER: &str = "n,,";
 
 /// One login to a server. Each step consumes the one before, so none can be left out or repeated.
 #[derive(Debug)]
@@ -30,6 +27,7 @@ pub struct AwaitingChallenge {
     credentials: Credentials,
     client_first_bare: String,
     client_nonce: String,
+    binding: ClientBinding,
 }
 
 /// The proof is made.
@@ -74,11 +72,24 @@ impl ScramClient<AwaitingChallenge> {
     /// The user's name stays empty outside tests: the startup packet has it.
     fn start(credentials: Credentials, user: &str, client_nonce: String) -> (Self, Vec<u8>) {
         let client_first_bare = format!("n={user},r={client_nonce}");
-        let message = format!("{GS2_HEADER}{client_first_bare}").into_bytes();
-        (
-            Self { state: AwaitingChallenge { credentials, client_first_bare, client_nonce } },
-            message,
-        )
+        let binding = ClientBinding::default();
+        let state = AwaitingChallenge { credentials, client_first_bare, client_nonce, binding };
+        let begun = Self { state };
+        let message = begun.first_message();
+        (begun, message)
+    }
+
+    /// The same login bound to the channel, and the data of SASLInitialResponse that go with it.
+    #[must_use]
+    pub fn bound(mut self, binding: ClientBinding) -> (Self, Vec<u8>) {
+        self.state.binding = binding;
+        let message = self.first_message();
+        (self, message)
+    }
+
+    fn first_message(&self) -> Vec<u8> {
+        let AwaitingChallenge { client_first_bare, binding, .. } = &self.state;
+        format!("{}{client_first_bare}", binding.gs2_header()).into_bytes()
     }
 
     /// Takes the data of AuthenticationSASLContinue, gives those of SASLResponse.
@@ -93,7 +104,7 @@ impl ScramClient<AwaitingChallenge> {
         self,
         server_first: &[u8],
     ) -> Result<(ScramClient<AwaitingSignature>, Vec<u8>), WireError> {
-        let AwaitingChallenge { credentials, client_first_bare, client_nonce } = self.state;
+        let AwaitingChallenge { credentials, client_first_bare, client_nonce, binding } = self.state;
         let server_first = text(server_first, MAX_SERVER_MESSAGE_BYTES)?;
         let challenge = ServerFirst::parse(server_first)?;
         let server_nonce = challenge.nonce.strip_prefix(&client_nonce);
@@ -106,7 +117,7 @@ impl ScramClient<AwaitingChallenge> {
             }
             Credentials::Keys(keys) => keys,
         };
-        let channel_binding = encode_base64(GS2_HEADER.as_bytes());
+        let channel_binding = encode_base64(&binding.data());
         let without_proof = format!("c={channel_binding},r={}", challenge.nonce);
         let auth_message = format!("{client_first_bare},{server_first},{without_proof}");
         let client_signature = hmac(&keys.stored_key(), &[auth_message.as_bytes()]);

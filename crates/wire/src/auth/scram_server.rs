@@ -4,7 +4,7 @@ use subtle::ConstantTimeEq;
 
 use super::scram_attributes::{decode_key, encode_base64, nonce, text, value};
 use super::scram_keys::{ScramKeys, hmac, sha256, xor};
-use super::{NonceBytes, ScramVerifier};
+use super::{NonceBytes, ScramVerifier, ServerBinding};
 use crate::WireError;
 
 /// PostgreSQL's PG_MAX_SASL_MESSAGE_LENGTH: nothing longer is taken from a client.
@@ -24,6 +24,7 @@ pub struct ScramServer<State = AwaitingFirst> {
 #[derive(Debug)]
 pub struct AwaitingFirst {
     server_nonce: String,
+    binding: ServerBinding,
 }
 
 /// The challenge is sent.
@@ -33,8 +34,9 @@ pub struct AwaitingProof {
     server_first: String,
     /// The client's part and ours.
     nonce: String,
-    /// What the client must repeat: the gs2 header, and later the TLS channel's data behind it.
+    /// What the client must repeat: the gs2 header, and the TLS channel's data behind it.
     channel_binding: Vec<u8>,
+    is_bound: bool,
 }
 
 /// A login that succeeded.
@@ -53,7 +55,15 @@ impl ScramServer<AwaitingFirst> {
     }
 
     pub(super) fn with_nonce(verifier: ScramVerifier, server_nonce: String) -> Self {
-        Self { verifier, state: AwaitingFirst { server_nonce } }
+        let binding = ServerBinding::default();
+        Self { verifier, state: AwaitingFirst { server_nonce, binding } }
+    }
+
+    /// The same login over a channel that it may be bound to.
+    #[must_use]
+    pub fn over(mut self, binding: ServerBinding) -> Self {
+        self.state.binding = binding;
+        self
     }
 
     /// Takes the data of SASLInitialResponse, gives those of AuthenticationSASLContinue.
@@ -64,16 +74,19 @@ impl ScramServer<AwaitingFirst> {
         self,
         client_first: &[u8],
     ) -> Result<(ScramServer<AwaitingProof>, Vec<u8>), WireError> {
-        let client_first = ClientFirst::parse(text(client_first, MAX_CLIENT_MESSAGE_BYTES)?)?;
+        let client_first = text(client_first, MAX_CLIENT_MESSAGE_BYTES)?;
+        let AwaitingFirst { server_nonce, binding } = self.state;
+        let client_first = ClientFirst::parse(client_first, &binding)?;
         let ScramVerifier { iterations, salt, .. } = &self.verifier;
-        let nonce = format!("{}{}", client_first.nonce, self.state.server_nonce);
+        let nonce = format!("{}{}", client_first.nonce, server_nonce);
         let server_first = format!("r={nonce},s={},i={iterations}", encode_base64(salt));
         let message = server_first.clone().into_bytes();
         let state = AwaitingProof {
             client_first_bare: client_first.bare.to_owned(),
             server_first,
             nonce,
-            channel_binding: client_first.gs2_header.as_bytes().to_vec(),
+            channel_binding: binding.data(client_first.gs2_header),
+            is_bound: matches!(binding, ServerBinding::Chosen(_)),
         };
         Ok((ScramServer { verifier: self.verifier, state }, message))
     }
@@ -87,9 +100,13 @@ impl ScramServer<AwaitingProof> {
     /// malformed.
     pub fn finish(self, client_final: &[u8]) -> Result<ScramAccepted, WireError> {
         let client_final = ClientFinal::parse(text(client_final, MAX_CLIENT_MESSAGE_BYTES)?)?;
-        let AwaitingProof { client_first_bare, server_first, nonce, channel_binding } = self.state;
+        let AwaitingProof { client_first_bare, server_first, nonce, channel_binding, is_bound } =
+            self.state;
         if client_final.channel_binding != encode_base64(&channel_binding) {
-            return Err(WireError::ScramChannelBinding);
+            return Err(match is_bound {
+                true => WireError::ScramChannelMismatch,
+                false => WireError::ScramChannelBinding,
+            });
         }
         if client_final.nonce != nonce {
             return Err(WireError::ScramNonce);
@@ -119,17 +136,10 @@ struct ClientFirst<'a> {
 }
 
 impl<'a> ClientFirst<'a> {
-    fn parse(message: &'a str) -> Result<Self, WireError> {
+    fn parse(message: &'a str, binding: &ServerBinding) -> Result<Self, WireError> {
         let malformed = WireError::MalformedScram;
         let mut parts = message.splitn(3, ',');
-        match parts.next() {
-            // `y`: the client could bind to a TLS channel but was not offered to.
-            Some("n" | "y") => {}
-            Some(flag) if flag.starts_with("p=") => {
-                return Err(malformed("channel binding in a mechanism without it"));
-            }
-            _ => return Err(malformed("unexpected channel-binding flag")),
-        }
+        binding.check(parts.next().unwrap_or_default())?;
         match parts.next() {
             Some("") => {}
             Some(identity) if identity.starts_with("a=") => {
