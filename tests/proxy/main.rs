@@ -21,4 +21,5 @@ mod session_mode;
 mod shutdown;
 mod simple;
 mod startup;
+mod way;
 mod who;

@@ -2,19 +2,20 @@
 
 use std::process::{Output, Stdio};
 
-use testkit::Postgres;
 use tokio::process::Command;
 
 use crate::scene::{Scene, server_connections, until};
+use crate::way;
 
 /// A program of the server's installation that connects through pgweir.
 async fn program(scene: &Scene, name: &str, arguments: &[&str]) -> Command {
-    let path = Postgres::shared().await.programs().program(name).unwrap();
+    let path = way::postgres().await.programs().program(name).unwrap();
     let mut command = Command::new(path);
     command
         .args(arguments)
         .env("PGHOST", "127.0.0.1")
         .env("PGPORT", scene.proxy.address().port().to_string())
+        .env("PGSSLMODE", way::SSLMODE)
         .env("PGUSER", "postgres")
         .env("PGDATABASE", &scene.database.name)
         .stdin(Stdio::null())

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 pub(crate) use testkit::frames::only_error as error;
-use testkit::{Frame, Postgres, Proxy, ProxyOptions, ScriptedClient, TestDatabase};
+use testkit::{Frame, Proxy, ScriptedClient, TestDatabase};
 pub(crate) use testkit::{show, until};
 use tokio_postgres::Client;
+
+use crate::way;
 
 /// The program under test.
 pub(crate) const PGWEIR: &str = env!("CARGO_BIN_EXE_pgweir");
@@ -23,9 +25,8 @@ pub(crate) struct Scene {
 impl Scene {
     /// pgweir with these arguments, on the server that all tests share.
     pub(crate) async fn open<const N: usize>(arguments: [&str; N]) -> Self {
-        let postgres = Postgres::shared().await;
-        let database = postgres.database().await;
-        let options = ProxyOptions::upstream(postgres.url("postgres", "postgres"));
+        let database = way::postgres().await.database().await;
+        let options = way::options().await;
         let proxy = Proxy::start(PGWEIR, options.arguments(arguments)).await;
         Self { proxy, database }
     }
@@ -43,7 +44,10 @@ impl Scene {
 
     /// A raw client that is logged in.
     pub(crate) async fn client(&self) -> ScriptedClient {
-        ScriptedClient::login(self.proxy.address(), "postgres", &self.database.name).await
+        let mut client = way::connect(self.proxy.address()).await;
+        client.startup("postgres", &self.database.name, &[]).await;
+        client.login_trust().await;
+        client
     }
 
     /// Several raw clients.
@@ -57,7 +61,7 @@ impl Scene {
 
     /// A raw client that is logged in, and the key to cancel what it runs.
     pub(crate) async fn client_with_key(&self) -> (ScriptedClient, CancelKey) {
-        let mut client = self.proxy.scripted().await;
+        let mut client = way::connect(self.proxy.address()).await;
         client.startup("postgres", &self.database.name, &[]).await;
         let (process_id, secret) = backend_key(&client.login_trust().await);
         let address = self.proxy.address();

@@ -8,8 +8,9 @@ use deadpool_postgres::{
 use parking_lot::Mutex;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
 
+use crate::tls::Connector;
 use crate::{CatalogError, CatalogSettings, Upstream};
 
 /// How the connections are known in `pg_stat_activity`.
@@ -18,6 +19,7 @@ const APPLICATION_NAME: &str = "pgweir-catalog";
 pub(crate) struct Connections {
     /// All but the database's name.
     login: Config,
+    connector: Connector,
     settings: CatalogSettings,
     pools: Mutex<HashMap<String, Pool>>,
 }
@@ -34,7 +36,8 @@ impl Connections {
         if let Some(password) = &upstream.password {
             login.password(password);
         }
-        Self { login, settings, pools: Mutex::default() }
+        let connector = Connector::new(upstream.tls.clone(), &mut login);
+        Self { login, connector, settings, pools: Mutex::default() }
     }
 
     /// Takes a connection to `database` from its pool, a new one if need be.
@@ -51,7 +54,8 @@ impl Connections {
     /// Cancel-safe.
     pub(crate) async fn open(&self, database: &str) -> Result<Client, CatalogError> {
         let login = self.login_to(database);
-        let (client, connection) = timeout(self.settings.connect_timeout, login.connect(NoTls))
+        let connecting = login.connect(self.connector.clone());
+        let (client, connection) = timeout(self.settings.connect_timeout, connecting)
             .await
             .map_err(|_| CatalogError::Unreachable { reason: "no connection in time".to_owned() })?
             .map_err(CatalogError::from_login)?;
@@ -79,7 +83,7 @@ impl Connections {
         }
         let manager = Manager::from_config(
             self.login_to(database),
-            NoTls,
+            self.connector.clone(),
             ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
         let mut config = PoolConfig::new(self.settings.max_connections.max(1));

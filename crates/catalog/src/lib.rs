@@ -14,6 +14,7 @@ mod facts;
 mod identifier;
 mod plan_tree;
 mod settings;
+mod tls;
 mod transaction;
 mod what_if;
 
@@ -21,3 +22,4 @@ pub use catalog::Catalog;
 pub use error::CatalogError;
 pub use identifier::quote_identifier;
 pub use settings::{CatalogSettings, Upstream};
+pub use tls::{Connector, Encrypted, Handshake, Tls};

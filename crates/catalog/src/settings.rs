@@ -13,6 +13,8 @@ pub struct Upstream {
     pub user: String,
     /// Its password, where the server wants one.
     pub password: Option<String>,
+    /// How connections to it are encrypted; none is not at all.
+    pub tls: Option<crate::Tls>,
 }
 
 impl std::fmt::Debug for Upstream {

@@ -105,6 +105,8 @@ pub struct ClientStatus {
     pub address: SocketAddr,
     /// Where it came to.
     pub local_address: SocketAddr,
+    /// Version of TLS and cipher suite; empty without TLS.
+    pub tls: &'static str,
     /// When it came.
     pub connected: Timestamp,
     /// When its last request came.
@@ -147,6 +149,8 @@ pub struct ServerStatus {
     pub address: SocketAddr,
     /// Our end.
     pub local_address: SocketAddr,
+    /// Version of TLS and cipher suite; empty without TLS.
+    pub tls: &'static str,
     /// When it was opened.
     pub connected: Timestamp,
     /// When it was last given to a client.

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite};
@@ -106,16 +106,18 @@ impl ReadBuffer {
     }
 }
 
-/// Bytes to be written.
+/// Bytes to be written. None are pending once the socket has them all.
 #[derive(Debug, Default)]
 pub(crate) struct WriteBuffer {
     pub(crate) bytes: Vec<u8>,
     written: usize,
+    /// TLS may have taken bytes that its socket did not take yet.
+    is_unflushed: bool,
 }
 
 impl WriteBuffer {
     pub(crate) fn pending(&self) -> usize {
-        self.bytes.len() - self.written
+        self.bytes.len() - self.written + usize::from(self.is_unflushed)
     }
 
     /// Writes what it can; ready when nothing is left. Cancel-safe.
@@ -127,7 +129,10 @@ impl WriteBuffer {
         while self.written < self.bytes.len() {
             match Pin::new(&mut *stream).poll_write(cx, &self.bytes[self.written..]) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => self.written += count,
+                Poll::Ready(Ok(count)) => {
+                    self.written += count;
+                    self.is_unflushed = true;
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     self.drop_written();
@@ -139,13 +144,17 @@ impl WriteBuffer {
             self.bytes = Vec::new();
             self.written = 0;
         }
+        if self.is_unflushed {
+            ready!(Pin::new(stream).poll_flush(cx))?;
+            self.is_unflushed = false;
+        }
         Poll::Ready(Ok(()))
     }
 
     /// A peer that is always a little behind never takes all: what it took must not pile up. What
     /// is moved is no longer than what is dropped.
     fn drop_written(&mut self) {
-        if self.written >= self.pending() {
+        if self.written >= self.bytes.len() - self.written {
             self.bytes.drain(..self.written);
             self.written = 0;
         }

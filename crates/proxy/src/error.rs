@@ -35,6 +35,17 @@ pub enum ProxyError {
     /// The server asks for a password and there is none that can be used.
     #[error("the server asks for a password of user {0:?}, and none is configured")]
     NoPassword(String),
+    /// TLS failed, or was not to be had.
+    #[error("{message}")]
+    Tls {
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// The server does not bind the login to the TLS connection, and must.
+    #[error("channel_binding=require, and the server {0}")]
+    NotBound(&'static str),
     /// The listener could not be opened.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -66,7 +77,7 @@ impl ProxyError {
             Self::Server(error) => {
                 !error.sqlstate().starts_with("57P") && !error.sqlstate().starts_with("53")
             }
-            Self::NoPassword(_) | Self::Wire(_) => true,
+            Self::NoPassword(_) | Self::Wire(_) | Self::Tls { .. } | Self::NotBound(_) => true,
             _ => false,
         }
     }
@@ -81,11 +92,15 @@ impl ProxyError {
             Self::NoPassword(_) => ErrorFields::error("28000", self.to_string()).with_hint(
                 "Give the user's password in pgweir's configuration: [users.NAME] password = \"…\".",
             ),
-            other => ErrorFields::error(
-                "08006",
-                format!("cannot connect to the PostgreSQL server at {address}: {other}"),
-            )
-            .with_hint("Check that the server runs and that pgweir can reach it."),
+            other => {
+                let message =
+                    format!("cannot connect to the PostgreSQL server at {address}: {other}");
+                ErrorFields::error("08006", message).with_hint(match other {
+                    Self::Tls { hint, .. } => hint,
+                    Self::NotBound(_) => "It takes TLS and SCRAM-SHA-256 on the server's side.",
+                    _ => "Check that the server runs and that pgweir can reach it.",
+                })
+            }
         }
     }
 }

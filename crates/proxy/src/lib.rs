@@ -14,6 +14,7 @@ mod server;
 mod settings;
 mod status;
 mod stream;
+mod tls;
 
 pub use admin::{AdminConsole, AdminRole, BoxFuture};
 pub use error::ProxyError;
@@ -21,3 +22,7 @@ pub use events::EventBuffer;
 pub use proxy::{Measures, Proxy};
 pub use settings::{AuthType, FindPool, Maxima, PoolTarget, ProxySettings};
 pub use stream::{Handover, ServerAddress};
+pub use tls::{
+    ChannelBinding, ClientTls, ClientTlsFiles, PeerCertificate, ServerTls, ServerTlsFiles, SslMode,
+    TlsError, TlsPart, TlsProtocols, end_point_hash,
+};

@@ -13,6 +13,7 @@ use wire::auth::Secret;
 use crate::pool::PoolSetup;
 use crate::server::Upstream;
 use crate::stream::ServerAddress;
+use crate::tls::{ClientTls, ServerTls};
 
 /// How clients prove who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct PoolTarget {
     pub user: String,
     /// Password there.
     pub password: Option<Secret>,
+    /// How connections to it are encrypted.
+    pub tls: ServerTls,
     /// Server connections at most, the reserve aside.
     pub size: u32,
     /// Server connections that are kept open.
@@ -76,6 +79,8 @@ pub type FindPool = Arc<dyn Fn(&str, &str) -> Option<PoolTarget> + Send + Sync>;
 pub struct ProxySettings {
     /// Where clients connect.
     pub listen: SocketAddr,
+    /// How clients' connections are encrypted.
+    pub client_tls: ClientTls,
     /// Finds pools.
     pub find_pool: FindPool,
     /// Databases that are configured by name.
@@ -155,6 +160,7 @@ impl ProxySettings {
             database: target.database,
             user: target.user,
             password: target.password,
+            tls: target.tls,
             timeout: self.server_connect_timeout,
             max_prepared_statements: self.max_prepared_statements,
         }

@@ -8,8 +8,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+
+use crate::tls::{Encrypted, PeerCertificate};
 
 /// Where an upstream listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -93,27 +95,68 @@ pub(crate) fn keep_alive(stream: &TcpStream) {
     let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keep_alive);
 }
 
-/// A socket.
+/// A socket, plain or encrypted.
 #[derive(Debug)]
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<Encrypted>),
+    /// A handshake has it, or it was lost in one.
+    Gone,
 }
 
 impl Stream {
-    /// The peer's address; a Unix socket has none, and says so with port 0.
-    pub(crate) fn peer_address(&self) -> SocketAddr {
+    /// Writes all and sees it off: with TLS, what is written may lie in its buffers. Not cancel-safe.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes).await?;
+        self.flush().await
+    }
+
+    /// Whether nobody on the way can read along.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    /// What SHOW prints of the encryption; empty without.
+    pub(crate) fn tls_description(&self) -> &'static str {
         match self {
-            Self::Tcp(stream) => stream.peer_addr().unwrap_or(NO_ADDRESS),
-            Self::Unix(_) => NO_ADDRESS,
+            Self::Tls(stream) => stream.description(),
+            _ => "",
         }
     }
 
-    pub(crate) fn local_address(&self) -> SocketAddr {
+    /// The server's certificate as channel binding, if there is one to bind a login to.
+    pub(crate) fn end_point(&self) -> Option<&[u8]> {
         match self {
-            Self::Tcp(stream) => stream.local_addr().unwrap_or(NO_ADDRESS),
-            Self::Unix(_) => NO_ADDRESS,
+            Self::Tls(stream) => stream.end_point(),
+            _ => None,
         }
+    }
+
+    /// The names in the peer's certificate, if it showed one that an authority vouches for.
+    #[allow(dead_code, reason = "what authentication by certificate asks")]
+    pub(crate) fn peer_certificate(&self) -> Option<PeerCertificate> {
+        match self {
+            Self::Tls(stream) => stream.peer_certificate(),
+            _ => None,
+        }
+    }
+
+    fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(stream),
+            Self::Tls(stream) => Some(stream.socket()),
+            Self::Unix(_) | Self::Gone => None,
+        }
+    }
+
+    /// The peer's address; a Unix socket has none, and says so with port 0.
+    pub(crate) fn peer_address(&self) -> SocketAddr {
+        self.tcp().and_then(|stream| stream.peer_addr().ok()).unwrap_or(NO_ADDRESS)
+    }
+
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        self.tcp().and_then(|stream| stream.local_addr().ok()).unwrap_or(NO_ADDRESS)
     }
 }
 
@@ -129,6 +172,8 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
+            Self::Gone => Poll::Ready(Ok(())),
         }
     }
 }
@@ -142,6 +187,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, buf),
+            Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -149,6 +196,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
+            Self::Gone => Poll::Ready(Ok(())),
         }
     }
 
@@ -156,6 +205,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
+            Self::Gone => Poll::Ready(Ok(())),
         }
     }
 }

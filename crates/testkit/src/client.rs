@@ -4,11 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::frames::{self, ErrorFields, Frame};
+use crate::socket::{ClientEncryption, Socket};
 
 /// How long an awaited message may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -20,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// message.
 #[derive(Debug)]
 pub struct ScriptedClient {
-    stream: TcpStream,
+    stream: Socket,
     patience: Duration,
 }
 
@@ -31,7 +32,23 @@ impl ScriptedClient {
             .await
             .unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
         stream.set_nodelay(true).unwrap_or_else(|error| panic!("TCP_NODELAY: {error}"));
-        Self { stream, patience: PATIENCE }
+        Self { stream: Socket::Plain(stream), patience: PATIENCE }
+    }
+
+    /// Asks for encryption, which must be offered, and shakes hands.
+    pub async fn encrypt(&mut self, how: &ClientEncryption) {
+        self.send(&frames::request_code(frames::SSL_REQUEST)).await;
+        assert_eq!(char::from(self.expect_byte().await), 'S', "is TLS offered?");
+        self.shake_hands(how).await.unwrap_or_else(|error| panic!("TLS handshake: {error}"));
+    }
+
+    /// Shakes hands without asking, as `sslnegotiation=direct` does.
+    ///
+    /// # Errors
+    /// What is wrong with the server's side, as far as the handshake shows it.
+    pub async fn shake_hands(&mut self, how: &ClientEncryption) -> io::Result<()> {
+        let shaken = timeout(self.patience, self.stream.encrypt(how)).await;
+        shaken.unwrap_or_else(|_| panic!("no TLS handshake in {:?}", self.patience))
     }
 
     /// Connects and logs in without a password.
@@ -54,7 +71,8 @@ impl ScriptedClient {
 
     /// Sends bytes as they are; for when the other side may already have closed.
     pub async fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes).await
+        self.stream.write_all(bytes).await?;
+        self.stream.flush().await
     }
 
     /// Sends a message with a correct length.
@@ -105,6 +123,21 @@ impl ScriptedClient {
     pub async fn value(&mut self, sql: &str) -> String {
         let first = self.rows(sql).await.into_iter().next().and_then(|row| row.into_iter().next());
         first.flatten().unwrap_or_else(|| panic!("{sql}: no row, or NULL"))
+    }
+
+    /// Awaits one message, with what the socket says if there is none.
+    ///
+    /// # Errors
+    /// The end of the connection, or what TLS says instead: an alert, perhaps.
+    pub async fn try_frame(&mut self) -> io::Result<Frame> {
+        let mut kind = [0];
+        let read = timeout(self.patience, self.stream.read_exact(&mut kind)).await;
+        read.unwrap_or_else(|_| panic!("no message in {:?}", self.patience))?;
+        let length = self.stream.read_u32().await?;
+        let length = usize::try_from(length).ok().and_then(|length| length.checked_sub(4));
+        let mut body = vec![0; length.ok_or(io::ErrorKind::InvalidData)?];
+        self.stream.read_exact(&mut body).await?;
+        Ok((kind[0], body))
     }
 
     /// Awaits one message.
@@ -183,7 +216,7 @@ impl ScriptedClient {
     /// notice a late message, never fail wrongly.
     pub async fn expect_silence(&mut self, length: Duration) {
         let mut byte = [0];
-        if let Ok(read) = timeout(length, self.stream.peek(&mut byte)).await {
+        if let Ok(read) = timeout(length, self.stream.tcp().peek(&mut byte)).await {
             panic!("expected silence, got {read:?} of {:?}", char::from(byte[0]));
         }
     }
@@ -195,7 +228,7 @@ impl ScriptedClient {
 
     /// Closes with RST instead of FIN, as a crashed or firewalled client does.
     pub fn abort(self) {
-        self.stream.set_zero_linger().unwrap_or_else(|error| panic!("SO_LINGER: {error}"));
+        self.stream.tcp().set_zero_linger().unwrap_or_else(|error| panic!("SO_LINGER: {error}"));
     }
 
     /// Says Terminate and closes.
@@ -205,7 +238,7 @@ impl ScriptedClient {
 
     /// The port of our end.
     pub fn local_port(&self) -> u16 {
-        self.stream.local_addr().unwrap_or_else(|error| panic!("our address: {error}")).port()
+        self.stream.tcp().local_addr().unwrap_or_else(|error| panic!("our address: {error}")).port()
     }
 
     /// The next message, or `None` at the end of the connection.
@@ -229,7 +262,7 @@ fn last_error(frames: &[Frame]) -> String {
 /// Reads one typed message; `None` at an end of file or a reset before it.
 ///
 /// Not cancel-safe: a dropped read may have taken half a message.
-pub(crate) async fn read_frame(stream: &mut TcpStream) -> io::Result<Option<Frame>> {
+pub(crate) async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Frame>> {
     let Ok(kind) = stream.read_u8().await else {
         return Ok(None);
     };

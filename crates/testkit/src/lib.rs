@@ -4,6 +4,7 @@
 //! The functions that tests call panic with a message that names what was awaited and what came
 //! instead; so a test reads as a script. Nothing here is used outside tests and benches.
 
+mod certificates;
 mod client;
 mod console;
 mod error;
@@ -13,7 +14,9 @@ mod guardian;
 mod postgres;
 mod proxy;
 mod scratch;
+mod socket;
 
+pub use certificates::{Authority, Identity, Validity};
 pub use client::ScriptedClient;
 pub use console::{show, until};
 pub use error::TestkitError;
@@ -21,3 +24,4 @@ pub use fake_server::{FakeServer, Step};
 pub use frames::{ErrorFields, Frame};
 pub use postgres::{Postgres, PostgresOptions, ServerPrograms, StopMode, TestDatabase};
 pub use proxy::{Proxy, ProxyOptions};
+pub use socket::ClientEncryption;

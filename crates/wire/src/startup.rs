@@ -310,6 +310,11 @@ pub fn cancel_request(process_id: i32, key: &[u8]) -> Vec<u8> {
     with_length(&body)
 }
 
+/// The SSLRequest to a server: it answers with one byte, `S` or `N`.
+pub fn ssl_request() -> Vec<u8> {
+    with_length(&SSL_REQUEST.to_be_bytes())
+}
+
 /// Appends a text and its terminator. A NUL in the text would end it early and let its author
 /// write further parameters, so it is left out.
 fn push_text(body: &mut Vec<u8>, text: &str) {

@@ -74,6 +74,7 @@ async fn a_server_that_hangs_is_waited_for_once() {
     // Connections are taken by the kernel, and never answered.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = Upstream {
+        tls: None,
         host: "127.0.0.1".to_owned(),
         port: listener.local_addr().unwrap().port(),
         user: "postgres".to_owned(),

@@ -96,6 +96,7 @@ impl Shop {
 
 pub(crate) fn upstream(postgres: &Postgres, user: &str) -> Upstream {
     Upstream {
+        tls: None,
         host: postgres.address().ip().to_string(),
         port: postgres.port(),
         user: user.to_owned(),

@@ -32,6 +32,7 @@ fn row(client: &ClientStatus, live: &dyn Live) -> Row {
         },
         address: client.address,
         local_address: client.local_address,
+        tls: client.tls,
         connected: client.connected,
         requested: client.requested,
         waiting: client.waiting,

@@ -38,6 +38,7 @@ fn row(server: &ServerStatus, applications: &HashMap<ClientId, Arc<str>>) -> Row
         },
         address: server.address,
         local_address: server.local_address,
+        tls: server.tls,
         connected: server.connected,
         requested: server.requested,
         waiting: Duration::ZERO,

@@ -7,7 +7,9 @@ use std::time::Duration;
 use report::Report;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::Host;
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{Client, Config, SimpleQueryMessage, SimpleQueryRow};
+
+use crate::settings::{Settings, UrlTls, for_tokio_postgres};
 
 /// How long the console may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -71,16 +73,26 @@ impl AdminConsole {
     /// # Errors
     /// When the URL is wrong or pgweir is not there.
     pub async fn connect(url: &str) -> Result<Self, AdminError> {
-        Self::connect_config(admin_config(url, |name| std::env::var(name).ok())?).await
+        let (url, tls) = UrlTls::take_out(url).map_err(AdminError::Url)?;
+        let config = admin_config(&url, |name| std::env::var(name).ok())?;
+        let files = Settings::default().tls_of(&tls);
+        let tls =
+            files.load().map_err(|error| AdminError::Url(format!("has TLS files: {error}")))?;
+        Self::connect_by(config, for_tokio_postgres(&tls)).await
     }
 
-    /// Connects with a given configuration. Cancel-safe.
+    /// Connects with a given configuration, without TLS. Cancel-safe.
     ///
     /// # Errors
     /// When pgweir is not there.
     pub async fn connect_config(config: Config) -> Result<Self, AdminError> {
+        Self::connect_by(config, None).await
+    }
+
+    async fn connect_by(mut config: Config, tls: Option<catalog::Tls>) -> Result<Self, AdminError> {
+        let connector = catalog::Connector::new(tls, &mut config);
         let unreachable = |why: String| AdminError::Unreachable { address: address(&config), why };
-        let connecting = tokio::time::timeout(PATIENCE, config.connect(NoTls));
+        let connecting = tokio::time::timeout(PATIENCE, config.connect(connector));
         let (client, connection) = connecting
             .await
             .map_err(|_| unreachable(format!("no answer within {} s", PATIENCE.as_secs())))?

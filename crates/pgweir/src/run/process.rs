@@ -35,8 +35,13 @@ pub(super) async fn serve(arguments: &RunArguments, settings: Settings) -> anyho
         )),
     };
     let local_password = local_password();
-    let reloader =
-        Arc::new(Reloader::new(arguments.clone(), Arc::clone(&settings), local_password.clone()));
+    let tls = Arc::new(settings.load_tls()?);
+    let reloader = Arc::new(Reloader::new(
+        arguments.clone(),
+        Arc::clone(&settings),
+        Arc::clone(&tls),
+        local_password.clone(),
+    ));
     let started_at = Timestamp::now();
     let bridge = Arc::new(ConsoleBridge::new(
         Arc::clone(&measures.shapes),
@@ -44,7 +49,7 @@ pub(super) async fn serve(arguments: &RunArguments, settings: Settings) -> anyho
         started_at,
     ));
     let admin: Arc<dyn proxy::AdminConsole> = Arc::<ConsoleBridge>::clone(&bridge);
-    let data_path = proxy_settings::of(&settings, &local_password);
+    let data_path = proxy_settings::of(&settings, &tls, &local_password);
     let proxy = Proxy::new(data_path, measures.clone(), Some(admin));
     let listener = proxy.listen().await?;
     let address = listener.local_addr().context("the listener has no address")?;

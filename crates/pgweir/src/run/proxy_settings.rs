@@ -8,22 +8,26 @@ use proxy::{AuthType, FindPool, Maxima, PoolTarget, ProxySettings, ServerAddress
 use wire::auth::Secret;
 
 use super::local_admin::LOCAL_ADMIN;
-use crate::settings::{self, Settings};
+use crate::settings::{self, LoadedTls, Settings};
 
 /// A time that does not pass.
 const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// The data path's part of the settings. `local_password` is that of the user in the file that
 /// `pgweir report` reads.
-pub(super) fn of(settings: &Arc<Settings>, local_password: &str) -> ProxySettings {
+pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str) -> ProxySettings {
+    let LoadedTls { clients: client_tls, servers } = tls.clone();
     let directory = Arc::clone(settings);
     let find_pool: FindPool = Arc::new(move |database, user| {
         let pool = directory.pool(database, user)?;
+        // All that databases name is loaded.
+        let tls = servers.get(&pool.tls)?.clone();
         Some(PoolTarget {
             address: ServerAddress::new(&pool.host, pool.port),
             database: pool.dbname,
             user: pool.user,
             password: pool.password.map(|password| Secret::parse(password.reveal())),
+            tls,
             size: pool.limits.pool_size.get(),
             min_size: pool.limits.min_pool_size,
             reserve_size: pool.limits.reserve_pool_size,
@@ -51,6 +55,7 @@ pub(super) fn of(settings: &Arc<Settings>, local_password: &str) -> ProxySetting
     admin_users.push(LOCAL_ADMIN.to_owned());
     ProxySettings {
         listen: settings.listen,
+        client_tls,
         find_pool,
         databases: settings.databases.keys().cloned().collect(),
         warm: settings.warm_pools().into_iter().map(key).collect(),

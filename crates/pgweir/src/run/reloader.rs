@@ -7,13 +7,14 @@ use proxy::Proxy;
 
 use super::proxy_settings;
 use crate::cli::RunArguments;
-use crate::settings::Settings;
+use crate::settings::{LoadedTls, Settings};
 
 /// Reads the configuration again.
 pub(super) struct Reloader {
     arguments: RunArguments,
     local_password: String,
     settings: RwLock<Arc<Settings>>,
+    tls: RwLock<Arc<LoadedTls>>,
     proxy: OnceLock<Proxy>,
 }
 
@@ -22,10 +23,11 @@ impl Reloader {
     pub(super) fn new(
         arguments: RunArguments,
         settings: Arc<Settings>,
+        tls: Arc<LoadedTls>,
         local_password: String,
     ) -> Self {
-        let settings = RwLock::new(settings);
-        Self { arguments, local_password, settings, proxy: OnceLock::new() }
+        let (settings, tls) = (RwLock::new(settings), RwLock::new(tls));
+        Self { arguments, local_password, settings, tls, proxy: OnceLock::new() }
     }
 
     /// The proxy that gets new settings from now on. Called once.
@@ -38,7 +40,12 @@ impl Reloader {
         Arc::clone(&self.settings.read())
     }
 
-    /// Reads file and environment again. What is wrong changes nothing.
+    /// The certificates in force.
+    pub(super) fn tls(&self) -> Arc<LoadedTls> {
+        Arc::clone(&self.tls.read())
+    }
+
+    /// Reads file, environment and certificates again. What is wrong changes nothing.
     ///
     /// # Errors
     /// All problems, as at start.
@@ -54,9 +61,15 @@ impl Reloader {
         for name in self.settings().needing_restart(&settings) {
             tracing::warn!("{name} has changed; that takes effect at the next start");
         }
+        let tls = settings.load_tls().map_err(|error| {
+            tracing::error!("configuration not reloaded: {error}");
+            error.to_string()
+        })?;
+        let tls = Arc::new(tls);
+        *self.tls.write() = Arc::clone(&tls);
         *self.settings.write() = Arc::clone(&settings);
         if let Some(proxy) = self.proxy.get() {
-            proxy.reconfigure(proxy_settings::of(&settings, &self.local_password));
+            proxy.reconfigure(proxy_settings::of(&settings, &tls, &self.local_password));
         }
         tracing::info!("configuration reloaded");
         Ok(())

@@ -1,5 +1,7 @@
 //! Who may reach what: servers, databases, users, and how clients prove who they are.
 
+use proxy::ServerTlsFiles;
+
 use super::database::{Database, User};
 use super::limits::{DatabaseLimits, UserLimits};
 use super::password::{Password, Secret};
@@ -28,21 +30,21 @@ pub(super) fn upstreams(reader: &mut Reader, settings: &mut Settings) {
             }
         }
     }
+    let on = |upstream: &Upstream| Database::on(upstream, settings.tls_of(&upstream.tls));
     if !several {
-        settings.fallback = settings
-            .upstreams
-            .first()
-            .map(|upstream| Database { dbname: None, ..Database::on(upstream) });
+        let first = settings.upstreams.first();
+        settings.fallback = first.map(|upstream| Database { dbname: None, ..on(upstream) });
         return;
     }
-    for upstream in &settings.upstreams {
+    let ways: Vec<_> = settings.upstreams.iter().map(on).collect();
+    for (upstream, database) in settings.upstreams.iter().zip(ways) {
         let Some(name) = &upstream.dbname else {
             let message =
                 format!("of several URLs, each must name its database; {upstream} does not");
             reader.problem(origin.clone(), "upstream", message);
             continue;
         };
-        if settings.databases.insert(name.clone(), Database::on(upstream)).is_some() {
+        if settings.databases.insert(name.clone(), database).is_some() {
             let message = format!("two URLs name the database {name}");
             reader.problem(origin.clone(), "upstream", message);
         }
@@ -82,7 +84,7 @@ pub(super) fn databases(reader: &mut Reader, settings: &mut Settings) {
     if let Some(section) = sections.remove("*") {
         // A URL on the command line or in the environment goes before the file.
         let written_twice = matches!(reader.origin("upstream"), Origin::File { .. });
-        let database = database(reader, "*", &section, settings.fallback.as_ref());
+        let database = database(reader, "*", &section, settings);
         if written_twice && settings.fallback.is_some() {
             let message = "`upstream` already says where any database is; keep one of the two";
             reader.problem(section.origin, "databases.*", message);
@@ -97,18 +99,18 @@ pub(super) fn databases(reader: &mut Reader, settings: &mut Settings) {
             reader.problem(section.origin, format!("databases.{name}"), message);
             continue;
         }
-        if let Some(database) = database(reader, &name, &section, settings.fallback.as_ref()) {
+        if let Some(database) = database(reader, &name, &section, settings) {
             settings.databases.insert(name, database);
         }
     }
 }
 
-/// Reads one section; what it does not say of its server is taken from `fallback`.
+/// Reads one section; what it does not say of its server is taken from the fallback.
 fn database(
     reader: &mut Reader,
     name: &str,
     section: &Section,
-    fallback: Option<&Database>,
+    settings: &Settings,
 ) -> Option<Database> {
     let path = format!("databases.{name}");
     let at = (path.as_str(), section);
@@ -131,7 +133,8 @@ fn database(
         let message = "names a Unix socket, which is not offered yet";
         reader.problem(value.origin.clone(), format!("{path}.host"), message);
     }
-    let inherited = fallback.filter(|_| host.is_none());
+    let inherited = settings.fallback.as_ref().filter(|_| host.is_none());
+    let tls = inherited.map_or(&settings.server_tls, |fallback| &fallback.tls).clone();
     let Some(host) = host.or_else(|| inherited.map(|fallback| fallback.host.clone())) else {
         if !section.values.contains_key("host") {
             let message = "needs a `host`, since there is no `upstream` to take it from";
@@ -141,7 +144,7 @@ fn database(
     };
     let port = port.or(inherited.map(|fallback| fallback.port)).unwrap_or(5432);
     let dbname = dbname.or_else(|| (name != "*").then(|| name.to_owned()));
-    Some(Database { host, port, dbname, forced_user, forced_password, limits, pool_mode })
+    Some(Database { host, port, dbname, tls, forced_user, forced_password, limits, pool_mode })
 }
 
 pub(super) fn authentication(reader: &mut Reader, settings: &mut Settings) {
@@ -202,11 +205,12 @@ pub(super) fn authentication(reader: &mut Reader, settings: &mut Settings) {
 }
 
 impl Database {
-    fn on(upstream: &Upstream) -> Self {
+    fn on(upstream: &Upstream, tls: ServerTlsFiles) -> Self {
         Self {
             host: upstream.host.clone(),
             port: upstream.port,
             dbname: upstream.dbname.clone(),
+            tls,
             forced_user: None,
             forced_password: None,
             limits: DatabaseLimits::default(),

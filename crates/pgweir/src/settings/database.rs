@@ -1,6 +1,7 @@
 //! Databases and users, and the one question that the data path asks of them.
 
 use model::PoolMode;
+use proxy::ServerTlsFiles;
 
 use super::limits::{DatabaseLimits, PoolLimits, UserLimits};
 use super::password::{Password, Secret};
@@ -15,6 +16,8 @@ pub struct Database {
     pub port: u16,
     /// Its name on the server; none is the name that the client used.
     pub dbname: Option<String>,
+    /// How connections to its server are encrypted.
+    pub tls: ServerTlsFiles,
     /// The user that every server connection logs in as, whoever the client is.
     pub forced_user: Option<String>,
     /// Password of `forced_user`.
@@ -49,6 +52,8 @@ pub struct PoolSettings {
     pub user: String,
     /// What to log in with; none where the server should not ask.
     pub password: Option<Password>,
+    /// How connections to the server are encrypted.
+    pub tls: ServerTlsFiles,
     /// Sizes and maxima.
     pub limits: PoolLimits,
     /// Whether the database is not configured by name.
@@ -75,6 +80,7 @@ impl Settings {
             dbname: found.dbname.clone().unwrap_or_else(|| database.to_owned()),
             user: user_there.to_owned(),
             password,
+            tls: found.tls.clone(),
             limits: self.limits(&found.limits, user, user_there),
             on_demand: !self.databases.contains_key(database),
             pool_mode: account

@@ -1,6 +1,7 @@
 //! Settings as SHOW CONFIG prints them, and what a reload can change.
 
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use model::SettingStatus;
@@ -52,6 +53,8 @@ impl Settings {
             databases: _,
             fallback: _,
             users: _,
+            client_tls,
+            server_tls,
             auth_type,
             admin_users,
             stats_users,
@@ -86,7 +89,18 @@ impl Settings {
         } = self;
         let data_dir = data_dir.as_ref().map(|path| path.display());
         let urls: Vec<String> = upstreams.iter().map(ToString::to_string).collect();
+        let file = |path: &Option<PathBuf>| or_empty(path.as_ref().map(|path| path.display()));
         vec![
+            ("client_tls_sslmode", client_tls.mode.to_string()),
+            ("client_tls_ca_file", file(&client_tls.ca)),
+            ("client_tls_cert_file", file(&client_tls.certificate)),
+            ("client_tls_key_file", file(&client_tls.key)),
+            ("client_tls_protocols", client_tls.protocols.to_string()),
+            ("server_tls_sslmode", server_tls.mode.to_string()),
+            ("server_tls_ca_file", file(&server_tls.ca)),
+            ("server_tls_cert_file", file(&server_tls.certificate)),
+            ("server_tls_key_file", file(&server_tls.key)),
+            ("server_tls_protocols", server_tls.protocols.to_string()),
             ("listen", listen.to_string()),
             ("http", http.to_string()),
             ("data_dir", or_empty(data_dir)),

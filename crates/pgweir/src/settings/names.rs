@@ -1,5 +1,7 @@
 //! What to say about a name that is none of ours.
 
+const SUITES: &str = "it is not offered: there are only cipher suites that are safe";
+
 /// PgBouncer's settings that mean something here under another name, or are not offered.
 const PGBOUNCER: &[(&str, &str)] = &[
     ("listen_addr", "write address and port together: listen = \"127.0.0.1:6432\""),
@@ -38,9 +40,13 @@ const PGBOUNCER: &[(&str, &str)] = &[
         "server_fast_close",
         "it is not offered; connections to an old address end with their clients",
     ),
+    ("client_tls_ciphers", SUITES),
+    ("client_tls13_ciphers", SUITES),
+    ("client_tls_dheparams", SUITES),
+    ("client_tls_ecdhcurve", SUITES),
+    ("server_tls_ciphers", SUITES),
+    ("server_tls13_ciphers", SUITES),
     ("ignore_startup_parameters", "it is not needed: startup parameters are carried"),
-    ("client_tls_sslmode", "TLS is not offered yet"),
-    ("server_tls_sslmode", "TLS is not offered yet"),
 ];
 
 /// What would be right instead of `unknown`, one of `known` if any is near.

@@ -48,6 +48,9 @@ const DURATION: &str = "duration";
 const TIMEOUT: &str = "duration, 0: none";
 const TEXT: &str = "text";
 const NAMES: &str = "list of names";
+const PEM: &str = "PEM file";
+const SSL_MODE: &str = "disable, allow, prefer, require, verify-ca, verify-full";
+const TLS_VERSIONS: &str = "tlsv1.2, tlsv1.3, secure";
 
 const fn setting(
     name: &'static str,
@@ -92,8 +95,65 @@ pub const REFERENCE: &[SettingReference] = &[
         "The server, as `postgres://user:password@host:port/dbname`. With one URL, clients may \
          ask for any database on that server; with several, each is the way to the database that \
          it names. The URL's user may log in with the URL's password. The same as the arguments of \
-         `pgweir run`. `sslmode` may be disable, allow or prefer; TLS to the server is not offered \
-         yet.",
+         `pgweir run`. `sslmode`, `sslrootcert`, `sslcert` and `sslkey` take the place of \
+         `server_tls_…`; `sslnegotiation` and `channel_binding` mean what they do in libpq.",
+    ),
+    setting(
+        "client_tls_sslmode",
+        SSL_MODE,
+        Value("disable"),
+        "Encryption of clients' connections. allow and prefer: as the client wants. require: \
+         unencrypted connections are refused, but for Unix sockets. verify-ca and verify-full: the \
+         client also shows a certificate of an authority in `client_tls_ca_file`.",
+    ),
+    setting("client_tls_key_file", PEM, Unset, "The key of `client_tls_cert_file`."),
+    setting(
+        "client_tls_cert_file",
+        PEM,
+        Unset,
+        "The certificate that clients are shown, followed by those between it and its authority.",
+    ),
+    setting(
+        "client_tls_ca_file",
+        PEM,
+        Unset,
+        "The authorities of clients' certificates. In the modes below verify-ca, a client may show \
+         a certificate, and one of another authority is as good as none.",
+    ),
+    setting(
+        "client_tls_protocols",
+        TLS_VERSIONS,
+        Value("secure"),
+        "Versions of TLS for clients. secure is both; PgBouncer's all and legacy mean the same.",
+    ),
+    setting(
+        "server_tls_sslmode",
+        SSL_MODE,
+        Value("prefer"),
+        "Encryption of server connections, as `sslmode` in libpq: allow tries without it first, \
+         prefer uses it if the server has it, require insists, verify-ca also checks that the \
+         server's certificate is of an authority in `server_tls_ca_file`, verify-full also that it \
+         is for the host.",
+    ),
+    setting(
+        "server_tls_ca_file",
+        "PEM file, or `system`",
+        Unset,
+        "The authorities of servers' certificates; `system`: those that this system trusts. A \
+         server's own certificate may stand here too.",
+    ),
+    setting("server_tls_key_file", PEM, Unset, "The key of `server_tls_cert_file`."),
+    setting(
+        "server_tls_cert_file",
+        PEM,
+        Unset,
+        "The certificate that servers are shown which ask for one.",
+    ),
+    setting(
+        "server_tls_protocols",
+        TLS_VERSIONS,
+        Value("secure"),
+        "Versions of TLS for server connections.",
     ),
     setting(
         "auth_type",

@@ -3,6 +3,7 @@
 use super::access;
 use super::password::Secret;
 use super::problem::{Origin, Problem, SettingsError};
+use super::tls;
 use super::used::Settings;
 use super::values::{self, Raw};
 use super::written::{Section, Written, WrittenValue};
@@ -24,11 +25,13 @@ pub(crate) fn resolve(mut written: Written) -> Result<Resolved, SettingsError> {
     };
     let mut settings = Settings::default();
     reader.scalars(&mut settings);
+    tls::scalars(&mut reader, &mut settings);
     access::upstreams(&mut reader, &mut settings);
     access::users(&mut reader, &mut settings);
     access::databases(&mut reader, &mut settings);
     access::authentication(&mut reader, &mut settings);
     reader.whole(&settings);
+    tls::check_files(&mut reader, &settings);
     let Reader { problems, warnings, .. } = reader;
     if problems.is_empty() {
         Ok(Resolved { settings, warnings })

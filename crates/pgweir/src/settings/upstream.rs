@@ -5,6 +5,7 @@ use std::fmt;
 use tokio_postgres::config::Host;
 
 use super::password::Secret;
+use super::tls::UrlTls;
 
 /// A server, as `postgres://user:password@host:port/dbname` names it. Displays without password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Upstream {
     pub password: Option<Secret>,
     /// Database, if named.
     pub dbname: Option<String>,
+    /// What it says of encryption.
+    pub tls: UrlTls,
 }
 
 impl fmt::Display for Upstream {
@@ -55,15 +58,16 @@ impl Upstream {
         let (address, query) = url.split_once('?').unwrap_or((url, ""));
         let mut used = String::new();
         let mut warnings = Vec::new();
+        let mut tls = UrlTls::default();
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             match name {
-                "sslmode" => check_sslmode(value)?,
                 // libpq takes these from the query too.
                 "host" | "port" | "user" | "password" | "dbname" => {
                     used.push(if used.is_empty() { '?' } else { '&' });
                     used.push_str(parameter);
                 }
+                _ if tls.take(name, value)? => {}
                 _ => warnings.push(format!("`{name}` in the server's URL has no effect")),
             }
         }
@@ -75,7 +79,8 @@ impl Upstream {
                 cause.unwrap_or_else(|| "cannot be read".to_owned())
             )
         })?;
-        Self::from_config(&config).map(|upstream| (upstream, warnings))
+        let upstream = Self::from_config(&config)?;
+        Ok((Self { tls: tls.settle()?, ..upstream }, warnings))
     }
 
     fn from_config(config: &tokio_postgres::Config) -> Result<Self, String> {
@@ -106,17 +111,6 @@ impl Upstream {
         if password.is_some() && user.is_none() {
             return Err("has a password and no user".to_owned());
         }
-        Ok(Self { host, port, user, password, dbname })
-    }
-}
-
-fn check_sslmode(mode: &str) -> Result<(), String> {
-    match mode {
-        "disable" | "allow" | "prefer" => Ok(()),
-        "require" | "verify-ca" | "verify-full" => Err(format!(
-            "asks for sslmode={mode}, and TLS to the server is not offered yet; use disable, \
-             allow or prefer, which connect without it"
-        )),
-        _ => Err("has an unknown sslmode; use disable, allow or prefer".to_owned()),
+        Ok(Self { host, port, user, password, dbname, tls: UrlTls::default() })
     }
 }

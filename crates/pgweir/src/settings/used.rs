@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use model::PoolMode;
+use proxy::{ClientTlsFiles, ServerTlsFiles};
 
 use super::database::{Database, User};
 use super::password::Secret;
@@ -30,6 +31,10 @@ pub struct Settings {
     pub fallback: Option<Database>,
     /// Users by name, the URLs' users among them.
     pub users: BTreeMap<String, User>,
+    /// How clients' connections are encrypted.
+    pub client_tls: ClientTlsFiles,
+    /// How connections to servers are encrypted, where their URL does not say otherwise.
+    pub server_tls: ServerTlsFiles,
     /// How clients prove who they are.
     pub auth_type: AuthType,
     /// Who may run commands in the admin console.
@@ -112,6 +117,8 @@ impl Default for Settings {
             databases: BTreeMap::new(),
             fallback: None,
             users: BTreeMap::new(),
+            client_tls: ClientTlsFiles::default(),
+            server_tls: ServerTlsFiles::default(),
             auth_type: AuthType::ScramSha256,
             admin_users: Vec::new(),
             stats_users: Vec::new(),

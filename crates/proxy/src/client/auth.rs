@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use wire::WireError;
 use wire::auth::{
     self, AuthenticationRequest, DEFAULT_ITERATIONS, MockSeed, ScramServer, ScramVerifier, Secret,
+    ServerBinding,
 };
 use wire::error_response::ErrorFields;
 use wire::frame::HEAD_BYTES;
@@ -101,13 +102,21 @@ impl Authenticator {
         secret: Option<&Secret>,
     ) -> Result<bool, ProxyError> {
         let verifier = self.verifier(user, secret).await?;
-        let server = ScramServer::new(verifier, rand::random());
-        talk.send(&AuthenticationRequest::Sasl(vec![auth::SCRAM_SHA_256]).encode()).await?;
+        let end_point = talk.stream.end_point().map(<[u8]>::to_vec);
+        let offer = match end_point {
+            Some(_) => vec![auth::SCRAM_SHA_256_PLUS, auth::SCRAM_SHA_256],
+            None => vec![auth::SCRAM_SHA_256],
+        };
+        talk.send(&AuthenticationRequest::Sasl(offer).encode()).await?;
         let body = password(talk).await?;
         let initial = auth::parse_sasl_initial_response(&body)?;
-        if initial.mechanism != auth::SCRAM_SHA_256 {
-            return Err(WireError::SaslMechanism.into());
-        }
+        let binding = match (initial.mechanism, end_point) {
+            (auth::SCRAM_SHA_256_PLUS, Some(hash)) => ServerBinding::Chosen(hash),
+            (auth::SCRAM_SHA_256, Some(_)) => ServerBinding::Offered,
+            (auth::SCRAM_SHA_256, None) => ServerBinding::NotOffered,
+            _ => return Err(WireError::SaslMechanism.into()),
+        };
+        let server = ScramServer::new(verifier, rand::random()).over(binding);
         let (server, challenge) = server.first(initial.data.unwrap_or_default())?;
         talk.send(&AuthenticationRequest::SaslContinue(&challenge).encode()).await?;
         let body = password(talk).await?;

@@ -11,6 +11,7 @@ use wire::backend::{self, TransactionStatus};
 use wire::error_response::ErrorFields;
 use wire::startup::{self, ProtocolVersion, StartupParameters, StartupRequest};
 
+use super::opening;
 use super::registry::{CancelAction, ClientShared};
 use super::task::ClientTask;
 use super::{seat, welcome};
@@ -32,7 +33,7 @@ pub(super) struct Talk {
 
 impl Talk {
     pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), ProxyError> {
-        Ok(self.stream.write_all(bytes).await?)
+        Ok(self.stream.send(bytes).await?)
     }
 }
 
@@ -72,6 +73,10 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream) {
         Err(error) => {
             // A port scan or a health check that says nothing is not worth a line.
             tracing::debug!(client = %peer, "login failed: {error}");
+            if let ProxyError::Tls { message, hint } = &error {
+                // The client has only an alert.
+                tracing::info!(client = %peer, "client refused: {message}. {hint}");
+            }
             let Some(fields) = error.for_client() else { return };
             let sqlstate = SqlState::from_bytes(fields.sqlstate().as_bytes());
             tracing::info!(client = %peer, %sqlstate, "client refused: {}", fields.message);
@@ -91,7 +96,7 @@ async fn log_in(
     settings: &ProxySettings,
     talk: &mut Talk,
 ) -> Result<LoggedIn, ProxyError> {
-    let request = match read_request(talk).await? {
+    let request = match opening::read_request(talk, &settings.client_tls).await? {
         StartupRequest::Cancel { process_id, key } => {
             return Ok(LoggedIn::Cancel { process_id, key });
         }
@@ -101,6 +106,7 @@ async fn log_in(
     if let Some(negotiation) = startup::negotiation(&request) {
         talk.send(&negotiation).await?;
     }
+    opening::check_encryption(talk, &settings.client_tls)?;
     let to_console = matches!(request.database.as_str(), "pgweir" | "pgbouncer");
     let place = admit(shared, settings, &request, to_console)?;
     let secret = settings.users.get(&request.user);
@@ -111,33 +117,6 @@ async fn log_in(
             Ok(LoggedIn::Client(Box::new(task), place))
         }
         None => console(shared, settings, talk, &request).await,
-    }
-}
-
-/// Reads up to the startup packet; encryption is declined.
-async fn read_request(talk: &mut Talk) -> Result<StartupRequest, ProxyError> {
-    let (mut asked_ssl, mut asked_gss) = (false, false);
-    loop {
-        let (request, consumed) = loop {
-            if let Some(parsed) = startup::parse_startup(talk.read.bytes())? {
-                break parsed;
-            }
-            let have = talk.read.len();
-            talk.read.fill_to(&mut talk.stream, have + 1).await?;
-        };
-        let rest = talk.read.len() - consumed;
-        talk.read.consume(consumed);
-        let again = match request {
-            StartupRequest::Ssl => std::mem::replace(&mut asked_ssl, true),
-            StartupRequest::GssEncryption => std::mem::replace(&mut asked_gss, true),
-            other => return Ok(other),
-        };
-        if again || rest > 0 {
-            // Bytes sent before the answer is known could be smuggled past encryption.
-            let why = "unexpected data after an encryption request";
-            return Err(ProxyError::Refused(Box::new(ErrorFields::fatal("08P01", why))));
-        }
-        talk.send(b"N").await?;
     }
 }
 
@@ -243,9 +222,8 @@ async fn client(
     } else {
         rand::random::<[u8; 4]>().to_vec()
     };
-    let addresses = (talk.stream.peer_address(), talk.stream.local_address());
     let client =
-        ClientShared::new(id, pool, addresses, Arc::clone(&application), key_bytes.clone());
+        ClientShared::new(id, pool, &talk.stream, Arc::clone(&application), key_bytes.clone());
     let mut out = AuthenticationRequest::Ok.encode();
     for (name, value) in &reported {
         backend::write_parameter_status(&mut out, name, value);

@@ -2,6 +2,7 @@
 
 mod auth;
 mod login;
+mod opening;
 mod registry;
 mod relay;
 mod seat;

@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 
 use crate::pool::Pool;
 use crate::server::{CancelHandle, CancelUnderWay};
+use crate::stream::Stream;
 
 /// What a client is told from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +37,7 @@ pub(crate) struct ClientShared {
     pub(crate) pool: Arc<Pool>,
     address: SocketAddr,
     local_address: SocketAddr,
+    tls: &'static str,
     connected: Timestamp,
     started: Instant,
     key: Vec<u8>,
@@ -79,15 +81,16 @@ impl ClientShared {
     pub(crate) fn new(
         id: ClientId,
         pool: Arc<Pool>,
-        addresses: (SocketAddr, SocketAddr),
+        stream: &Stream,
         application: Arc<str>,
         key: Vec<u8>,
     ) -> Self {
         Self {
             id,
             pool,
-            address: addresses.0,
-            local_address: addresses.1,
+            address: stream.peer_address(),
+            local_address: stream.local_address(),
+            tls: stream.tls_description(),
             connected: Timestamp::now(),
             started: Instant::now(),
             key,
@@ -200,6 +203,7 @@ impl ClientShared {
             state,
             address: self.address,
             local_address: self.local_address,
+            tls: self.tls,
             connected: self.connected,
             requested: self.connected.checked_add(offset).unwrap_or(self.connected),
             waiting: match state {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use model::ClientId;
 use pooling::parameters::{ClientParameters, ServerParameters};
-use tokio::io::AsyncWriteExt;
 use wire::backend;
 use wire::error_response::{ErrorFields, ErrorView, Severity};
 use wire::frame::FrameError;
@@ -138,7 +137,7 @@ async fn apply(
 ) -> Result<Option<ErrorFields>, ProxyError> {
     let mut request = Vec::new();
     frontend::write_query(&mut request, sql.as_bytes());
-    server.stream.write_all(&request).await?;
+    server.stream.send(&request).await?;
     server.session.statements.set_unnamed(None);
     let mut refusal = None;
     loop {

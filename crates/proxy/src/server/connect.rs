@@ -13,10 +13,11 @@ use wire::error_response::{ErrorView, Severity};
 use wire::startup;
 
 use super::connection::{CancelHandle, ServerConnection};
-use super::login::Login;
+use super::login::{Binding, Login};
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::error::ProxyError;
 use crate::stream::{ServerAddress, Stream};
+use crate::tls::{Encryption, ServerTls, encrypt};
 
 /// Messages before ReadyForQuery are short; longer ones are not believed.
 const MAX_LOGIN_MESSAGE_BYTES: usize = 64 * 1024;
@@ -30,6 +31,7 @@ pub(crate) struct Upstream {
     pub(crate) database: String,
     pub(crate) user: String,
     pub(crate) password: Option<Secret>,
+    pub(crate) tls: ServerTls,
     pub(crate) timeout: Duration,
     pub(crate) max_prepared_statements: usize,
 }
@@ -37,7 +39,10 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// Whether a connection to the one is as good as one to the other.
     pub(crate) fn is_same_place(&self, other: &Self) -> bool {
-        self.address == other.address && self.database == other.database && self.user == other.user
+        self.address == other.address
+            && self.database == other.database
+            && self.user == other.user
+            && self.tls.asks_the_same(&other.tls)
     }
 }
 
@@ -51,11 +56,65 @@ pub(crate) async fn connect(
         .unwrap_or(Err(ProxyError::TimedOut("server_connect_timeout")))
 }
 
+/// Tries what `sslmode` allows, one connection after the other; the first refusal says most.
 async fn open(upstream: &Upstream, id: ServerId) -> Result<ServerConnection, ProxyError> {
-    let stream = upstream.address.connect().await?;
+    let mut refusal = None;
+    for encryption in upstream.tls.attempts() {
+        match open_once(upstream, id, *encryption).await {
+            Ok(server) => return Ok(server),
+            Err((error, true)) if refusal.is_none() => refusal = Some(error),
+            Err((error, _)) => return Err(refusal.unwrap_or(error)),
+        }
+    }
+    Err(refusal.unwrap_or(ProxyError::Closed))
+}
+
+/// With the error: whether another encryption may help. It may where pg_hba.conf has no line for
+/// this one.
+async fn open_once(
+    upstream: &Upstream,
+    id: ServerId,
+    encryption: Encryption,
+) -> Result<ServerConnection, (ProxyError, bool)> {
+    let stream = Route::to(upstream).open(encryption).await.map_err(|error| (error, false))?;
+    let is_encrypted = stream.is_encrypted();
+    log_in(upstream, id, stream).await.map_err(|error| {
+        let no_line =
+            matches!(&error, ProxyError::Server(refusal) if refusal.sqlstate() == "28000");
+        let tried_both = encryption == Encryption::IfOffered && !is_encrypted;
+        (error, no_line && !tried_both)
+    })
+}
+
+/// The way to a server, for its connections and for the cancel requests that belong to them.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    address: ServerAddress,
+    tls: ServerTls,
+}
+
+impl Route {
+    fn to(upstream: &Upstream) -> Self {
+        Self { address: upstream.address.clone(), tls: upstream.tls.clone() }
+    }
+
+    /// Opens a connection; one that is not over TCP is never encrypted. Cancel-safe.
+    pub(crate) async fn open(&self, encryption: Encryption) -> Result<Stream, ProxyError> {
+        let stream = self.address.connect().await?;
+        encrypt(stream, &self.tls, encryption, &self.address.host()).await
+    }
+}
+
+async fn log_in(
+    upstream: &Upstream,
+    id: ServerId,
+    stream: Stream,
+) -> Result<ServerConnection, ProxyError> {
+    let is_encrypted = stream.is_encrypted();
+    let binding = Binding::new(upstream.tls.channel_binding(), stream.end_point());
     let mut talk = Talk { stream, read: ReadBuffer::default(), received: 0 };
     talk.send(startup::startup_message(&upstream.user, &upstream.database, &[])).await?;
-    let mut login = Login::new(&upstream.user, upstream.password.clone());
+    let mut login = Login::new(&upstream.user, upstream.password.clone(), binding);
     let mut parameters = Vec::new();
     let mut key = None;
     loop {
@@ -94,7 +153,7 @@ async fn open(upstream: &Upstream, id: ServerId) -> Result<ServerConnection, Pro
         stream: talk.stream,
         read: talk.read,
         session: ServerSession::new(known, upstream.max_prepared_statements),
-        cancel: CancelHandle::new(upstream.address.clone(), process_id, key),
+        cancel: CancelHandle::new(Route::to(upstream), is_encrypted, process_id, key),
         age: Age::new(Instant::now(), rand::random()),
         opened_at: Timestamp::now(),
         parameters,

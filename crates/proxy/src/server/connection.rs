@@ -16,9 +16,11 @@ use wire::backend::{self, TransactionStatus};
 use wire::frame::{HEAD_BYTES, Head};
 use wire::{frontend, startup};
 
+use super::connect::Route;
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::error::ProxyError;
-use crate::stream::{ServerAddress, Stream};
+use crate::stream::Stream;
+use crate::tls::Encryption;
 
 /// How long a server may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -34,7 +36,9 @@ const CANCELLING: Duration = Duration::from_secs(5);
 /// What a cancel request needs, and what keeps it from reaching a foreign query.
 #[derive(Debug)]
 pub(crate) struct CancelHandle {
-    address: ServerAddress,
+    route: Route,
+    /// Requests are encrypted if the connection is.
+    is_encrypted: bool,
     pub(crate) process_id: i32,
     key: Vec<u8>,
     /// Requests that were begun while the present client held the connection. The connection is
@@ -50,10 +54,15 @@ pub(crate) struct CancelHandle {
 }
 
 impl CancelHandle {
-    pub(crate) fn new(address: ServerAddress, process_id: i32, key: Vec<u8>) -> Arc<Self> {
+    pub(crate) fn new(
+        route: Route,
+        is_encrypted: bool,
+        process_id: i32,
+        key: Vec<u8>,
+    ) -> Arc<Self> {
         let (under_way, begun) = (AtomicU32::new(0), AtomicU64::new(0));
         let (stray, settling) = (AtomicBool::new(false), watch::Sender::new(false));
-        Arc::new(Self { address, process_id, key, under_way, begun, stray, settling })
+        Arc::new(Self { route, is_encrypted, process_id, key, under_way, begun, stray, settling })
     }
 
     /// Whether settings of ours are on their way.
@@ -94,9 +103,11 @@ impl CancelUnderWay {
         let exchange = async {
             // An error would mean that the sender is gone: it is in the handle that we hold.
             let _ = settling.wait_for(|settling| !settling).await;
-            let mut stream = self.handle.address.connect().await?;
+            let encryption =
+                if self.handle.is_encrypted { Encryption::Always } else { Encryption::Plain };
+            let mut stream = self.handle.route.open(encryption).await?;
             self.unanswered = true;
-            stream.write_all(&request).await?;
+            stream.send(&request).await?;
             let mut rest = [0; 16];
             while stream.read(&mut rest).await? > 0 {}
             self.unanswered = false;
@@ -216,7 +227,7 @@ impl ServerConnection {
             let mut request = Vec::new();
             // Its answer shows that a cancel that came late has been dealt with.
             frontend::write_empty(&mut request, frontend::SYNC);
-            self.stream.write_all(&request).await?;
+            self.stream.send(&request).await?;
             if self.skip_to_ready().await? != TransactionStatus::Idle {
                 self.run("ROLLBACK").await?;
             }
@@ -259,7 +270,7 @@ impl ServerConnection {
         // Outside of a transaction ROLLBACK only warns; in a failed one nothing else is accepted.
         let marker = format!("ROLLBACK; SELECT 1 AS {column}");
         frontend::write_query(&mut request, marker.as_bytes());
-        self.stream.write_all(&request).await?;
+        self.stream.send(&request).await?;
         let cancel = Arc::clone(&self.cancel);
         let mut skipping = pin!(async {
             let rest = self.session.take_rest_of_message();
@@ -290,7 +301,7 @@ impl ServerConnection {
     async fn run(&mut self, sql: &str) -> Result<(), ProxyError> {
         let mut request = Vec::new();
         frontend::write_query(&mut request, sql.as_bytes());
-        self.stream.write_all(&request).await?;
+        self.stream.send(&request).await?;
         self.session.statements.set_unnamed(None);
         match self.skip_to_ready().await? {
             TransactionStatus::Idle => Ok(()),
@@ -350,7 +361,7 @@ impl ServerConnection {
         let goodbye = async {
             let mut request = Vec::new();
             frontend::write_empty(&mut request, frontend::TERMINATE);
-            self.stream.write_all(&request).await?;
+            self.stream.send(&request).await?;
             // A server that waits for the rest of a message takes it for that; this it understands.
             self.stream.shutdown().await?;
             let mut rest = [0; 1024];

@@ -2,16 +2,52 @@
 
 use wire::WireError;
 use wire::auth::{
-    self, AuthenticationRequest, AwaitingChallenge, AwaitingSignature, ScramClient, Secret,
+    self, AuthenticationRequest, AwaitingChallenge, AwaitingSignature, ClientBinding, ScramClient,
+    Secret,
 };
 
 use crate::error::ProxyError;
+use crate::tls::ChannelBinding;
+
+/// What the login is bound to.
+pub(super) struct Binding {
+    /// The server's certificate, where there is TLS and a type of binding for it.
+    end_point: Option<Vec<u8>>,
+    is_required: bool,
+}
+
+impl Binding {
+    pub(super) fn new(wanted: ChannelBinding, end_point: Option<&[u8]>) -> Self {
+        let end_point = end_point.filter(|_| wanted != ChannelBinding::Disable);
+        let is_required = wanted == ChannelBinding::Require;
+        Self { end_point: end_point.map(<[u8]>::to_vec), is_required }
+    }
+
+    /// The mechanism to take of those on offer.
+    fn choose(&self, offered: &[&str]) -> Result<(&'static str, ClientBinding), ProxyError> {
+        let plus = offered.contains(&auth::SCRAM_SHA_256_PLUS);
+        match &self.end_point {
+            Some(hash) if plus => {
+                Ok((auth::SCRAM_SHA_256_PLUS, ClientBinding::EndPoint(hash.clone())))
+            }
+            None if self.is_required => Err(ProxyError::NotBound(
+                "has no TLS, or a certificate that nothing can be bound to",
+            )),
+            Some(_) if self.is_required => {
+                Err(ProxyError::NotBound("does not offer SCRAM-SHA-256-PLUS"))
+            }
+            _ if !offered.contains(&auth::SCRAM_SHA_256) => Err(WireError::SaslMechanism.into()),
+            Some(_) => Ok((auth::SCRAM_SHA_256, ClientBinding::NotOffered)),
+            None => Ok((auth::SCRAM_SHA_256, ClientBinding::Unsupported)),
+        }
+    }
+}
 
 /// Where the exchange stands.
 enum State {
     /// Nothing asked yet.
     Begun,
-    /// A password was sent; AuthenticationOk is due.
+    /// A password was sent, or SCRAM is through; AuthenticationOk is due.
     Answered,
     /// SCRAM: the challenge is due.
     Challenge(ScramClient<AwaitingChallenge>),
@@ -25,12 +61,14 @@ enum State {
 pub(super) struct Login<'a> {
     user: &'a str,
     password: Option<Secret>,
+    binding: Binding,
+    is_bound: bool,
     state: State,
 }
 
 impl<'a> Login<'a> {
-    pub(super) fn new(user: &'a str, password: Option<Secret>) -> Self {
-        Self { user, password, state: State::Begun }
+    pub(super) fn new(user: &'a str, password: Option<Secret>, binding: Binding) -> Self {
+        Self { user, password, binding, is_bound: false, state: State::Begun }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -41,6 +79,15 @@ impl<'a> Login<'a> {
     /// reactor.
     pub(super) async fn answer(&mut self, body: &[u8]) -> Result<Option<Vec<u8>>, ProxyError> {
         let request = AuthenticationRequest::parse(body)?;
+        let other_than_scram = matches!(
+            request,
+            AuthenticationRequest::Ok
+                | AuthenticationRequest::CleartextPassword
+                | AuthenticationRequest::Md5Password { .. }
+        );
+        if self.binding.is_required && !self.is_bound && other_than_scram {
+            return Err(ProxyError::NotBound("does not ask for SCRAM"));
+        }
         let state = std::mem::replace(&mut self.state, State::Answered);
         match (state, request) {
             (State::Begun | State::Answered, AuthenticationRequest::Ok) => {
@@ -58,15 +105,14 @@ impl<'a> Login<'a> {
                 Ok(Some(auth::password_message(&response)))
             }
             (State::Begun, AuthenticationRequest::Sasl(mechanisms)) => {
-                if !mechanisms.contains(&auth::SCRAM_SHA_256) {
-                    return Err(WireError::SaslMechanism.into());
-                }
+                let (mechanism, binding) = self.binding.choose(&mechanisms)?;
                 let Some(Secret::Plain(password)) = &self.password else {
                     return Err(self.no_password());
                 };
-                let (client, first) = ScramClient::new(password, rand::random());
+                let (client, first) = ScramClient::new(password, rand::random()).0.bound(binding);
+                self.is_bound = mechanism == auth::SCRAM_SHA_256_PLUS;
                 self.state = State::Challenge(client);
-                Ok(Some(auth::sasl_initial_response(auth::SCRAM_SHA_256, &first)))
+                Ok(Some(auth::sasl_initial_response(mechanism, &first)))
             }
             (State::Challenge(client), AuthenticationRequest::SaslContinue(challenge)) => {
                 let challenge = challenge.to_vec();

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -30,12 +31,18 @@ pub(super) struct Cluster {
 impl Cluster {
     /// Makes a cluster on a free port and starts it. From then on its guardian removes its
     /// directory, even if this process is killed.
-    pub(super) fn create(options: PostgresOptions) -> Result<(Self, Guardian), TestkitError> {
+    pub(super) fn create(
+        options: PostgresOptions,
+        files: &[(String, String)],
+    ) -> Result<(Self, Guardian), TestkitError> {
         let programs = ServerPrograms::find()?;
         let directory = scratch::directory("postgres")?;
         let identity = template::copy_into(directory.path(), &programs)?;
         let path = directory.path().to_owned();
         let mut cluster = Self { programs, directory: path, port: 0, identity, options };
+        for (name, text) in files {
+            cluster.write_file(name, text)?;
+        }
         let mut attempt = 1;
         loop {
             cluster.port = free_port()?;
@@ -95,6 +102,21 @@ impl Cluster {
         let mut lines = file.lines();
         lines.next().is_some_and(|line| line.trim() == pid.to_string())
             && lines.nth(6).is_some_and(|line| line.trim() == "ready")
+    }
+
+    /// Writes a file of the data directory, as the server's own: it takes no key that others may
+    /// read.
+    pub(super) fn write_file(&self, name: &str, text: &str) -> Result<(), TestkitError> {
+        let path = self.data_directory().join(name);
+        let write = || {
+            fs::write(&path, text)?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+            match self.identity {
+                Some((user, group)) => chown(&path, Some(user), Some(group)),
+                None => Ok(()),
+            }
+        };
+        write().map_err(TestkitError::io(name))
     }
 
     fn port_was_taken(&self) -> bool {

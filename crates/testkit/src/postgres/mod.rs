@@ -89,7 +89,22 @@ impl Postgres {
 
     /// [`Postgres::start`] without tokio; blocks for up to a minute.
     pub fn try_start(options: PostgresOptions) -> Result<Self, TestkitError> {
-        let (cluster, guardian) = Cluster::create(options)?;
+        Self::try_start_with(options, &[])
+    }
+
+    /// A server whose data directory has these files too, by name and text: `server.crt`,
+    /// `pg_hba.conf` and the like.
+    pub async fn start_with(options: PostgresOptions, files: &[(&str, &str)]) -> Self {
+        let files: Vec<(String, String)> =
+            files.iter().map(|&(name, text)| (name.to_owned(), text.to_owned())).collect();
+        blocking(move || Self::try_start_with(options, &files)).await
+    }
+
+    fn try_start_with(
+        options: PostgresOptions,
+        files: &[(String, String)],
+    ) -> Result<Self, TestkitError> {
+        let (cluster, guardian) = Cluster::create(options, files)?;
         Ok(Self { cluster, guardian: Some(guardian), databases: AtomicU32::new(0) })
     }
 
@@ -136,6 +151,11 @@ impl Postgres {
         if let Some(guardian) = &mut self.guardian {
             guardian.signal(signal).unwrap_or_else(|error| panic!("{error}"));
         }
+    }
+
+    /// Writes a file of the data directory anew; [`Postgres::signal`] makes the server read it.
+    pub fn write_file(&self, name: &str, text: &str) {
+        self.cluster.write_file(name, text).unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// A new, empty database of the test's own.

@@ -4,9 +4,9 @@ use std::fmt;
 
 use subtle::ConstantTimeEq;
 
-use super::{ClientBinding, NonceBytes};
 use super::scram_attributes::{decode_base64, decode_key, encode_base64, nonce, text, value};
 use super::scram_keys::{Key, ScramKeys, hmac, xor};
+use super::{ClientBinding, NonceBytes};
 use crate::WireError;
 
 /// Nothing longer is taken from a server. PostgreSQL sends some 90 bytes.
@@ -104,7 +104,8 @@ impl ScramClient<AwaitingChallenge> {
         self,
         server_first: &[u8],
     ) -> Result<(ScramClient<AwaitingSignature>, Vec<u8>), WireError> {
-        let AwaitingChallenge { credentials, client_first_bare, client_nonce, binding } = self.state;
+        let AwaitingChallenge { credentials, client_first_bare, client_nonce, binding } =
+            self.state;
         let server_first = text(server_first, MAX_SERVER_MESSAGE_BYTES)?;
         let challenge = ServerFirst::parse(server_first)?;
         let server_nonce = challenge.nonce.strip_prefix(&client_nonce);

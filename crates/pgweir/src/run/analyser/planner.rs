@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use crate::run::reloader::Reloader;
-use crate::settings::Settings;
+use crate::settings::{Settings, for_tokio_postgres};
 
 /// Everything is asked one at a time: one connection a database is enough.
 const MAX_CONNECTIONS: usize = 1;
@@ -110,7 +110,9 @@ impl Work {
             Some(crate::settings::Password::Plain(secret)) => Some(secret.reveal().to_owned()),
             _ => None,
         });
-        let upstream = Upstream { host: pool.host, port: pool.port, user: pool.user, password };
+        let tls = self.reloader.tls().servers.get(&pool.tls).and_then(for_tokio_postgres);
+        let upstream =
+            Upstream { host: pool.host, port: pool.port, user: pool.user, password, tls };
         let current = self.catalogs.get(&place).is_some_and(|(made_for, _)| *made_for == upstream);
         if !current {
             let bounds =

@@ -72,7 +72,7 @@ fn no_error_and_no_debug_output_shows_a_password() {
         format!("upstream = \"postgres://u:{secret}@h:port/d\""),
         format!("upstream = \"postgres://u:{secret}@h@x/d\""),
         format!("upstream = \"postgres:/u:{secret}@h\""),
-        format!("upstream = \"postgres://u:{secret}@h/d?sslmode=require\""),
+        format!("upstream = \"postgres://u:{secret}@h/d?sslmode=verify-ca\""),
         format!("upstream = \"mysql://u:{secret}@h/d\""),
         format!("[users.a]\npassword = [\"{secret}\"]"),
         format!("[users.a]\npassword = \"SCRAM-SHA-256${secret}\""),

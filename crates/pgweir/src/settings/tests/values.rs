@@ -121,9 +121,10 @@ fn urls() {
     assert_eq!(warnings.len(), 2);
 
     for (text, reason) in [
-        ("postgres://h?sslmode=require", "TLS to the server is not offered yet"),
-        ("postgres://h?sslmode=verify-full", "TLS to the server is not offered yet"),
         ("postgres://h?sslmode=maybe", "unknown sslmode"),
+        ("postgres://h?sslnegotiation=soon", "use postgres or direct"),
+        ("postgres://h?channel_binding=on", "use disable, prefer or require"),
+        ("postgres://h?sslrootcert=system&sslmode=require", "use sslmode=verify-full"),
         ("postgres://u:p@ss@h/d", "%40"),
         ("postgres://h:99999", "port"),
         ("postgres://h:0", "port 0"),
