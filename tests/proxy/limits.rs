@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use testkit::{Postgres, Proxy, ProxyOptions, ScriptedClient, TestDatabase};
+use testkit::{FakeServer, Postgres, Proxy, ProxyOptions, ScriptedClient, Step, TestDatabase};
 use tokio_postgres::Client;
 
 use crate::scene::{PGWEIR, Scene, error, server_connections, show, until};
@@ -394,4 +394,28 @@ async fn what_was_sent_far_ahead_is_dealt_out_when_others_wait() {
         assert!(answer.iter().all(|(kind, _)| *kind != b'E'), "{answer:?}");
     }
     assert_eq!(other.value("SELECT count(*) FROM t").await, "100");
+}
+
+#[tokio::test]
+async fn a_cold_pool_opens_eight_connections_at_a_time() {
+    // One connection that never answers a query, and others that never log in.
+    let scripts = vec![vec![Step::AcceptLogin, Step::Hang], vec![Step::ReadStartup, Step::Hang]];
+    let server = FakeServer::start_each(scripts).await;
+    let proxy =
+        Proxy::start(PGWEIR, ProxyOptions::upstream(server.url("postgres", "postgres"))).await;
+    let mut clients = Vec::new();
+    for _ in 0..30 {
+        let mut client = ScriptedClient::login(proxy.address(), "postgres", "postgres").await;
+        client.send_query("SELECT 1").await;
+        clients.push(client);
+    }
+    let console = proxy.connect("postgres", "pgweir").await;
+    until("29 wait", async || {
+        let pools = show(&console, "SHOW POOLS").await;
+        pools.iter().any(|pool| pool["cl_waiting"] == "29" && pool["sv_login"] == "8")
+    })
+    .await;
+    server.wait_for_connections(9).await;
+    // The planner has a connection of its own.
+    assert!(server.connections() <= 10, "{} connections", server.connections());
 }

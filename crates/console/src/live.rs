@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use model::{
     ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, PoolStatus, Published,
-    ServerStatus, SettingStatus, ShapeId,
+    ServerStatus, SettingStatus, ShapeId, UserStatus,
 };
 
 /// A future behind a pointer, so that [`Live`] can be a trait object.
@@ -25,8 +25,8 @@ pub trait Live: Send + Sync + 'static {
     fn databases(&self) -> Vec<DatabaseStatus>;
     /// The settings, secrets hidden.
     fn settings(&self) -> Vec<SettingStatus>;
-    /// Names of the users known.
-    fn users(&self) -> Vec<String>;
+    /// The users known.
+    fn users(&self) -> Vec<UserStatus>;
     /// A fresh tick: all that was sent before this call is in it.
     fn published(&self) -> BoxFuture<'_, Arc<Published>>;
     /// Carries a command out; done when it has taken effect (PAUSE: when the last transaction is

@@ -30,5 +30,5 @@ pub use snapshot::{
 };
 pub use status::{
     ClientState, ClientStatus, DatabaseStatus, PoolMode, PoolStatus, ServerState, ServerStatus,
-    SettingStatus,
+    SettingStatus, UserStatus,
 };

@@ -176,8 +176,18 @@ pub struct DatabaseStatus {
     pub port: u16,
     /// The name on the upstream.
     pub database: String,
+    /// The user that all its server connections log in as, if there is one.
+    pub force_user: Option<String>,
     /// Server connections a pool may have.
     pub pool_size: u32,
+    /// Server connections a pool keeps open.
+    pub min_pool_size: u32,
+    /// Server connections a pool may have beyond its size.
+    pub reserve_pool_size: u32,
+    /// Server connections that all its pools may have; none is no bound.
+    pub max_connections: Option<u32>,
+    /// Clients that may be connected to it; none is no bound.
+    pub max_client_connections: Option<u32>,
     /// Mode of its pools.
     pub mode: PoolMode,
     /// `server_lifetime`.
@@ -188,6 +198,23 @@ pub struct DatabaseStatus {
     pub clients: u32,
     /// Whether PAUSE holds it.
     pub paused: bool,
+}
+
+/// A user that clients may log in as, with what is set for this user alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserStatus {
+    /// The name.
+    pub name: String,
+    /// Server connections a pool of the user may have.
+    pub pool_size: Option<u32>,
+    /// Server connections a pool of the user may have beyond its size.
+    pub reserve_pool_size: Option<u32>,
+    /// Mode of the user's pools.
+    pub pool_mode: Option<PoolMode>,
+    /// Server connections that log in as the user; none is no bound.
+    pub max_connections: Option<u32>,
+    /// Clients that may be logged in as the user; none is no bound.
+    pub max_client_connections: Option<u32>,
 }
 
 /// A setting, as SHOW CONFIG prints it.

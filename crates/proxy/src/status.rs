@@ -37,7 +37,12 @@ impl Shared {
                 host: target.address.host(),
                 port: target.address.port(),
                 database: target.database,
+                force_user: Some(target.user).filter(|user| !user.is_empty()),
                 pool_size: target.size,
+                min_pool_size: target.min_size,
+                reserve_pool_size: target.reserve_size,
+                max_connections: target.maxima.db_connections,
+                max_client_connections: target.maxima.db_client_connections,
                 mode: target.mode,
                 server_lifetime: target.server_lifetime,
                 servers: own

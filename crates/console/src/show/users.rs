@@ -1,5 +1,7 @@
 //! `SHOW USERS`: the users known, with their connections now.
 
+use model::UserStatus;
+
 use super::{Rows, Show};
 use crate::live::Live;
 use crate::statement::Accepts;
@@ -23,18 +25,20 @@ pub(super) static USERS: Show = Show {
 
 fn rows(live: &dyn Live) -> Vec<Row> {
     let (clients, servers) = (live.clients(), live.servers());
-    let row = |user: String| {
-        let clients = clients.iter().filter(|client| *client.pool.user == *user).count();
-        let servers = servers.iter().filter(|server| *server.pool.user == *user).count();
+    let row = |user: UserStatus| {
+        let clients = clients.iter().filter(|client| *client.pool.user == *user.name).count();
+        let servers = servers.iter().filter(|server| *server.pool.user == *user.name).count();
         // Empty, NULL and zero: nothing of its own is set for the user.
+        let size =
+            |size: Option<u32>| Value::text(size.map(|size| size.to_string()).unwrap_or_default());
         vec![
-            Value::text(user),
-            Value::text(""),
-            Value::text(""),
-            Value::Null,
-            Value::Int4(0),
+            Value::text(user.name),
+            size(user.pool_size),
+            size(user.reserve_pool_size),
+            user.pool_mode.map_or(Value::Null, |mode| Value::text(mode.to_string())),
+            Value::int4(user.max_connections.unwrap_or_default()),
             Value::int4(servers),
-            Value::Int4(0),
+            Value::int4(user.max_client_connections.unwrap_or_default()),
             Value::int4(clients),
         ]
     };

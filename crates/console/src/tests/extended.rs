@@ -52,7 +52,7 @@ async fn named_and_unnamed_statements_run_again_and_again() {
         let lines = answers(&mut client, &run).await;
         let expected = [
             "bound",
-            "row web|||NULL|0|2|0|3",
+            "row web|5||session|0|2|50|3",
             "row batch|||NULL|0|0|0|0",
             "tag SHOW",
             "bound",

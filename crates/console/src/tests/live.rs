@@ -10,7 +10,7 @@ use model::{
     ClientId, ClientState, ClientStatus, Command, CommandError, Confidence, DatabaseStatus,
     Finding, FingerprintId, Fix, LabelRegistry, Labels, Minute, PoolKey, PoolMode, PoolStatus,
     Published, QueryStats, RowKey, ServerId, ServerState, ServerStatus, SettingStatus, Severity,
-    ShapeId, ShapeInfo, Snapshot, SqlState, TransactionStats,
+    ShapeId, ShapeInfo, Snapshot, SqlState, TransactionStats, UserStatus,
 };
 
 use crate::live::{BoxFuture, Live};
@@ -119,7 +119,12 @@ impl Live for FakeLive {
             host: "10.0.0.2".to_owned(),
             port: 5432,
             database: "shop_production".to_owned(),
+            force_user: Some("web".to_owned()),
             pool_size: 10,
+            min_pool_size: 1,
+            reserve_pool_size: 2,
+            max_connections: Some(30),
+            max_client_connections: None,
             mode: PoolMode::Transaction,
             server_lifetime: Duration::from_secs(3600),
             servers: 2,
@@ -138,8 +143,15 @@ impl Live for FakeLive {
         vec![setting("max_client_conn", "500", true), setting("listen_port", "6432", false)]
     }
 
-    fn users(&self) -> Vec<String> {
-        vec!["web".to_owned(), "batch".to_owned()]
+    fn users(&self) -> Vec<UserStatus> {
+        let web = UserStatus {
+            name: "web".to_owned(),
+            pool_size: Some(5),
+            pool_mode: Some(PoolMode::Session),
+            max_client_connections: Some(50),
+            ..UserStatus::default()
+        };
+        vec![web, UserStatus { name: "batch".to_owned(), ..UserStatus::default() }]
     }
 
     fn published(&self) -> BoxFuture<'_, Arc<Published>> {

@@ -6,7 +6,7 @@ use console::{Live, Role, Session};
 use jiff::Timestamp;
 use model::{
     ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, PoolStatus, Published,
-    ServerStatus, SettingStatus, ShapeId,
+    ServerStatus, SettingStatus, ShapeId, UserStatus,
 };
 use proxy::{AdminConsole, AdminRole, BoxFuture, Handover, Proxy};
 use sql::ShapeRegistry;
@@ -91,8 +91,9 @@ impl Live for LiveProcess {
         self.reloader.settings().describe()
     }
 
-    fn users(&self) -> Vec<String> {
-        self.reloader.settings().users.keys().cloned().collect()
+    fn users(&self) -> Vec<UserStatus> {
+        let settings = self.reloader.settings();
+        settings.users.iter().map(|(name, user)| user.status(name)).collect()
     }
 
     fn published(&self) -> BoxFuture<'_, Arc<Published>> {

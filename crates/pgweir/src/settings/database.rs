@@ -1,6 +1,8 @@
 //! Databases and users, and the one question that the data path asks of them.
 
-use model::PoolMode;
+use std::num::NonZeroU32;
+
+use model::{PoolMode, UserStatus};
 use proxy::ServerTlsFiles;
 
 use super::limits::{DatabaseLimits, PoolLimits, UserLimits};
@@ -37,6 +39,22 @@ pub struct User {
     pub pool_mode: Option<PoolMode>,
     /// Sizes and maxima of this user's pools.
     pub limits: UserLimits,
+}
+
+impl User {
+    /// What is set for this user alone, as SHOW USERS prints it.
+    #[must_use]
+    pub fn status(&self, name: &str) -> UserStatus {
+        let bound = |maximum: Option<u32>| maximum.filter(|maximum| *maximum > 0);
+        UserStatus {
+            name: name.to_owned(),
+            pool_size: self.limits.pool_size.map(NonZeroU32::get),
+            reserve_pool_size: self.limits.reserve_pool_size,
+            pool_mode: self.pool_mode,
+            max_connections: bound(self.limits.max_user_connections),
+            max_client_connections: bound(self.limits.max_user_client_connections),
+        }
+    }
 }
 
 /// All that a pool of server connections needs.

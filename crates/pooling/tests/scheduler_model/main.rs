@@ -226,3 +226,32 @@ fn connections_opened_together_are_closed_apart() {
     assert!(!over(1.0, 79) && over(1.0, 81), "never less than four fifths");
     assert!(Age::new(now, 0.3).is_over(Duration::ZERO, now), "0 uses each once");
 }
+
+#[test]
+fn a_pool_that_lost_everything_grows_again_eight_at_a_time() {
+    let mut pool = ModelPool::new(limits(20, None));
+    for _ in 0..20 {
+        apply(&mut pool, Action::Request { prefers: None, dead: 0 });
+    }
+    assert_eq!(pool.connecting(), 8, "a cold pool: not one by one, nor all at once");
+    for _ in 0..20 {
+        apply(&mut pool, Action::Connected);
+    }
+    assert_eq!(pool.waiting(), 0);
+    for _ in 0..20 {
+        apply(&mut pool, Action::Close(0));
+        apply(&mut pool, Action::Request { prefers: None, dead: 0 });
+    }
+    for _ in 0..8 {
+        apply(&mut pool, Action::ConnectFailed { permanent: false });
+    }
+    assert_eq!((pool.connecting(), pool.waiting()), (0, 20), "an outage, and all wait");
+    apply(&mut pool, Action::Wait(50));
+    assert_eq!(pool.connecting(), 1, "one finds out");
+    apply(&mut pool, Action::Connected);
+    assert_eq!(pool.connecting(), 8, "it is back, and so are the others");
+    for _ in 0..19 {
+        apply(&mut pool, Action::Connected);
+    }
+    assert_eq!(pool.waiting(), 0);
+}

@@ -1,6 +1,7 @@
 //! What files, environments and flags become.
 
 mod access;
+mod limits;
 mod places;
 mod reference;
 mod values;
