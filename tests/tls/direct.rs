@@ -2,7 +2,7 @@
 
 use testkit::{ClientEncryption, Proxy, ProxyOptions};
 
-use crate::scene::PGWEIR;
+use crate::scene::{PGWEIR, until};
 use crate::way::ground;
 
 async fn pgweir(mode: &str) -> Proxy {
@@ -38,6 +38,15 @@ async fn who_names_none_is_refused_in_words() {
     client.encrypt(&how).await;
     client.startup("postgres", "postgres", &[]).await;
     client.login_trust().await;
+}
+
+#[tokio::test]
+async fn where_tls_is_off_the_log_says_so() {
+    let proxy = pgweir("disable").await;
+    let mut client = proxy.scripted().await;
+    client.shake_hands(&ground().await.trusting()).await.unwrap_err();
+    let said = "client refused: the client begins with TLS, which is off. client_tls_sslmode turns";
+    until("the log says so", async || proxy.log().contains(said)).await;
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 mod binding;
 mod clients;
 mod direct;
+mod old_form;
 mod psql;
 mod reload;
 mod servers;
@@ -18,6 +19,8 @@ mod way;
 mod cancel;
 #[path = "../proxy/copy.rs"]
 mod copy;
+#[path = "../proxy/extended.rs"]
+mod extended;
 #[path = "../proxy/large.rs"]
 mod large;
 #[path = "../proxy/programs.rs"]
@@ -25,3 +28,5 @@ mod programs;
 #[allow(dead_code, reason = "the tests above do not use all of it")]
 #[path = "../proxy/scene.rs"]
 mod scene;
+#[path = "../proxy/simple.rs"]
+mod simple;

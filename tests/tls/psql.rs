@@ -16,7 +16,7 @@ async fn pgweir(ground: &Ground, mode: &str) -> Proxy {
 }
 
 /// psql as a user who has a password, with these variables of libpq.
-async fn psql(ground: &Ground, proxy: &Proxy, variables: &[(&str, &str)]) -> Output {
+pub(crate) async fn psql(ground: &Ground, proxy: &Proxy, variables: &[(&str, &str)]) -> Output {
     let program = ground.postgres.programs().program("psql").unwrap();
     Command::new(program)
         .args(["-X", "-A", "-t", "-c", "SELECT current_user"])
@@ -35,11 +35,11 @@ async fn psql(ground: &Ground, proxy: &Proxy, variables: &[(&str, &str)]) -> Out
         .unwrap()
 }
 
-fn succeeded(output: &Output) -> bool {
+pub(crate) fn succeeded(output: &Output) -> bool {
     output.status.success() && output.stdout == b"web_scram\n"
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 

@@ -28,8 +28,11 @@ pub(super) async fn read_request(
     }
     loop {
         let (request, consumed) = loop {
-            if let Some(parsed) = startup::parse_startup(talk.read.bytes())? {
-                break parsed;
+            match startup::parse_startup(talk.read.bytes()) {
+                Ok(Some(parsed)) => break parsed,
+                Ok(None) => {}
+                Err(_) if tls::is_handshake(talk.read.bytes()) => return Err(unasked_tls(tls)),
+                Err(error) => return Err(error.into()),
             }
             let have = talk.read.len();
             talk.read.fill_to(&mut talk.stream, have + 1).await?;
@@ -64,6 +67,13 @@ pub(super) async fn read_request(
             talk.send(b"N").await?;
         }
     }
+}
+
+/// A client that takes pgweir for something else, or it for another client.
+fn unasked_tls(tls: &ClientTls) -> ProxyError {
+    let what = if tls.is_offered() { "a second TLS handshake" } else { "TLS, which is off" };
+    let message = format!("the client begins with {what}");
+    ProxyError::Tls { message, hint: "client_tls_sslmode turns it on." }
 }
 
 /// Shakes hands. Returns whether the client has named the protocol.

@@ -134,3 +134,38 @@ impl<'a> Login<'a> {
         ProxyError::NoPassword(self.user.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLUS: [&str; 2] = [auth::SCRAM_SHA_256_PLUS, auth::SCRAM_SHA_256];
+    const PLAIN: [&str; 1] = [auth::SCRAM_SHA_256];
+
+    fn choose(wanted: ChannelBinding, has_tls: bool, offered: &[&str]) -> Option<String> {
+        let hash = [7; 32];
+        let binding = Binding::new(wanted, has_tls.then_some(&hash[..]));
+        let (mechanism, binding) = binding.choose(offered).ok()?;
+        Some(format!("{mechanism} {binding:?}"))
+    }
+
+    #[test]
+    fn a_login_is_bound_where_both_sides_can() {
+        use ChannelBinding::{Disable, Prefer, Require};
+        for (wanted, has_tls, offered, expected) in [
+            (Prefer, true, &PLUS[..], Some("SCRAM-SHA-256-PLUS EndPoint(..)")),
+            (Require, true, &PLUS[..], Some("SCRAM-SHA-256-PLUS EndPoint(..)")),
+            (Disable, true, &PLUS[..], Some("SCRAM-SHA-256 Unsupported")),
+            // A server that did offer it learns from this that its offer was changed.
+            (Prefer, true, &PLAIN[..], Some("SCRAM-SHA-256 NotOffered")),
+            (Require, true, &PLAIN[..], None),
+            (Prefer, false, &PLAIN[..], Some("SCRAM-SHA-256 Unsupported")),
+            (Prefer, false, &PLUS[..], Some("SCRAM-SHA-256 Unsupported")),
+            (Require, false, &PLUS[..], None),
+            (Prefer, true, &["SCRAM-SHA-512"], None),
+        ] {
+            let chosen = choose(wanted, has_tls, offered);
+            assert_eq!(chosen.as_deref(), expected, "{wanted:?} {has_tls} {offered:?}");
+        }
+    }
+}

@@ -30,7 +30,12 @@ pub(crate) struct Accepted {
 /// off the stream. Cancel-safe.
 pub(crate) async fn begins_tls(stream: &TcpStream) -> io::Result<bool> {
     let mut first = [0];
-    Ok(stream.peek(&mut first).await? == 1 && first == [HANDSHAKE_RECORD])
+    Ok(stream.peek(&mut first).await? == 1 && is_handshake(&first))
+}
+
+/// Whether bytes are the front of a TLS handshake.
+pub(crate) fn is_handshake(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&HANDSHAKE_RECORD)
 }
 
 /// Shakes hands as the server. Not cancel-safe: the connection is lost.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::SingleCertAndKey;
 
 use super::end_point::end_point_hash;
-use super::files::{Identity, TlsError, TlsPart, authorities, provider, refused, trust};
+use super::files::{TlsError, TlsPart, authorities, identity, provider, trust};
 use super::mode::{SslMode, TlsProtocols};
 use super::verify::AnyClient;
 
@@ -44,12 +45,11 @@ impl ClientTlsFiles {
         if self.mode == SslMode::Disable {
             return Ok(ClientTls::default());
         }
-        let identity = Identity::read(self.certificate.as_deref(), self.key.as_deref())?;
-        let Some(identity) = identity else {
+        let Some(identity) = identity(self.certificate.as_deref(), self.key.as_deref())? else {
             let message = format!("is {}, which needs a certificate and its key", self.mode);
             return Err(TlsError::new(TlsPart::Mode, message));
         };
-        let end_point = identity.chain.first().and_then(|first| end_point_hash(first));
+        let end_point = identity.cert.first().and_then(|first| end_point_hash(first));
         let builder = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(self.protocols.versions())
             .map_err(|error| TlsError::new(TlsPart::Mode, error.to_string()))?;
@@ -63,9 +63,7 @@ impl ClientTlsFiles {
             // foreign one matter.
             Some(judge) => builder.with_client_cert_verifier(Arc::new(AnyClient::new(judge))),
         };
-        let mut config = builder
-            .with_single_cert(identity.chain, identity.key)
-            .map_err(|error| refused(&error))?;
+        let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
         config.alpn_protocols = vec![ALPN.to_vec()];
         // Clients do not resume sessions: libpq cannot, and PostgreSQL does not offer it.
         config.session_storage = Arc::new(NoServerSessionStorage {});

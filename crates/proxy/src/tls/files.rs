@@ -7,6 +7,9 @@ use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::peer::public_key;
 
 /// Which of the TLS settings is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,32 +41,42 @@ impl TlsError {
     }
 }
 
-/// A certificate with the chain to its authority, and its key.
-pub(super) struct Identity {
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    pub(super) key: PrivateKeyDer<'static>,
-}
-
-impl Identity {
-    /// Reads both; each needs the other.
-    pub(super) fn read(
-        certificate: Option<&Path>,
-        key: Option<&Path>,
-    ) -> Result<Option<Self>, TlsError> {
-        match (certificate, key) {
-            (None, None) => Ok(None),
-            (Some(_), None) => {
-                Err(TlsError::new(TlsPart::Certificate, "is of no use without its key file"))
-            }
-            (None, Some(_)) => {
-                Err(TlsError::new(TlsPart::Key, "is of no use without its certificate file"))
-            }
-            (Some(certificate), Some(key)) => Ok(Some(Self {
-                chain: certificates(certificate, TlsPart::Certificate)?,
-                key: private_key(key)?,
-            })),
+/// Reads a certificate, with the chain to its authority, and its key; each needs the other.
+pub(super) fn identity(
+    certificate: Option<&Path>,
+    key: Option<&Path>,
+) -> Result<Option<CertifiedKey>, TlsError> {
+    let (certificate, key) = match (certificate, key) {
+        (None, None) => return Ok(None),
+        (Some(certificate), Some(key)) => (certificate, key),
+        (Some(_), None) => {
+            return Err(TlsError::new(TlsPart::Certificate, "is of no use without its key file"));
         }
+        (None, Some(_)) => {
+            return Err(TlsError::new(TlsPart::Key, "is of no use without its certificate file"));
+        }
+    };
+    let chain = certificates(certificate, TlsPart::Certificate)?;
+    let key = provider()
+        .key_provider
+        .load_private_key(private_key(key)?)
+        .map_err(|error| TlsError::new(TlsPart::Key, format!("names a key of no use: {error}")))?;
+    let identity = CertifiedKey::new(chain, key);
+    let fits = match identity.keys_match() {
+        Ok(()) => true,
+        // Its form is not webpki's; whether peers take it is for them to say.
+        Err(rustls::Error::InvalidCertificate(_)) => {
+            let own = identity.cert.first().and_then(|first| public_key(first));
+            own.is_some() && own == identity.key.public_key()
+        }
+        // The key does not tell.
+        Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => true,
+        Err(_) => false,
+    };
+    if fits {
+        return Ok(Some(identity));
     }
+    Err(TlsError::new(TlsPart::Key, "is not the key of the certificate"))
 }
 
 /// The provider of all cryptography here.
@@ -144,17 +157,4 @@ fn malformed(file: &Path, part: TlsPart, error: &pem::Error) -> TlsError {
         _ => "is not in PEM format",
     };
     TlsError::new(part, format!("names {}, which {what}", file.display()))
-}
-
-/// What rustls says of a certificate and key that it does not take.
-pub(super) fn refused(error: &rustls::Error) -> TlsError {
-    match error {
-        rustls::Error::InconsistentKeys(_) => {
-            TlsError::new(TlsPart::Key, "is not the key of the certificate")
-        }
-        rustls::Error::InvalidCertificate(_) => {
-            TlsError::new(TlsPart::Certificate, format!("holds a certificate of no use: {error}"))
-        }
-        _ => TlsError::new(TlsPart::Key, format!("holds a key of no use: {error}")),
-    }
 }

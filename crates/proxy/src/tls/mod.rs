@@ -15,7 +15,7 @@ mod stream;
 mod tests;
 mod verify;
 
-pub(crate) use accept::{accept, begins_tls};
+pub(crate) use accept::{accept, begins_tls, is_handshake};
 pub use clients::{ClientTls, ClientTlsFiles};
 pub use end_point::end_point_hash;
 pub use files::{TlsError, TlsPart};

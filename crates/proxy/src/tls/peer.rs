@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
+use rustls::pki_types::SubjectPublicKeyInfoDer;
 use x509_cert::certificate::{CertificateInner, Raw};
-use x509_cert::der::Decode;
+use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
@@ -58,4 +59,11 @@ impl PeerCertificate {
 fn address(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+}
+
+/// The key that a certificate (DER) is for; none if it is malformed.
+pub(super) fn public_key(certificate: &[u8]) -> Option<SubjectPublicKeyInfoDer<'static>> {
+    let parsed = CertificateInner::<Raw>::from_der(certificate).ok()?;
+    let key = parsed.tbs_certificate().subject_public_key_info().to_der().ok()?;
+    Some(SubjectPublicKeyInfoDer::from(key))
 }

@@ -130,14 +130,33 @@ async fn shake_hands(
     })
 }
 
+/// What webpki has no variant for in rustls' error.
+fn unusual(error: &CertificateError) -> ProxyError {
+    let text = format!("{error:?}");
+    let (what, hint) = if text.contains("UnsupportedCertVersion") {
+        (
+            "is of X.509 version 1, for which no authority can vouch",
+            "Make one of version 3 (openssl x509 -req does, given -extfile), or put the server's own \
+             into server_tls_ca_file (sslrootcert in the URL).",
+        )
+    } else if text.contains("CaUsedAsEndEntity") {
+        ("is an authority's", AUTHORITY)
+    } else {
+        let message = format!("the server's certificate is not accepted: {error}");
+        return ProxyError::Tls { message, hint: AUTHORITY };
+    };
+    ProxyError::Tls { message: format!("the server's certificate {what}"), hint }
+}
+
+const AUTHORITY: &str = "Put its authority's certificate, or the server's own, into \
+                         server_tls_ca_file (sslrootcert in the URL).";
+
 /// Why there is no TLS with a server, in words that help.
 fn refusal(error: &Error, host: &str) -> ProxyError {
     use CertificateError::{
         BadEncoding, BadSignature, Expired, ExpiredContext, NotValidForName,
         NotValidForNameContext, NotValidYet, NotValidYetContext, UnknownIssuer,
     };
-    const AUTHORITY: &str = "Put its authority's certificate, or the server's own, into \
-                             server_tls_ca_file (sslrootcert in the URL).";
     let told = |message: String, hint| ProxyError::Tls { message, hint };
     let said = |message: &str, hint| told(message.to_owned(), hint);
     match error {
@@ -159,9 +178,7 @@ fn refusal(error: &Error, host: &str) -> ProxyError {
         Error::InvalidCertificate(BadEncoding) => {
             said("the server's certificate cannot be read", AUTHORITY)
         }
-        Error::InvalidCertificate(other) => {
-            told(format!("the server's certificate is not accepted: {other}"), AUTHORITY)
-        }
+        Error::InvalidCertificate(other) => unusual(other),
         Error::AlertReceived(
             AlertDescription::CertificateRequired
             | AlertDescription::HandshakeFailure

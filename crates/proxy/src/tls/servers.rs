@@ -6,9 +6,10 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
+use rustls::sign::SingleCertAndKey;
 
 use super::clients::ALPN;
-use super::files::{Identity, TlsError, TlsPart, authorities, provider, refused, trust};
+use super::files::{TlsError, TlsPart, authorities, identity, provider, trust};
 use super::mode::{ChannelBinding, SslMode, TlsProtocols};
 use super::verify::ServerJudge;
 
@@ -84,12 +85,11 @@ impl ServerTlsFiles {
             .map_err(|error| TlsError::new(TlsPart::Mode, error.to_string()))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(judge));
-        let identity = Identity::read(self.certificate.as_deref(), self.key.as_deref())?;
-        let mut config = match identity {
+        let mut config = match identity(self.certificate.as_deref(), self.key.as_deref())? {
             None => builder.with_no_client_auth(),
-            Some(identity) => builder
-                .with_client_auth_cert(identity.chain, identity.key)
-                .map_err(|error| refused(&error))?,
+            Some(identity) => {
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
+            }
         };
         config.alpn_protocols = vec![ALPN.to_vec()];
         // PostgreSQL does not offer it.

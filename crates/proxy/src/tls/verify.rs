@@ -9,7 +9,7 @@ use rustls::crypto::{
     WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
     verify_tls13_signature_with_raw_key,
 };
-use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
@@ -17,10 +17,10 @@ use rustls::{
     SignatureScheme,
 };
 use x509_cert::certificate::{CertificateInner, Raw};
-use x509_cert::der::{Decode, Encode};
+use x509_cert::der::Decode;
 
 use super::files::provider;
-use super::peer::PeerCertificate;
+use super::peer::{PeerCertificate, public_key};
 
 /// Judges servers' certificates as libpq does for `sslmode`.
 pub(super) struct ServerJudge {
@@ -146,15 +146,7 @@ impl ServerCertVerifier for ServerJudge {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match verify_tls13_signature(message, cert, dss, &self.algorithms) {
-            // Its form is not webpki's (a certificate of X.509 version 1, as the manual's own
-            // example makes them), which does not matter here: the key does.
-            Err(Error::InvalidCertificate(error)) if error != CertificateError::BadSignature => {
-                let key = public_key(cert).ok_or(Error::InvalidCertificate(error))?;
-                verify_tls13_signature_with_raw_key(message, &key, dss, &self.algorithms)
-            }
-            other => other,
-        }
+        signed_by_any(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -162,20 +154,36 @@ impl ServerCertVerifier for ServerJudge {
     }
 }
 
-fn public_key(certificate: &CertificateDer<'_>) -> Option<SubjectPublicKeyInfoDer<'static>> {
-    let parsed = CertificateInner::<Raw>::from_der(certificate).ok()?;
-    let key = parsed.tbs_certificate().subject_public_key_info().to_der().ok()?;
-    Some(SubjectPublicKeyInfoDer::from(key))
+/// As rustls, but for certificates of a form that is not webpki's (X.509 version 1, as the manual's
+/// own example makes them). That does not matter where the key does and who signed it does not, or
+/// is known otherwise.
+fn signed_by_any(
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    dss: &DigitallySignedStruct,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, Error> {
+    match verify_tls13_signature(message, certificate, dss, algorithms) {
+        Err(Error::InvalidCertificate(error)) if error != CertificateError::BadSignature => {
+            let key = public_key(certificate).ok_or(Error::InvalidCertificate(error))?;
+            verify_tls13_signature_with_raw_key(message, &key, dss, algorithms)
+        }
+        other => other,
+    }
 }
 
 /// Asks clients for a certificate, and takes any or none: whether it proves anything is found out
 /// after the handshake.
-pub(super) struct AnyClient(Arc<dyn ClientCertVerifier>);
+pub(super) struct AnyClient {
+    judge: Arc<dyn ClientCertVerifier>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
 
 impl AnyClient {
     /// `judge` does all but the judging.
     pub(super) fn new(judge: &Arc<dyn ClientCertVerifier>) -> Self {
-        Self(Arc::clone(judge))
+        let algorithms = provider().signature_verification_algorithms;
+        Self { judge: Arc::clone(judge), algorithms }
     }
 }
 
@@ -191,7 +199,7 @@ impl ClientCertVerifier for AnyClient {
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.0.root_hint_subjects()
+        self.judge.root_hint_subjects()
     }
 
     fn verify_client_cert(
@@ -209,7 +217,7 @@ impl ClientCertVerifier for AnyClient {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, cert, dss)
+        self.judge.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -218,10 +226,10 @@ impl ClientCertVerifier for AnyClient {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, cert, dss)
+        signed_by_any(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.judge.supported_verify_schemes()
     }
 }
