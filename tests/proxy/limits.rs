@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use testkit::{FakeServer, Postgres, Proxy, ProxyOptions, ScriptedClient, Step, TestDatabase};
@@ -12,7 +10,7 @@ use tokio_postgres::Client;
 use crate::scene::{PGWEIR, Scene, error, server_connections, show, until};
 
 /// pgweir with this configuration, where NAME stands for the database's name.
-async fn scene(settings: &str) -> Scene {
+pub(crate) async fn scene(settings: &str) -> Scene {
     let postgres = Postgres::shared().await;
     let database = postgres.database().await;
     let proxy = proxy(&settings.replace("NAME", &database.name)).await;
@@ -24,7 +22,8 @@ async fn proxy(settings: &str) -> Proxy {
     Proxy::start(PGWEIR, ProxyOptions::upstream(upstream).settings(settings)).await
 }
 
-async fn login(proxy: &Proxy, user: &str, database: &TestDatabase) -> ScriptedClient {
+/// A raw client that is logged in as this user.
+pub(crate) async fn login(proxy: &Proxy, user: &str, database: &TestDatabase) -> ScriptedClient {
     ScriptedClient::login(proxy.address(), user, &database.name).await
 }
 
@@ -92,41 +91,6 @@ async fn no_maximum_is_exceeded_under_load_and_all_are_served() {
         let said =
             String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         assert!(said.contains("processed: 150/150"), "{said}");
-    }
-}
-
-#[tokio::test]
-async fn one_client_beside_fifty_greedy_ones_is_served_within_a_few_turns() {
-    for maximum in [2, 1] {
-        let scene = scene(&format!("max_db_connections = {maximum}\n")).await;
-        let turns = Arc::new(AtomicU64::new(0));
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut greedy = Vec::new();
-        for _ in 0..50 {
-            let mut client = login(&scene.proxy, "postgres", &scene.database).await;
-            let (turns, stop) = (Arc::clone(&turns), Arc::clone(&stop));
-            greedy.push(tokio::spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    client.rows("SELECT pg_sleep(0.01)").await;
-                    turns.fetch_add(1, Ordering::Relaxed);
-                }
-            }));
-        }
-        until("the greedy are under way", async || turns.load(Ordering::Relaxed) > 20).await;
-        let mut one = login(&scene.proxy, "limited", &scene.database).await;
-        for _ in 0..5 {
-            let before = turns.load(Ordering::Relaxed);
-            assert_eq!(one.value("SELECT 1").await, "1");
-            let passed = turns.load(Ordering::Relaxed) - before;
-            // Each of the others has waited for some 25 or 50 turns.
-            assert!(passed <= 100, "{passed} turns of others, of {maximum} connections");
-        }
-        let before = turns.load(Ordering::Relaxed);
-        until("the greedy go on", async || turns.load(Ordering::Relaxed) > before + 20).await;
-        stop.store(true, Ordering::Relaxed);
-        for client in greedy {
-            client.await.unwrap();
-        }
     }
 }
 
@@ -316,84 +280,6 @@ async fn round_robin_uses_all_connections() {
     pids.sort();
     pids.dedup();
     assert_eq!(pids.len(), 3);
-}
-
-/// As long as `stop` is not set: requests without waiting for answers, so that there is always one
-/// under way. Returns how many were answered.
-async fn never_pauses(mut client: ScriptedClient, request: Vec<u8>, stop: Arc<AtomicBool>) -> u64 {
-    const AHEAD: u64 = 20;
-    let (mut sent, mut answered) = (0, 0);
-    while answered < sent || !stop.load(Ordering::Relaxed) {
-        while sent < answered + AHEAD && !stop.load(Ordering::Relaxed) {
-            client.send(&request).await;
-            sent += 1;
-        }
-        let answer = client.expect_until(b'Z').await;
-        assert!(answer.iter().any(|(kind, _)| *kind == b'D'), "no row: {answer:?}");
-        answered += 1;
-    }
-    answered
-}
-
-#[tokio::test]
-async fn a_client_that_never_stops_pipelining_gives_way_between_transactions() {
-    use testkit::frames::{bind, execute, parse, query, sync};
-    let sql = "SELECT pg_sleep(0.005)";
-    let extended = [parse("", sql), bind("", "", &[]), execute("", 0), sync()].concat();
-    for request in [query(sql), extended] {
-        let scene = Scene::with_pool_of(1).await;
-        let stop = Arc::new(AtomicBool::new(false));
-        let pipeline = never_pauses(scene.client().await, request, Arc::clone(&stop));
-        let pipeline = tokio::spawn(pipeline);
-        scene.until_sleeping().await;
-        let mut other = scene.client().await;
-        for _ in 0..5 {
-            assert_eq!(other.value("SELECT 1").await, "1");
-        }
-        other.rows("BEGIN").await;
-        other.rows("SELECT 1").await;
-        other.rows("COMMIT").await;
-        stop.store(true, Ordering::Relaxed);
-        assert!(pipeline.await.unwrap() > 5);
-    }
-}
-
-#[tokio::test]
-async fn what_was_sent_far_ahead_is_dealt_out_when_others_wait() {
-    let scene = Scene::with_pool_of(1).await.with_schema("CREATE TABLE t (a int)").await;
-    let [mut holder, mut ahead, mut other] = scene.clients().await;
-    let console = scene.console().await;
-    let waiting = async |number: &str| {
-        until("so many wait", async || {
-            let pools = show(&console, "SHOW POOLS").await;
-            pools.iter().any(|pool| pool["cl_waiting"] == number)
-        })
-        .await;
-    };
-    holder.rows("BEGIN").await;
-    // 300 statements with a transaction block among them, in one go.
-    let mut requests = Vec::new();
-    for number in 0..100 {
-        for sql in [
-            "BEGIN".to_owned(),
-            format!("INSERT INTO t SELECT {number} FROM pg_sleep(0.01)"),
-            "COMMIT".to_owned(),
-        ] {
-            requests.extend(testkit::frames::query(&sql));
-        }
-    }
-    ahead.send(&requests).await;
-    waiting("1").await;
-    other.send_query("SELECT count(*) FROM t").await;
-    waiting("2").await;
-    holder.rows("COMMIT").await;
-    let rows = crate::scene::values(&other.expect_until(b'Z').await);
-    assert_eq!(rows, ["1"], "its turn came after one transaction of the hundred");
-    for _ in 0..300 {
-        let answer = ahead.expect_until(b'Z').await;
-        assert!(answer.iter().all(|(kind, _)| *kind != b'E'), "{answer:?}");
-    }
-    assert_eq!(other.value("SELECT count(*) FROM t").await, "100");
 }
 
 #[tokio::test]

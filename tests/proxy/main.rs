@@ -6,6 +6,7 @@ mod admin;
 mod cancel;
 mod copy;
 mod extended;
+mod fairness;
 mod faults;
 mod large;
 mod likeness;

@@ -1,6 +1,7 @@
 //! Pools: the shell around `pooling::scheduler`. It keeps the connections, opens and closes them,
 //! and hands them over; who gets which is the scheduler's decision.
 
+mod handover;
 mod lease;
 mod opening;
 mod refusal;
@@ -17,7 +18,7 @@ use model::{ClientId, PoolKey, PoolMode, ServerId};
 use parking_lot::Mutex;
 use pooling::known::KnownStatements;
 use pooling::quota::{Maximum, MemberId};
-use pooling::scheduler::{Freed, Limits, Request, Scheduler, WaiterId};
+use pooling::scheduler::{Limits, Scheduler, WaiterId};
 use pooling::waits::Waits;
 use tokio::sync::oneshot;
 use wire::error_response::ErrorFields;
@@ -219,112 +220,6 @@ impl Pool {
         inner.unused_timeout = setup.unused_timeout;
         inner.scheduler.set_limits(setup.limits);
         self.open_due(&mut inner);
-    }
-
-    /// Asks for a server connection, preferably the one the client had last.
-    pub(crate) fn acquire(
-        self: &Arc<Self>,
-        client: ClientId,
-        prefer: Option<ServerId>,
-    ) -> Acquired {
-        let waiter = WaiterId(self.next_waiter.fetch_add(1, Ordering::Relaxed));
-        let now = Instant::now();
-        let mut inner = self.inner.lock();
-        match inner.scheduler.request(waiter, prefer, now) {
-            Request::Granted(server) => {
-                if let Some(server) = self.take_alive(&mut inner, server) {
-                    inner.waits.at_once();
-                    return Acquired::Now(self.lease(&mut inner, server, client));
-                }
-                inner.scheduler.requeue_first(waiter, now);
-            }
-            Request::Queued => {}
-            Request::Rejected(refusal) => {
-                return Acquired::Refused(self.refused(&inner, refusal));
-            }
-        }
-        let (sender, grant) = oneshot::channel();
-        inner.waiters.insert(waiter, Waiting { client, since: now, sender });
-        self.note_queue(&inner);
-        self.open_due(&mut inner);
-        Acquired::Later(Ticket { pool: Arc::clone(self), waiter, grant })
-    }
-
-    /// The granted connection, or another idle one if it is dead.
-    fn take_alive(
-        self: &Arc<Self>,
-        inner: &mut Inner,
-        granted: ServerId,
-    ) -> Option<Box<ServerConnection>> {
-        let mut next = Some(granted);
-        while let Some(id) = next {
-            match inner.idle.remove(&id) {
-                Some(mut server) => {
-                    if server.is_alive() {
-                        return Some(server);
-                    }
-                    tracing::debug!(pool = %self.key, server = %id, "idle server connection is gone");
-                    self.close_in_background(server);
-                }
-                None => self.note_closed(inner),
-            }
-            next = inner.scheduler.another();
-        }
-        None
-    }
-
-    fn lease(
-        self: &Arc<Self>,
-        inner: &mut Inner,
-        mut server: Box<ServerConnection>,
-        client: ClientId,
-    ) -> Lease {
-        server.cancels_before = server.cancel.begun();
-        inner.out.insert(server.id, status::Out::of(&server, Some(client)));
-        Lease::new(Arc::clone(self), server)
-    }
-
-    fn leave_queue(self: &Arc<Self>, waiter: WaiterId) {
-        let mut inner = self.inner.lock();
-        inner.waiters.remove(&waiter);
-        inner.scheduler.cancel_wait(waiter);
-        self.note_queue(&inner);
-    }
-
-    /// A clean connection comes free: it goes to the first in the queue, or is idle, or is closed.
-    pub(crate) fn free(self: &Arc<Self>, server: Box<ServerConnection>) {
-        let now = Instant::now();
-        let mut inner = self.inner.lock();
-        inner.out.remove(&server.id);
-        let mut server = server;
-        loop {
-            if server.place != inner.place {
-                return self.close_in_background(server);
-            }
-            match inner.scheduler.freed(server.id, server.age, now) {
-                Freed::To(waiter) => {
-                    let Some(waiting) = inner.waiters.remove(&waiter) else { continue };
-                    inner.waits.queued(now.duration_since(waiting.since), now);
-                    self.note_queue(&inner);
-                    let lease = self.lease(&mut inner, server, waiting.client);
-                    match waiting.sender.send(Ok(lease)) {
-                        Ok(()) => return,
-                        // It has just left: the next one gets it.
-                        Err(Ok(lease)) => {
-                            let Some(back) = lease.into_server() else { return };
-                            inner.out.remove(&back.id);
-                            server = back;
-                        }
-                        Err(Err(_)) => return,
-                    }
-                }
-                Freed::Idle => {
-                    inner.idle.insert(server.id, server);
-                    return;
-                }
-                Freed::Close => return self.close_in_background(server),
-            }
-        }
     }
 
     fn note_queue(&self, inner: &Inner) {

@@ -44,14 +44,18 @@ impl Shares {
         let mut inner = self.inner.lock();
         inner.pools.insert(pool.member, Arc::downgrade(pool));
         let grants = inner.quota.join(pool.member, maxima, Instant::now());
-        inner.deliver(grants);
+        let granted = inner.find(grants);
+        drop(inner);
+        deliver(granted);
     }
 
     pub(super) fn leave(&self, member: MemberId) {
         let mut inner = self.inner.lock();
         inner.pools.remove(&member);
         let grants = inner.quota.leave(member, Instant::now());
-        inner.deliver(grants);
+        let granted = inner.find(grants);
+        drop(inner);
+        deliver(granted);
     }
 
     /// Asks for what a pool wants; returns what it may open now. The rest comes by
@@ -64,12 +68,15 @@ impl Shares {
             .ask(member, wanted.for_queue, now)
             .into_iter()
             .partition(|grant| grant.member == member);
-        inner.deliver(others);
+        let others = inner.find(others);
         let mut number = own.iter().map(|grant| grant.number).sum();
         if wanted.to_keep_warm > 0 {
             number += inner.quota.ask_for_spare(member, wanted.to_keep_warm, now);
         }
-        if !waited && inner.quota.wanted(member) > 0 {
+        let waits_now = inner.quota.wanted(member) > 0;
+        drop(inner);
+        deliver(others);
+        if !waited && waits_now {
             // It has just begun to wait: perhaps somebody has what it needs.
             let shares = Arc::clone(self);
             spawn(async move { shares.balance(Instant::now()) });
@@ -81,7 +88,9 @@ impl Shares {
     pub(super) fn released(&self, member: MemberId, number: u32) {
         let mut inner = self.inner.lock();
         let grants = inner.quota.released(member, number, Instant::now());
-        inner.deliver(grants);
+        let granted = inner.find(grants);
+        drop(inner);
+        deliver(granted);
     }
 
     /// The maximum that keeps a pool from what it wants.
@@ -117,13 +126,19 @@ impl Shares {
 }
 
 impl Inner {
-    fn deliver(&self, grants: Vec<Grant>) {
-        for grant in grants {
-            let Some(pool) = self.pools.get(&grant.member).and_then(Weak::upgrade) else {
-                continue;
-            };
-            spawn(async move { pool.open_granted(grant.number) });
-        }
+    fn find(&self, grants: Vec<Grant>) -> Vec<(Arc<Pool>, u32)> {
+        let found = grants.into_iter().filter_map(|grant| {
+            let pool = self.pools.get(&grant.member)?.upgrade()?;
+            Some((pool, grant.number))
+        });
+        found.collect()
+    }
+}
+
+/// Not under the quota's lock: a pool that nobody else holds any more ends here, and leaves.
+fn deliver(granted: Vec<(Arc<Pool>, u32)>) {
+    for (pool, number) in granted {
+        spawn(async move { pool.open_granted(number) });
     }
 }
 

@@ -1,0 +1,122 @@
+//! Clients and pools that want more than others, and that others are served all the same.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use testkit::ScriptedClient;
+
+use crate::limits::{login, scene};
+use crate::scene::{Scene, show, until, values};
+
+#[tokio::test]
+async fn one_client_beside_fifty_greedy_ones_is_served_within_a_few_turns() {
+    for maximum in [2, 1] {
+        let scene = scene(&format!("max_db_connections = {maximum}\n")).await;
+        let turns = Arc::new(AtomicU64::new(0));
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut greedy = Vec::new();
+        for _ in 0..50 {
+            let mut client = login(&scene.proxy, "postgres", &scene.database).await;
+            let (turns, stop) = (Arc::clone(&turns), Arc::clone(&stop));
+            greedy.push(tokio::spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    client.rows("SELECT pg_sleep(0.01)").await;
+                    turns.fetch_add(1, Ordering::Relaxed);
+                }
+            }));
+        }
+        until("the greedy are under way", async || turns.load(Ordering::Relaxed) > 20).await;
+        let mut one = login(&scene.proxy, "limited", &scene.database).await;
+        for _ in 0..5 {
+            let before = turns.load(Ordering::Relaxed);
+            assert_eq!(one.value("SELECT 1").await, "1");
+            let passed = turns.load(Ordering::Relaxed) - before;
+            // Each of the others has waited for some 25 or 50 turns.
+            assert!(passed <= 100, "{passed} turns of others, of {maximum} connections");
+        }
+        let before = turns.load(Ordering::Relaxed);
+        until("the greedy go on", async || turns.load(Ordering::Relaxed) > before + 20).await;
+        stop.store(true, Ordering::Relaxed);
+        for client in greedy {
+            client.await.unwrap();
+        }
+    }
+}
+
+/// As long as `stop` is not set: requests without waiting for answers, so that there is always one
+/// under way. Returns how many were answered.
+async fn never_pauses(mut client: ScriptedClient, request: Vec<u8>, stop: Arc<AtomicBool>) -> u64 {
+    const AHEAD: u64 = 20;
+    let (mut sent, mut answered) = (0, 0);
+    while answered < sent || !stop.load(Ordering::Relaxed) {
+        while sent < answered + AHEAD && !stop.load(Ordering::Relaxed) {
+            client.send(&request).await;
+            sent += 1;
+        }
+        let answer = client.expect_until(b'Z').await;
+        assert!(answer.iter().any(|(kind, _)| *kind == b'D'), "no row: {answer:?}");
+        answered += 1;
+    }
+    answered
+}
+
+#[tokio::test]
+async fn a_client_that_never_stops_pipelining_gives_way_between_transactions() {
+    use testkit::frames::{bind, execute, parse, query, sync};
+    let sql = "SELECT pg_sleep(0.005)";
+    let extended = [parse("", sql), bind("", "", &[]), execute("", 0), sync()].concat();
+    for request in [query(sql), extended] {
+        let scene = Scene::with_pool_of(1).await;
+        let stop = Arc::new(AtomicBool::new(false));
+        let pipeline = never_pauses(scene.client().await, request, Arc::clone(&stop));
+        let pipeline = tokio::spawn(pipeline);
+        scene.until_sleeping().await;
+        let mut other = scene.client().await;
+        for _ in 0..5 {
+            assert_eq!(other.value("SELECT 1").await, "1");
+        }
+        other.rows("BEGIN").await;
+        other.rows("SELECT 1").await;
+        other.rows("COMMIT").await;
+        stop.store(true, Ordering::Relaxed);
+        assert!(pipeline.await.unwrap() > 5);
+    }
+}
+
+#[tokio::test]
+async fn what_was_sent_far_ahead_is_dealt_out_when_others_wait() {
+    let scene = Scene::with_pool_of(1).await.with_schema("CREATE TABLE t (a int)").await;
+    let [mut holder, mut ahead, mut other] = scene.clients().await;
+    let console = scene.console().await;
+    let waiting = async |number: &str| {
+        until("so many wait", async || {
+            let pools = show(&console, "SHOW POOLS").await;
+            pools.iter().any(|pool| pool["cl_waiting"] == number)
+        })
+        .await;
+    };
+    holder.rows("BEGIN").await;
+    // 300 statements with a transaction block among them, in one go.
+    let mut requests = Vec::new();
+    for number in 0..100 {
+        for sql in [
+            "BEGIN".to_owned(),
+            format!("INSERT INTO t SELECT {number} FROM pg_sleep(0.01)"),
+            "COMMIT".to_owned(),
+        ] {
+            requests.extend(testkit::frames::query(&sql));
+        }
+    }
+    ahead.send(&requests).await;
+    waiting("1").await;
+    other.send_query("SELECT count(*) FROM t").await;
+    waiting("2").await;
+    holder.rows("COMMIT").await;
+    let rows = values(&other.expect_until(b'Z').await);
+    assert_eq!(rows, ["1"], "its turn came after one transaction of the hundred");
+    for _ in 0..300 {
+        let answer = ahead.expect_until(b'Z').await;
+        assert!(answer.iter().all(|(kind, _)| *kind != b'E'), "{answer:?}");
+    }
+    assert_eq!(other.value("SELECT count(*) FROM t").await, "100");
+}
