@@ -16,14 +16,15 @@ use crate::replies::Expected;
 
 impl ClientSession {
     /// Whether the server refuses a Parse of this for certain, since the transaction block failed. It
-    /// takes what ends the block or returns to a savepoint (PostgreSQL's `IsTransactionExitStmt`).
+    /// takes what ends the block or returns to a savepoint (PostgreSQL's `IsTransactionExitStmt`), and
+    /// a text without a statement.
     pub(super) fn is_refused_in_block(&self, statement: &Statement) -> bool {
-        use sql::Class::{Commit, PrepareTransaction, Rollback, RollbackToSavepoint};
+        use sql::Class::{Commit, Empty, PrepareTransaction, Rollback, RollbackToSavepoint};
         self.status == TransactionStatus::Failed
             && !self.replies.has_statement()
             && !matches!(
                 statement.shape.class,
-                Commit | Rollback | RollbackToSavepoint | PrepareTransaction
+                Commit | Rollback | RollbackToSavepoint | PrepareTransaction | Empty
             )
     }
 

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails fails the test")]
 
 mod conversation;
+mod differential;
 mod errors;
 mod flows;
 mod loss;
 mod measures;
+mod model_server;
 mod oversized;
 mod prepared;
 mod splits;
