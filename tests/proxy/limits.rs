@@ -94,6 +94,7 @@ async fn no_maximum_is_exceeded_under_load_and_all_are_served() {
     }
 }
 
+/// Must survive: noisy neighbours
 #[tokio::test]
 async fn an_idle_connection_of_another_pool_makes_room() {
     let scene = scene("max_db_connections = 1\nquery_wait_timeout = \"300ms\"\n").await;

@@ -128,6 +128,7 @@ async fn both_sides_encryption_is_shown() {
 /// What rustls and OpenSSL agree on.
 const SUITE: &str = "TLSv1.3/TLS_AES_256_GCM_SHA384";
 
+/// Must survive: bytes already buffered after SSLRequest, from a client
 #[tokio::test]
 async fn bytes_behind_the_request_for_tls_are_refused() {
     let proxy = pgweir(ground().await, "prefer").await;

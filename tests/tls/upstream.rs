@@ -57,6 +57,7 @@ async fn cancel_requests_are_encrypted_as_their_connection_is() {
     assert!(beginnings.iter().all(|first| first[..] == asked[..]), "{beginnings:?}");
 }
 
+/// Must survive: bytes already buffered after SSLRequest, from a server
 #[tokio::test]
 async fn bytes_behind_the_servers_answer_are_refused() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -31,7 +31,13 @@ pub(super) const GROUPS: &[Group] = &[
             "oversized messages of a server",
         ],
     },
-    Group { title: "TLS", items: &["bytes already buffered after SSLRequest, from a client"] },
+    Group {
+        title: "TLS",
+        items: &[
+            "bytes already buffered after SSLRequest, from a client",
+            "bytes already buffered after SSLRequest, from a server",
+        ],
+    },
     Group {
         title: "Authentication",
         items: &[
@@ -90,6 +96,7 @@ pub(super) const GROUPS: &[Group] = &[
             "DEALLOCATE as PHP sends it",
             "SET and search_path leak between clients",
             "a pool that collapses",
+            "noisy neighbours",
             "a restart that drops transactions",
             "a failed COPY leaks the server connection",
             "a cancel hits somebody else's query",

@@ -54,8 +54,7 @@ fn alone(said: &[Said], fails: bool) -> (Vec<Vec<u8>>, Vec<u8>) {
     let end = [message(b'c', &[]), message(b'S', &[]), message(b'Q', &[b"rollback\0"])];
     for one in said.iter().map(|said| &said.0).chain(&end) {
         let of_copy = matches!(one[0], b'd' | b'c' | b'f');
-        if own.copies() != of_copy && !matches!(one[0], b'S' | b'H') && !(of_copy && !own.copies())
-        {
+        if own.copies() && !of_copy && !matches!(one[0], b'S' | b'H') {
             continue;
         }
         if !sensible(one, synced, unnamed) {
