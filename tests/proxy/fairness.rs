@@ -120,3 +120,27 @@ async fn what_was_sent_far_ahead_is_dealt_out_when_others_wait() {
     }
     assert_eq!(other.value("SELECT count(*) FROM t").await, "100");
 }
+
+#[tokio::test]
+async fn a_copy_by_the_extended_protocol_ends_while_others_wait() {
+    use testkit::frames::{bind, copy_data, copy_done, execute, kinds, parse, sync};
+    let scene = Scene::with_pool_of(1).await.with_schema("CREATE TABLE t (a int)").await;
+    let [mut copier, mut other] = scene.clients().await;
+    let console = scene.console().await;
+    copier.rows("BEGIN").await;
+    other.send_query("SELECT count(*) FROM t").await;
+    until("it waits", async || {
+        show(&console, "SHOW POOLS").await.iter().any(|pool| pool["cl_waiting"] == "1")
+    })
+    .await;
+    // It has held the connection for long when it begins.
+    copier.rows("SELECT pg_sleep(0.05)").await;
+    let sql = "COPY t FROM STDIN";
+    let begin = [parse("", sql), bind("", "", &[]), execute("", 0), sync()].concat();
+    copier.send(&begin).await;
+    copier.expect_until(b'G').await;
+    copier.send(&[copy_data(b"1\n2\n"), copy_done(), sync()].concat()).await;
+    assert_eq!(kinds(&copier.expect_until(b'Z').await), "CZ");
+    copier.rows("COMMIT").await;
+    assert_eq!(values(&other.expect_until(b'Z').await), ["2"]);
+}

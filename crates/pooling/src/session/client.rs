@@ -74,7 +74,10 @@ impl ClientSession {
                 if io.to_server.len() > enough {
                     return Ok(ClientStep::Full { consumed });
                 }
-                if self.barrier == Barrier::Shut && !passes_barrier(head.kind) {
+                // The server reads over a Sync in a COPY: it is not the request of its own that it
+                // would be afterwards.
+                let swallowed = self.copy_reads && head.kind == frontend::SYNC;
+                if self.barrier == Barrier::Shut && !passes_barrier(head.kind) && !swallowed {
                     return Ok(ClientStep::Wait { consumed });
                 }
                 if self.too_much_is_due(head.kind, io) {

@@ -193,6 +193,10 @@ impl ClientSession {
                 let due = self.replies.len();
                 self.copy_reads = self.replies.copy_in_began();
                 self.lost_sync = self.replies.len() < due;
+                if self.lost_sync && self.barrier == Barrier::Shut {
+                    // By a Sync that the server reads over: the next one ends the COPY.
+                    self.barrier = Barrier::AtSync;
+                }
                 Fate::Forward
             }
             (

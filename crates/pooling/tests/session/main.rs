@@ -12,3 +12,4 @@ mod model_server;
 mod oversized;
 mod prepared;
 mod splits;
+mod yielding;
