@@ -1,5 +1,7 @@
 //! Every `client_tls_sslmode` with every kind of client.
 
+use std::time::Instant;
+
 use testkit::{
     Authority, ClientEncryption, ErrorFields, Identity, Proxy, ProxyOptions, ScriptedClient,
     Validity, frames,
@@ -142,6 +144,32 @@ async fn bytes_behind_the_request_for_tls_are_refused() {
         assert_eq!(client.expect_error().await.to_string(), expected);
         client.expect_closed().await;
     }
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_not_gone_on_with_ends_with_the_time_for_logins() {
+    let ground = ground().await;
+    let upstream = ground.url("postgres", "sslmode=require");
+    let settings = format!(
+        "upstream = {upstream:?}\nclient_login_timeout = \"200ms\"\n{}",
+        ground.client_tls("require")
+    );
+    let proxy = Proxy::start(PGWEIR, ProxyOptions::default().settings(settings)).await;
+    // Nothing, and the front of a handshake.
+    for sent in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
+        let mut client = proxy.scripted().await;
+        let since = Instant::now();
+        client.send(&frames::request_code(frames::SSL_REQUEST)).await;
+        assert_eq!(client.expect_byte().await, b'S');
+        client.send(sent).await;
+        client.expect_closed().await;
+        let took = since.elapsed();
+        assert!((200..2000).contains(&took.as_millis()), "{took:?}");
+    }
+    let mut client = proxy.scripted().await;
+    client.encrypt(&ground.trusting()).await;
+    assert_eq!(client.expect_error().await.message(), "timed out: client_login_timeout");
+    client.expect_closed().await;
 }
 
 #[tokio::test]

@@ -84,6 +84,32 @@ async fn bytes_behind_the_servers_answer_are_refused() {
 }
 
 #[tokio::test]
+async fn a_server_that_falls_silent_in_the_handshake_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let mut connections = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.read_exact(&mut [0; 8]).await.unwrap();
+            stream.write_all(b"S").await.unwrap();
+            connections.push(stream);
+        }
+    });
+    let url = format!("postgres://postgres@{address}/postgres?sslmode=require");
+    let options = ProxyOptions::upstream(url).arguments([
+        "--set",
+        "server_connect_timeout=200ms",
+        "--set",
+        "server_login_retry=100ms",
+    ]);
+    let proxy = Proxy::start(PGWEIR, options).await;
+    let error = proxy.try_connect("postgres", "postgres").await.err().unwrap();
+    let told = error.as_db_error().unwrap();
+    assert!(told.message().ends_with("timed out: server_connect_timeout"), "{}", told.message());
+    server.abort();
+}
+
+#[tokio::test]
 async fn an_idle_server_connection_is_neither_dead_nor_takes_itself_for_busy() {
     let scene = Scene::with_pool_of(1).await;
     let mut client = scene.client().await;

@@ -4,6 +4,7 @@ mod access;
 mod limits;
 mod places;
 mod reference;
+mod tls;
 mod values;
 
 use std::path::Path;
