@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use testkit::ScriptedClient;
 
 use crate::limits::{login, scene};
-use crate::scene::{Scene, show, until, values};
+use crate::scene::{Scene, server_connections, show, until, values};
 
 #[tokio::test]
 async fn one_client_beside_fifty_greedy_ones_is_served_within_a_few_turns() {
@@ -143,4 +143,64 @@ async fn a_copy_by_the_extended_protocol_ends_while_others_wait() {
     assert_eq!(kinds(&copier.expect_until(b'Z').await), "CZ");
     copier.rows("COMMIT").await;
     assert_eq!(values(&other.expect_until(b'Z').await), ["2"]);
+}
+
+/// Runs short queries until `stop`, connecting anew after each error and, now and then, leaving in
+/// mid-query.
+async fn is_broken_often(scene: &Scene, user: &str, stop: &AtomicBool) -> u64 {
+    let mut served = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let Ok(client) = scene.proxy.try_connect(user, &scene.database.name).await else {
+            continue;
+        };
+        for round in 0..30 {
+            let query = client.simple_query("SELECT pg_sleep(0.003)");
+            if round == 29 {
+                // Dropped in mid-query, with its connection.
+                let _ = tokio::time::timeout(std::time::Duration::from_millis(1), query).await;
+            } else if query.await.is_err() {
+                break;
+            } else {
+                served += 1;
+            }
+        }
+    }
+    served
+}
+
+#[tokio::test]
+async fn no_place_under_a_maximum_is_lost_when_connections_break() {
+    let scene = Arc::new(scene("max_db_connections = 3\nquery_wait_timeout = \"5s\"\n").await);
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut running = Vec::new();
+    for user in ["postgres", "web_trust"].repeat(4) {
+        let (scene, stop) = (Arc::clone(&scene), Arc::clone(&stop));
+        running.push(tokio::spawn(async move { is_broken_often(&scene, user, &stop).await }));
+    }
+    let direct = scene.direct().await;
+    for _ in 0..60 {
+        let pids = server_connections(&direct).await;
+        assert!(pids.len() <= 3, "{} server connections", pids.len());
+        if let Some(pid) = pids.first() {
+            direct.query("SELECT pg_terminate_backend($1)", &[pid]).await.unwrap();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    for client in running {
+        assert!(client.await.unwrap() > 0);
+    }
+    // Each of the users can have all places, one after the other.
+    for user in ["web_trust", "postgres"] {
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            let mut client = login(&scene.proxy, user, &scene.database).await;
+            client.rows("BEGIN").await;
+            clients.push(client);
+        }
+        assert_eq!(server_connections(&direct).await.len(), 3);
+        for client in &mut clients {
+            client.rows("COMMIT").await;
+        }
+    }
 }
