@@ -32,8 +32,8 @@ impl Live for Quiet {
     fn settings(&self) -> Vec<SettingStatus> {
         Vec::new()
     }
-    fn users(&self) -> Vec<String> {
-        vec!["web".to_owned()]
+    fn users(&self) -> Vec<model::UserStatus> {
+        Vec::new()
     }
     fn published(&self) -> BoxFuture<'_, Arc<Published>> {
         let published = Published {

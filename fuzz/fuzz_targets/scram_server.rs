@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use wire::auth::{ScramServer, ScramVerifier};
+use wire::auth::{ScramServer, ScramVerifier, ServerBinding};
 
 static VERIFIER: LazyLock<ScramVerifier> =
     LazyLock::new(|| ScramVerifier::from_password(b"secret", b"salt salt salt s", 1));
@@ -16,15 +16,22 @@ struct Exchange<'a> {
     first: &'a [u8],
     /// Of a first message that is right, only the nonce.
     nonce: Option<&'a str>,
+    /// What the server knows of the channel.
+    binding: u8,
     last: &'a [u8],
     /// With the nonce that was agreed on in front of it.
     is_answer: bool,
 }
 
 fuzz_target!(|exchange: Exchange<'_>| {
-    let server = ScramServer::new(VERIFIER.clone(), [7; 18]);
+    let (binding, header) = match exchange.binding % 3 {
+        0 => (ServerBinding::NotOffered, "n,,"),
+        1 => (ServerBinding::Offered, "n,,"),
+        _ => (ServerBinding::Chosen(vec![9; 32]), "p=tls-server-end-point,,"),
+    };
+    let server = ScramServer::new(VERIFIER.clone(), [7; 18]).over(binding);
     let first = match exchange.nonce {
-        Some(nonce) => format!("n,,n=,r={nonce}").into_bytes(),
+        Some(nonce) => format!("{header}n=,r={nonce}").into_bytes(),
         None => exchange.first.to_vec(),
     };
     let Ok((server, challenge)) = server.first(&first) else { return };
