@@ -1,7 +1,8 @@
 //! SCRAM-SHA-256-PLUS: logins that hold on one TLS connection only.
 
-use testkit::{Proxy, ProxyOptions, frames};
+use testkit::{Authority, ClientEncryption, Proxy, ProxyOptions, frames};
 
+use crate::psql::{psql, said, succeeded};
 use crate::scene::PGWEIR;
 use crate::way::{Ground, ground};
 
@@ -14,6 +15,31 @@ async fn pgweir(ground: &Ground, parameters: &str) -> Proxy {
         ground.client_tls("prefer")
     );
     Proxy::start(PGWEIR, ProxyOptions::default().settings(settings)).await
+}
+
+#[tokio::test]
+async fn binding_is_not_offered_by_a_certificate_that_has_no_hash_for_it() {
+    let ground = ground().await;
+    let authority = Authority::with_ed25519("the modern authority");
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, key) = authority.local().write(directory.path(), "modern");
+    let upstream = ground.url("web_scram:scram-secret", "sslmode=require");
+    let settings = format!(
+        "upstream = {upstream:?}\nclient_tls_sslmode = 'require'\nclient_tls_cert_file = \
+         {certificate:?}\nclient_tls_key_file = {key:?}\n"
+    );
+    let proxy = Proxy::start(PGWEIR, ProxyOptions::default().settings(settings)).await;
+    let mut client = proxy.scripted().await;
+    client.encrypt(&ClientEncryption::trusting(authority.pem())).await;
+    client.startup("web_scram", "postgres", &[]).await;
+    let offer = frames::authentication_sasl(&["SCRAM-SHA-256"])[5..].to_vec();
+    assert_eq!(client.expect(b'R').await, offer);
+    // libpq could bind, and says so.
+    let root = directory.path().join("root.crt");
+    std::fs::write(&root, authority.pem()).unwrap();
+    let known = ("PGSSLROOTCERT", root.to_str().unwrap());
+    let output = psql(ground, &proxy, &[("PGSSLMODE", "verify-full"), known]).await;
+    assert!(succeeded(&output), "{}", said(&output));
 }
 
 /// Which user the server sees, or what the client is told.

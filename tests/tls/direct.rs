@@ -71,6 +71,18 @@ async fn one_pgweir_in_front_of_another_needs_no_request() {
 }
 
 #[tokio::test]
+async fn a_server_that_wants_a_certificate_says_so_late_and_is_understood() {
+    let behind = pgweir("verify-ca").await;
+    let url = format!("{}?sslmode=require", behind.url("postgres", "postgres"));
+    let proxy = Proxy::start(PGWEIR, ProxyOptions::upstream(url)).await;
+    let error = proxy.try_connect("postgres", "postgres").await.err().unwrap();
+    let told = error.as_db_error().unwrap();
+    let said = "the server refused the TLS handshake: received fatal alert: CertificateRequired";
+    assert!(told.message().ends_with(said), "{}", told.message());
+    assert!(told.hint().unwrap().contains("server_tls_cert_file"), "{:?}", told.hint());
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_know_it_is_no_riddle() {
     let server = ground().await.postgres.url("postgres", "postgres");
     let url = format!("{server}?sslmode=require&sslnegotiation=direct");

@@ -42,10 +42,20 @@ impl Authority {
     /// A new one with a key of its own; two of the same name are strangers to each other.
     #[must_use]
     pub fn new(name: &str) -> Self {
+        Self::with_key(name, made(KeyPair::generate()))
+    }
+
+    /// One that signs with Ed25519.
+    #[must_use]
+    pub fn with_ed25519(name: &str) -> Self {
+        Self::with_key(name, made(KeyPair::generate_for(&rcgen::PKCS_ED25519)))
+    }
+
+    fn with_key(name: &str, key: KeyPair) -> Self {
         let mut params = made(CertificateParams::new(Vec::new()));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
-        Self { issuer: made(CertifiedIssuer::self_signed(params, made(KeyPair::generate()))) }
+        Self { issuer: made(CertifiedIssuer::self_signed(params, key)) }
     }
 
     /// Its certificate, as PEM.

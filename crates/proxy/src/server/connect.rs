@@ -17,7 +17,7 @@ use super::login::{Binding, Login};
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::error::ProxyError;
 use crate::stream::{ServerAddress, Stream};
-use crate::tls::{Encryption, ServerTls, encrypt};
+use crate::tls::{Encryption, ServerTls, encrypt, explained};
 
 /// Messages before ReadyForQuery are short; longer ones are not believed.
 const MAX_LOGIN_MESSAGE_BYTES: usize = 64 * 1024;
@@ -82,7 +82,7 @@ async fn open_once(
         let no_line =
             matches!(&error, ProxyError::Server(refusal) if refusal.sqlstate() == "28000");
         let tried_both = encryption == Encryption::IfOffered && !is_encrypted;
-        (error, no_line && !tried_both)
+        (explained(error, &upstream.address.host()), no_line && !tried_both)
     })
 }
 

@@ -21,6 +21,6 @@ pub use end_point::end_point_hash;
 pub use files::{TlsError, TlsPart};
 pub use mode::{ChannelBinding, SslMode, TlsProtocols};
 pub use peer::PeerCertificate;
-pub(crate) use request::{Encryption, encrypt};
+pub(crate) use request::{Encryption, encrypt, explained};
 pub use servers::{ServerTls, ServerTlsFiles};
 pub(crate) use stream::Encrypted;

@@ -121,13 +121,19 @@ async fn shake_hands(
         Err(_) => ServerName::try_from("name.invalid").map_err(|_| ProxyError::Closed)?,
     };
     let connector = TlsConnector::from(Arc::clone(&connector.config));
-    connector.connect(name, socket).await.map_err(|error| {
-        let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
-        match cause {
-            Some(cause) => refusal(cause, host),
-            None => error.into(),
+    connector.connect(name, socket).await.map_err(|error| explained(error.into(), host))
+}
+
+/// The same in words that help, if TLS is what went wrong. That may show only after the handshake:
+/// TLS 1.3 does not wait for the server's word on our certificate.
+pub(crate) fn explained(error: ProxyError, host: &str) -> ProxyError {
+    let cause = match &error {
+        ProxyError::Io(error) => {
+            error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()).cloned()
         }
-    })
+        _ => None,
+    };
+    cause.map_or(error, |cause| refusal(&cause, host))
 }
 
 /// What webpki has no variant for in rustls' error.
