@@ -306,3 +306,22 @@ async fn a_cold_pool_opens_eight_connections_at_a_time() {
     // The planner has a connection of its own.
     assert!(server.connections() <= 10, "{} connections", server.connections());
 }
+
+#[tokio::test]
+async fn users_of_a_database_with_one_user_share_the_size_of_one_pool() {
+    let scene = scene("[databases.NAME]\nuser = \"postgres\"\npool_size = 2\n").await;
+    let direct = scene.direct().await;
+    let mut clients = Vec::new();
+    for user in ["limited", "web_trust", "postgres"].repeat(3) {
+        clients.push(login(&scene.proxy, user, &scene.database).await);
+    }
+    for client in &mut clients {
+        client.send_query("SELECT current_user FROM pg_sleep(0.05)").await;
+    }
+    for client in &mut clients {
+        let answer = client.expect_until(b'Z').await;
+        assert_eq!(crate::scene::values(&answer), ["postgres"]);
+        let now = server_connections(&direct).await.len();
+        assert!(now <= 2, "{now} server connections");
+    }
+}

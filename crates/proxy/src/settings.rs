@@ -55,6 +55,9 @@ pub struct PoolTarget {
     pub maxima: Maxima,
     /// Whether the database is not configured by name.
     pub on_demand: bool,
+    /// Whether all server connections of the database log in as `user`, whoever the client is. Then
+    /// its pools share the size of one.
+    pub forced_user: bool,
 }
 
 /// Connections at most, over all pools of a database or of a user; none is no bound.
@@ -126,13 +129,20 @@ pub struct ProxySettings {
 impl ProxySettings {
     /// How a pool of this database is run.
     pub(crate) fn pool_setup(&self, database: &Arc<str>, target: PoolTarget) -> PoolSetup {
-        let maxima = vec![
+        let limits = self.limits(&target);
+        let mut maxima = vec![
             (Scope::Database(Arc::clone(database)), target.maxima.db_connections),
             (Scope::User(target.user.as_str().into()), target.maxima.user_connections),
         ];
+        if target.forced_user {
+            // For PgBouncer they are one pool; here each user has a queue of its own, so that none
+            // is kept waiting by another.
+            let size = limits.size_with_reserve();
+            maxima.push((Scope::OneUser(Arc::clone(database)), Some(size)));
+        }
         PoolSetup {
             mode: target.mode,
-            limits: self.limits(&target),
+            limits,
             maxima,
             unused_timeout: self.autodb_idle_timeout.filter(|_| target.on_demand),
             upstream: self.upstream(target),

@@ -40,6 +40,7 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
                 user_client_connections: pool.limits.max_user_client_connections,
             },
             on_demand: pool.on_demand,
+            forced_user: pool.forced_user,
         })
     });
     let users = settings.users.iter().filter_map(|(name, user)| {

@@ -76,6 +76,8 @@ pub struct PoolSettings {
     pub limits: PoolLimits,
     /// Whether the database is not configured by name.
     pub on_demand: bool,
+    /// Whether every server connection of the database logs in as `user`, whoever the client is.
+    pub forced_user: bool,
     /// When a server connection goes back to the pool.
     pub pool_mode: PoolMode,
 }
@@ -101,6 +103,7 @@ impl Settings {
             tls: found.tls.clone(),
             limits: self.limits(&found.limits, user, user_there),
             on_demand: !self.databases.contains_key(database),
+            forced_user: found.forced_user.is_some(),
             pool_mode: account
                 .and_then(|user| user.pool_mode)
                 .or(found.pool_mode)

@@ -97,9 +97,9 @@ impl Settings {
         user: &str,
         user_there: &str,
     ) -> PoolLimits {
-        let of = |name| self.users.get(name).map(|user| user.limits).unwrap_or_default();
+        let of = |name: &str| self.users.get(name).map(|user| user.limits).unwrap_or_default();
         let (user, there) = (of(user), of(user_there));
-        let pool_size = user.pool_size.or(database.pool_size).unwrap_or(self.default_pool_size);
+        let pool_size = there.pool_size.or(database.pool_size).unwrap_or(self.default_pool_size);
         let maximum = |own: Option<u32>, of_all: Option<NonZeroU32>| match own {
             Some(own) => (own > 0).then_some(own),
             None => of_all.map(NonZeroU32::get),
@@ -110,7 +110,7 @@ impl Settings {
                 .min_pool_size
                 .unwrap_or(self.min_pool_size)
                 .min(pool_size.get()),
-            reserve_pool_size: user
+            reserve_pool_size: there
                 .reserve_pool_size
                 .or(database.reserve_pool_size)
                 .unwrap_or(self.reserve_pool_size),

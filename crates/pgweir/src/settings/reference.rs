@@ -386,7 +386,8 @@ pub const DATABASE_KEYS: &[KeyReference] = &[
         name: "pool_size",
         kind: COUNT,
         default: "`default_pool_size`",
-        what: "Server connections that a pool of this database may have.",
+        what: "Server connections that a pool of this database may have; if it has a `user`, all \
+               its pools together.",
     },
     KeyReference {
         name: "min_pool_size",

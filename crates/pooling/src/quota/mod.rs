@@ -25,6 +25,9 @@ pub enum Scope {
     Database(Arc<str>),
     /// All pools that log in to the server as this user.
     User(Arc<str>),
+    /// All pools of a database whose server connections log in as one user, whoever the clients
+    /// are: together they may have what one pool may have.
+    OneUser(Arc<str>),
 }
 
 /// One maximum that a pool is under; none is no bound.

@@ -28,7 +28,9 @@ pub(super) fn take(
     Seat::take(shared, wanted).map_err(|(scope, maximum)| {
         let (setting, whose) = match scope {
             Scope::Database(name) => ("max_db_client_connections", format!("database {name}")),
-            Scope::User(name) => ("max_user_client_connections", format!("user {name}")),
+            Scope::User(name) | Scope::OneUser(name) => {
+                ("max_user_client_connections", format!("user {name}"))
+            }
         };
         // PgBouncer's words.
         let error = ErrorFields::fatal("53300", format!("client connections exceeded ({setting})"));

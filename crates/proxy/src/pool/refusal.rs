@@ -42,6 +42,10 @@ impl Pool {
                 "All {maximum} server connections that max_user_connections allows the pools of \
                  user {name} were busy."
             ),
+            Some((Scope::OneUser(name), maximum)) => format!(
+                "All {maximum} server connections that pool_size allows database {name}, for all \
+                 its users together, were busy."
+            ),
             None => format!(
                 "All {} server connections of the pool were busy. SHOW POOLS and SHOW QUERIES in \
                  the admin console say with what.",

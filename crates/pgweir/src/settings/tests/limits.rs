@@ -49,10 +49,10 @@ fn a_database_and_a_user_have_their_own() {
 
 #[test]
 fn server_connections_count_for_the_user_that_they_log_in_as() {
-    let sections = "[databases.shop]\nuser = \"owner\"\n[users.owner]\nmax_user_connections = 6\n\
-        max_user_client_connections = 1\n[users.web]\nmax_user_connections = 5\n";
+    let sections = "[databases.shop]\nuser = \"owner\"\n[users.owner]\npool_size = 4\nmax_user_connections = 6\n\
+        max_user_client_connections = 1\n[users.web]\npool_size = 9\nmax_user_connections = 5\n";
     let forced = limits(sections, "shop", "web");
-    assert_eq!(forced.max_user_connections, Some(6));
+    assert_eq!((forced.pool_size.get(), forced.max_user_connections), (4, Some(6)));
     assert_eq!(forced.max_user_client_connections, Some(200), "the client is another user");
 }
 
