@@ -3,6 +3,7 @@
 // A program for people at a terminal: what it prints is its purpose.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod conformance;
 mod demo;
 mod detector_pages;
 mod docs;
@@ -27,6 +28,8 @@ cargo xtask COMMAND
   fuzz [--seconds N] [TARGET…]
                       every parser, or those named, against random input, for N seconds each
                       (60); needs a C++ compiler; docs/fuzzing.md says what is what
+  conformance [NAME…] real drivers and ORMs through transaction mode, all or those whose names contain
+                      NAME; all of them write docs/conformance.md; --release builds pgweir so
   tidy                what the compiler cannot check: which crate may use which, sizes, names, links
   docs [--check]      write the generated pages of docs/, or only compare them
 ";
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         ("setup", []) => setup::run(),
         ("demo", rest) => demo::run(rest),
         ("test", rest) => test::run(rest),
+        ("conformance", rest) => conformance::run(rest),
         ("tidy", []) => tidy::run(),
         ("fuzz", rest) => fuzz::run(rest),
         ("docs", []) => docs::run(docs::Mode::Write),

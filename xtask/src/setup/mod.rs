@@ -66,6 +66,22 @@ fn install(manager: PackageManager, packages: &[String]) -> Result<()> {
     bail!("`{}` failed: install {} by hand", shown(&install), packages.join(" "))
 }
 
+/// Installs packages of Debian that are not there, each on its own and as far as that is possible;
+/// with another package manager their programs have to be there already.
+pub(crate) fn offer_each<'a>(packages: impl Iterator<Item = &'a str>) {
+    let manager = PackageManager::of_this_machine();
+    if manager != PackageManager::Apt {
+        return;
+    }
+    let installed = |name: &str| {
+        let status = output_of("dpkg-query", &["-W", "-f", "${Status}", name]);
+        status.is_some_and(|status| status.ends_with(" installed"))
+    };
+    for name in packages.filter(|name| !installed(name)) {
+        offer(manager, &[name.to_owned()]);
+    }
+}
+
 /// Installs packages that only improve the demo and the tests; goes on without them.
 fn offer(manager: PackageManager, packages: &[String]) {
     // What the lists do not name cannot be installed: not worth an attempt on every run.
