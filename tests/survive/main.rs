@@ -15,6 +15,7 @@ mod reload;
 #[allow(dead_code, reason = "shared with the tests of hostile peers")]
 #[path = "../hostile/scene.rs"]
 mod scene;
+mod users;
 #[allow(dead_code, reason = "shared with the tests of hostile peers")]
 #[path = "../hostile/vitals.rs"]
 mod vitals;

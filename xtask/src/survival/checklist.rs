@@ -42,6 +42,8 @@ pub(super) const GROUPS: &[Group] = &[
         title: "Authentication",
         items: &[
             "users told apart by the text of a refusal",
+            "users told apart by time",
+            "compares that are not constant-time",
             "admin commands only for admin_users",
             "stats only for stats_users",
         ],
