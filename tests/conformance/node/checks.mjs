@@ -1,5 +1,6 @@
 // What the Node programs share: how they talk to the matrix, and the shape of ordinary work.
 
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 export const CLIENTS = Number(process.env.CLIENTS);
@@ -32,6 +33,11 @@ const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator](
 export async function hold(label) {
   console.log(`hold ${label}`);
   await answers.next();
+}
+
+/** A package's version; not every package lets itself be asked by `require`. */
+export function versionOf(name) {
+  return JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, import.meta.url))).version;
 }
 
 /** A value that no other client sends. */

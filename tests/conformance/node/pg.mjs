@@ -1,14 +1,11 @@
 // node-postgres: the unnamed statement for parameters, named ones on request.
 
-import { createRequire } from "node:module";
 import { pipeline as flow } from "node:stream/promises";
 import { Readable } from "node:stream";
 import pg from "pg";
 import Cursor from "pg-cursor";
 import copyStreams from "pg-copy-streams";
-import { CLIENTS, DIFFERENT, ROUNDS, ROWS, all, big, hold, main, raises, same, soon, token } from "./checks.mjs";
-
-const { version } = createRequire(import.meta.url)("pg/package.json");
+import { CLIENTS, DIFFERENT, ROUNDS, ROWS, all, big, hold, main, raises, same, soon, token, versionOf } from "./checks.mjs";
 
 async function client(options = {}) {
   const made = new pg.Client(options);
@@ -228,4 +225,4 @@ async function share() {
 }
 
 await main({ connect, prepared, transactions, pipeline, copy, cancel, large, set, notify, temp,
-  orm: "a driver, not an ORM", share }, version);
+  orm: "a driver, not an ORM", share }, versionOf("pg"));

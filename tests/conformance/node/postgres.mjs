@@ -1,12 +1,9 @@
 // postgres.js: prepares everything, pipelines what it can, a pool of its own.
 
-import { createRequire } from "node:module";
 import { pipeline as flow } from "node:stream/promises";
 import { Readable } from "node:stream";
 import postgres from "postgres";
-import { CLIENTS, DIFFERENT, ROUNDS, ROWS, all, big, hold, main, raises, same, soon, token } from "./checks.mjs";
-
-const { version } = createRequire(import.meta.url)("postgres/package.json");
+import { CLIENTS, DIFFERENT, ROUNDS, ROWS, all, big, hold, main, raises, same, soon, token, versionOf } from "./checks.mjs";
 
 /** One connection. */
 const client = (options = {}) => postgres({ max: 1, onnotice: () => {}, ...options });
@@ -27,7 +24,7 @@ async function connect() {
   same(await value(sql, "SHOW statement_timeout"), "12345ms");
   same(await value(sql, "SELECT name FROM place"), "elsewhere");
   // It asks for the types of arrays on each new connection.
-  same((await sql`SELECT ${["calm", "tired"]}::mood[] AS kinds`)[0].kinds, ["calm", "tired"]);
+  same((await sql`SELECT ${["calm", "tired"]}::public.mood[] AS kinds`)[0].kinds, ["calm", "tired"]);
   same(await value(client(), "SELECT name FROM place"), "public");
   await hold("end");
 }
@@ -204,4 +201,4 @@ async function share() {
 }
 
 await main({ connect, prepared, transactions, pipeline, copy, cancel, large, set, notify, temp,
-  orm: "a driver, not an ORM", share }, version);
+  orm: "a driver, not an ORM", share }, versionOf("postgres"));

@@ -1,11 +1,9 @@
 // Prisma by its adapter for node-postgres; its schema is schema.prisma.
 
-import { createRequire } from "node:module";
 import { PrismaPg } from "@prisma/adapter-pg";
 import generated from "./generated/index.js";
-import { CLIENTS, DIFFERENT, ROUNDS, all, big, hold, main, same, token } from "./checks.mjs";
+import { CLIENTS, DIFFERENT, ROUNDS, all, big, hold, main, same, token, versionOf } from "./checks.mjs";
 
-const { version } = createRequire(import.meta.url)("@prisma/client/package.json");
 const { PrismaClient } = generated;
 
 const client = (options = {}) => new PrismaClient({
@@ -137,4 +135,4 @@ async function share() {
 
 await main({ connect, prepared, transactions, pipeline, large, set, orm, share,
   copy: "it has no COPY", cancel: "it has no way to cancel", notify: "it has no LISTEN",
-  temp: "its pool gives no connection to keep" }, version);
+  temp: "its pool gives no connection to keep" }, versionOf("@prisma/client"));

@@ -41,7 +41,7 @@ function value(PDO $pdo, string $sql, array $parameters = [])
 {
     $statement = $pdo->prepare($sql);
     $statement->execute($parameters);
-    return $statement->fetchColumn();
+    return $statement->columnCount() > 0 ? $statement->fetchColumn() : null;
 }
 
 $features = [

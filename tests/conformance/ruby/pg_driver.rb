@@ -4,7 +4,7 @@ require "pg"
 require_relative "checks"
 
 def open(**options)
-  conn = PG.connect("", **options)
+  conn = PG.connect(host: ENV.fetch("PGHOST"), **options)
   conn.type_map_for_results = PG::BasicTypeMapForResults.new(conn)
   conn
 end
