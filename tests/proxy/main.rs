@@ -22,5 +22,6 @@ mod session_mode;
 mod shutdown;
 mod simple;
 mod startup;
+mod timeouts;
 mod way;
 mod who;

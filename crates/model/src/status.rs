@@ -88,6 +88,26 @@ pub enum ClientState {
     Active,
     /// Holds a server connection in an open transaction block, and sends nothing.
     IdleInTransaction,
+    /// Holds a server connection between transactions, since it is pinned.
+    IdlePinned,
+    /// Holds a server connection between transactions, in a pool in session mode.
+    IdleInSession,
+}
+
+impl ClientState {
+    /// As the console prints it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Idle => "idle",
+            Self::Waiting => "waiting",
+            Self::Active => "active",
+            Self::IdleInTransaction => "idle in transaction",
+            Self::IdlePinned => "idle, pinned",
+            Self::IdleInSession => "idle, in session",
+        }
+    }
 }
 
 /// A client connection at one moment.
@@ -101,6 +121,8 @@ pub struct ClientStatus {
     pub application: Arc<str>,
     /// What it is doing.
     pub state: ClientState,
+    /// Since when.
+    pub since: Timestamp,
     /// Where it comes from.
     pub address: SocketAddr,
     /// Where it came to.

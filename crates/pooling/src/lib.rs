@@ -7,6 +7,7 @@
 //! - [`replies`]: which reply belongs to whom.
 //! - [`quota`]: maxima that pools share, and who gives up what for whom.
 //! - [`scheduler`]: who gets which server connection, and when to open or close one.
+//! - [`timeouts`]: which of a client's timeouts is over.
 //! - [`waits`]: how long clients waited for one.
 
 mod error;
@@ -17,6 +18,7 @@ pub mod quota;
 pub mod replies;
 pub mod scheduler;
 pub mod session;
+pub mod timeouts;
 pub mod waits;
 
 pub use error::PoolingError;

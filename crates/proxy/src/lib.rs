@@ -19,6 +19,7 @@ mod tls;
 pub use admin::{AdminConsole, AdminRole, BoxFuture};
 pub use error::ProxyError;
 pub use events::EventBuffer;
+pub use pooling::timeouts::Timeouts;
 pub use proxy::{Measures, Proxy};
 pub use settings::{AuthType, FindPool, Maxima, PoolTarget, ProxySettings};
 pub use stream::{Handover, ServerAddress};

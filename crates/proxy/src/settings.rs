@@ -8,6 +8,7 @@ use std::time::Duration;
 use model::{PoolKey, PoolMode};
 use pooling::quota::Scope;
 use pooling::scheduler::Limits;
+use pooling::timeouts::Timeouts;
 use wire::auth::Secret;
 
 use crate::pool::PoolSetup;
@@ -51,6 +52,8 @@ pub struct PoolTarget {
     pub server_lifetime: Duration,
     /// When a server connection goes back to the pool.
     pub mode: PoolMode,
+    /// How long its clients may take over what.
+    pub timeouts: Timeouts,
     /// What it shares with others.
     pub maxima: Maxima,
     /// Whether the database is not configured by name.
@@ -122,6 +125,8 @@ pub struct ProxySettings {
     pub server_login_retry: Duration,
     /// How long a client may take to log in.
     pub client_login_timeout: Duration,
+    /// How long passing on a cancel request may take.
+    pub cancel_wait_timeout: Duration,
     /// How long a drain waits for transactions to end.
     pub shutdown_timeout: Duration,
 }
@@ -172,6 +177,7 @@ impl ProxySettings {
             password: target.password,
             tls: target.tls,
             timeout: self.server_connect_timeout,
+            cancel_timeout: self.cancel_wait_timeout,
             max_prepared_statements: self.max_prepared_statements,
         }
     }

@@ -28,7 +28,10 @@ fn row(client: &ClientStatus, live: &dyn Live) -> Row {
             ClientState::Idle => "idle",
             ClientState::Waiting => "waiting",
             // PgBouncer does not tell them apart.
-            ClientState::Active | ClientState::IdleInTransaction => "active",
+            ClientState::Active
+            | ClientState::IdleInTransaction
+            | ClientState::IdlePinned
+            | ClientState::IdleInSession => "active",
         },
         address: client.address,
         local_address: client.local_address,

@@ -70,6 +70,7 @@ impl Live for FakeLive {
             pool: key("shop", "web"),
             application: "checkout".into(),
             state,
+            since: at(2),
             address: address("10.0.0.7:40001"),
             local_address: address("10.0.0.1:6432"),
             tls: "TLSv1.3/TLS_AES_256_GCM_SHA384",

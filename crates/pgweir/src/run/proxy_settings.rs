@@ -41,6 +41,7 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
             },
             on_demand: pool.on_demand,
             forced_user: pool.forced_user,
+            timeouts: pool.timeouts,
         })
     });
     let users = settings.users.iter().filter_map(|(name, user)| {
@@ -80,6 +81,7 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
         server_connect_timeout: settings.server_connect_timeout,
         server_login_retry: settings.server_login_retry,
         client_login_timeout: settings.client_login_timeout.unwrap_or(FOR_EVER),
+        cancel_wait_timeout: settings.cancel_wait_timeout.unwrap_or(FOR_EVER),
         shutdown_timeout: settings.shutdown_timeout,
     }
 }

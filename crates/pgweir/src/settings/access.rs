@@ -2,7 +2,7 @@
 
 use proxy::ServerTlsFiles;
 
-use super::database::{Database, User};
+use super::database::{Database, User, UserTimeouts};
 use super::limits::{DatabaseLimits, UserLimits};
 use super::password::{Password, Secret};
 use super::problem::Origin;
@@ -60,7 +60,14 @@ pub(super) fn users(reader: &mut Reader, settings: &mut Settings) {
         });
         let pool_mode = reader.key((&path, section), "pool_mode", values::pool_mode);
         let limits = UserLimits::read(reader, (&path, section));
-        settings.users.insert(name.clone(), User { password, pool_mode, limits });
+        let mut timeout = |key| reader.key((&path, section), key, values::duration);
+        let timeouts = UserTimeouts {
+            query: timeout("query_timeout"),
+            transaction: timeout("transaction_timeout"),
+            idle_transaction: timeout("idle_transaction_timeout"),
+            client_idle: timeout("client_idle_timeout"),
+        };
+        settings.users.insert(name.clone(), User { password, pool_mode, limits, timeouts });
     }
     for upstream in &settings.upstreams {
         if let Some(name) = &upstream.user {

@@ -1,9 +1,10 @@
 //! Databases and users, and the one question that the data path asks of them.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use model::{PoolMode, UserStatus};
-use proxy::ServerTlsFiles;
+use proxy::{ServerTlsFiles, Timeouts};
 
 use super::limits::{DatabaseLimits, PoolLimits, UserLimits};
 use super::password::{Password, Secret};
@@ -39,6 +40,21 @@ pub struct User {
     pub pool_mode: Option<PoolMode>,
     /// Sizes and maxima of this user's pools.
     pub limits: UserLimits,
+    /// What the user has of its own; zero is none.
+    pub timeouts: UserTimeouts,
+}
+
+/// Timeouts of a user's own; none leaves it to the general setting, zero is for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UserTimeouts {
+    /// `query_timeout`.
+    pub query: Option<Duration>,
+    /// `transaction_timeout`.
+    pub transaction: Option<Duration>,
+    /// `idle_transaction_timeout`.
+    pub idle_transaction: Option<Duration>,
+    /// `client_idle_timeout`.
+    pub client_idle: Option<Duration>,
 }
 
 impl User {
@@ -80,6 +96,8 @@ pub struct PoolSettings {
     pub forced_user: bool,
     /// When a server connection goes back to the pool.
     pub pool_mode: PoolMode,
+    /// How long its clients may take over what.
+    pub timeouts: Timeouts,
 }
 
 impl Settings {
@@ -108,7 +126,22 @@ impl Settings {
                 .and_then(|user| user.pool_mode)
                 .or(found.pool_mode)
                 .unwrap_or(self.pool_mode),
+            timeouts: self.timeouts(account.map(|user| user.timeouts).unwrap_or_default()),
         })
+    }
+
+    fn timeouts(&self, own: UserTimeouts) -> Timeouts {
+        let choose = |own: Option<Duration>, general: Option<Duration>| match own {
+            Some(own) => (!own.is_zero()).then_some(own),
+            None => general,
+        };
+        Timeouts {
+            query: choose(own.query, self.query_timeout),
+            transaction: choose(own.transaction, self.transaction_timeout),
+            idle_transaction: choose(own.idle_transaction, self.idle_transaction_timeout),
+            client_idle: choose(own.client_idle, self.client_idle_timeout),
+            query_wait_notify: self.query_wait_notify,
+        }
     }
 
     /// The URL's password for the URL's user on the URL's server, else the user's own.

@@ -21,7 +21,7 @@ mod used;
 mod values;
 mod written;
 
-pub use database::{Database, PoolSettings, User};
+pub use database::{Database, PoolSettings, User, UserTimeouts};
 pub use limits::{DatabaseLimits, PoolLimits, UserLimits};
 pub use manual::{markdown, plain_text};
 pub use password::{Password, Secret};

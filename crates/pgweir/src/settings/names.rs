@@ -13,14 +13,6 @@ const PGBOUNCER: &[(&str, &str)] = &[
     ("logfile", "the log goes to standard error"),
     ("pidfile", "no such file is written; leave it to the service manager"),
     ("unix_socket_dir", "Unix sockets are not offered yet"),
-    ("query_timeout", "it is not offered yet; statement_timeout does it on the server"),
-    ("client_idle_timeout", "it is not offered yet"),
-    (
-        "idle_transaction_timeout",
-        "it is not offered yet; idle_in_transaction_session_timeout \
-                                  does it on the server",
-    ),
-    ("transaction_timeout", "it is not offered yet"),
     ("server_reset_query", "it is not needed: server connections are always given back clean"),
     (
         "server_check_query",

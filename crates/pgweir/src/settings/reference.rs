@@ -1,6 +1,10 @@
 //! Every setting: what it is called, what it may be, what it does. The manual, SHOW CONFIG, the
 //! names in the environment and the suggestions in errors come from this table.
 
+mod keys;
+
+pub use keys::{DATABASE_KEYS, KeyReference, USER_KEYS};
+
 /// One setting.
 #[derive(Clone, Copy, Debug)]
 pub struct SettingReference {
@@ -25,19 +29,6 @@ pub enum Fallback {
     Unset,
     /// It depends, as the sentence says.
     Depends(&'static str),
-}
-
-/// One key of `[databases.NAME]` or `[users.NAME]`.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyReference {
-    /// Its name.
-    pub name: &'static str,
-    /// What it may be.
-    pub kind: &'static str,
-    /// What it is if nobody writes it.
-    pub default: &'static str,
-    /// What it does.
-    pub what: &'static str,
 }
 
 const ADDRESS: &str = "address:port";
@@ -258,6 +249,48 @@ pub const REFERENCE: &[SettingReference] = &[
         "How long a client may wait for a server connection before it gets an error.",
     ),
     setting(
+        "query_wait_notify",
+        TIMEOUT,
+        Value("5s"),
+        "A client that has waited so long for a server connection gets a NOTICE that it waits.",
+    ),
+    setting(
+        "query_timeout",
+        TIMEOUT,
+        Value("0"),
+        "A statement that runs for longer is cancelled: the client gets an error (57014) and stays \
+         connected, and the server connection stays in use. PgBouncer closes both. Waiting for a \
+         server connection does not count. This and the three below are exact to a tenth of a \
+         second.",
+    ),
+    setting(
+        "transaction_timeout",
+        TIMEOUT,
+        Value("0"),
+        "A client whose transaction lasts longer, single statements included, is disconnected \
+         (25P04); its transaction is rolled back. Waiting for a server connection does not count.",
+    ),
+    setting(
+        "idle_transaction_timeout",
+        TIMEOUT,
+        Value("0"),
+        "A client that is silent for longer in an open transaction is disconnected (25P03); its \
+         transaction is rolled back, and the server connection stays in use.",
+    ),
+    setting(
+        "client_idle_timeout",
+        TIMEOUT,
+        Value("0"),
+        "A client that asks for nothing for longer, outside of transactions, is disconnected \
+         (57P05). Clients of pools in session mode are not.",
+    ),
+    setting(
+        "cancel_wait_timeout",
+        TIMEOUT,
+        Value("10s"),
+        "How long passing on a cancel request to the server may take.",
+    ),
+    setting(
         "server_idle_timeout",
         TIMEOUT,
         Value("600s"),
@@ -348,125 +381,6 @@ pub const REFERENCE: &[SettingReference] = &[
         Value("info"),
         "The least urgent lines that are written.",
     )),
-];
-
-/// Keys of `[databases.NAME]`.
-pub const DATABASE_KEYS: &[KeyReference] = &[
-    KeyReference {
-        name: "host",
-        kind: TEXT,
-        default: "that of `upstream`",
-        what: "Host name or address of the server.",
-    },
-    KeyReference {
-        name: "port",
-        kind: "port",
-        default: "5432; that of `upstream` if `host` is left out",
-        what: "Port of the server.",
-    },
-    KeyReference {
-        name: "dbname",
-        kind: TEXT,
-        default: "NAME",
-        what: "The database's name on the server.",
-    },
-    KeyReference {
-        name: "user",
-        kind: TEXT,
-        default: "the client's",
-        what: "Every server connection logs in as this user, whoever the client is.",
-    },
-    KeyReference {
-        name: "password",
-        kind: TEXT,
-        default: "that of [users.NAME]",
-        what: "Password of `user`.",
-    },
-    KeyReference {
-        name: "pool_size",
-        kind: COUNT,
-        default: "`default_pool_size`",
-        what: "Server connections that a pool of this database may have; if it has a `user`, all \
-               its pools together.",
-    },
-    KeyReference {
-        name: "min_pool_size",
-        kind: NUMBER,
-        default: "`min_pool_size`",
-        what: "Server connections that a pool of this database keeps open.",
-    },
-    KeyReference {
-        name: "reserve_pool_size",
-        kind: NUMBER,
-        default: "`reserve_pool_size`",
-        what: "Server connections of the reserve of a pool of this database.",
-    },
-    KeyReference {
-        name: "server_lifetime",
-        kind: DURATION,
-        default: "`server_lifetime`",
-        what: "Age at which server connections of this database are closed.",
-    },
-    KeyReference {
-        name: "max_db_connections",
-        kind: LIMIT,
-        default: "`max_db_connections`",
-        what: "Server connections that all pools of this database may have together.",
-    },
-    KeyReference {
-        name: "max_db_client_connections",
-        kind: LIMIT,
-        default: "`max_db_client_connections`",
-        what: "Clients that may be connected to this database.",
-    },
-    KeyReference {
-        name: "pool_mode",
-        kind: "transaction, session",
-        default: "`pool_mode`",
-        what: "Mode of this database's pools.",
-    },
-];
-
-/// Keys of `[users.NAME]`.
-pub const USER_KEYS: &[KeyReference] = &[
-    KeyReference {
-        name: "password",
-        kind: TEXT,
-        default: "unset",
-        what: "The password, or what pg_authid has of it: `md5…` or `SCRAM-SHA-256$…`. A verifier \
-               can check the client; logging in to the server for the client takes the password \
-               itself (an `md5…` is enough where the server asks for MD5).",
-    },
-    KeyReference {
-        name: "pool_mode",
-        kind: "transaction, session",
-        default: "that of the database",
-        what: "Mode of this user's pools.",
-    },
-    KeyReference {
-        name: "pool_size",
-        kind: COUNT,
-        default: "that of the database",
-        what: "Server connections that a pool of this user may have.",
-    },
-    KeyReference {
-        name: "reserve_pool_size",
-        kind: NUMBER,
-        default: "that of the database",
-        what: "Server connections of the reserve of a pool of this user.",
-    },
-    KeyReference {
-        name: "max_user_connections",
-        kind: LIMIT,
-        default: "`max_user_connections`",
-        what: "Server connections that log in as this user, over all pools.",
-    },
-    KeyReference {
-        name: "max_user_client_connections",
-        kind: LIMIT,
-        default: "`max_user_client_connections`",
-        what: "Clients that may be connected as this user.",
-    },
 ];
 
 impl std::fmt::Display for Fallback {

@@ -117,6 +117,16 @@ impl Reader {
         self.set(&mut settings.max_wait_queue, "max_wait_queue", values::limit);
         self.set(&mut settings.max_prepared_statements, "max_prepared_statements", values::count);
         self.set(&mut settings.query_wait_timeout, "query_wait_timeout", values::timeout);
+        self.set(&mut settings.query_wait_notify, "query_wait_notify", values::timeout);
+        self.set(&mut settings.query_timeout, "query_timeout", values::timeout);
+        self.set(&mut settings.transaction_timeout, "transaction_timeout", values::timeout);
+        self.set(
+            &mut settings.idle_transaction_timeout,
+            "idle_transaction_timeout",
+            values::timeout,
+        );
+        self.set(&mut settings.client_idle_timeout, "client_idle_timeout", values::timeout);
+        self.set(&mut settings.cancel_wait_timeout, "cancel_wait_timeout", values::timeout);
         self.set(&mut settings.server_idle_timeout, "server_idle_timeout", values::timeout);
         self.set(&mut settings.server_lifetime, "server_lifetime", values::duration);
         self.set(&mut settings.server_round_robin, "server_round_robin", values::boolean);

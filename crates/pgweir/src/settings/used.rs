@@ -67,6 +67,18 @@ pub struct Settings {
     pub max_prepared_statements: NonZeroU32,
     /// How long a client waits for a server connection; none is for ever.
     pub query_wait_timeout: Option<Duration>,
+    /// When a client in the queue is told that it waits; none is never.
+    pub query_wait_notify: Option<Duration>,
+    /// How long a statement may run; none is for ever.
+    pub query_timeout: Option<Duration>,
+    /// How long a transaction may last; none is for ever.
+    pub transaction_timeout: Option<Duration>,
+    /// How long nothing may happen in an open transaction; none is for ever.
+    pub idle_transaction_timeout: Option<Duration>,
+    /// How long a client may ask for nothing; none is for ever.
+    pub client_idle_timeout: Option<Duration>,
+    /// How long passing on a cancel request may take; none is for ever.
+    pub cancel_wait_timeout: Option<Duration>,
     /// How long a server connection may be idle; none is for ever.
     pub server_idle_timeout: Option<Duration>,
     /// Age at which a server connection is closed when it is next free; zero uses each once.
@@ -136,6 +148,12 @@ impl Default for Settings {
             max_wait_queue: None,
             max_prepared_statements: non_zero(200),
             query_wait_timeout: Some(Duration::from_secs(120)),
+            query_wait_notify: Some(Duration::from_secs(5)),
+            query_timeout: None,
+            transaction_timeout: None,
+            idle_transaction_timeout: None,
+            client_idle_timeout: None,
+            cancel_wait_timeout: Some(Duration::from_secs(10)),
             server_idle_timeout: Some(Duration::from_secs(600)),
             server_lifetime: Duration::from_secs(3600),
             server_round_robin: false,

@@ -57,6 +57,12 @@ impl ClientSession {
             None | Some(Expected::FunctionCall | Expected::Sync) => {}
             Some(_) => self.pipeline_failed(sqlstate, server, io),
         }
+        if sqlstate == SqlState::from_bytes(b"57014")
+            && let Some(words) = self.interrupted.take()
+        {
+            io.to_client.extend_from_slice(&words.encode());
+            return Fate::Swallow;
+        }
         if contains(body, SERVER_NAME_PREFIX.as_bytes()) {
             let words = self.with_client_names(body, parsed.as_deref(), server);
             write_message(io.to_client, backend::ERROR_RESPONSE, |out| out.extend(words));

@@ -228,6 +228,11 @@ impl Meter {
         self.running.iter().any(|running| running.effect != Effect::None)
     }
 
+    /// When the last statement was answered.
+    pub(crate) fn last_finish(&self) -> Option<Instant> {
+        self.last_finish
+    }
+
     /// The statement that runs, or ran last.
     pub(crate) fn statement(&self) -> ShapeId {
         self.running.front().map_or(self.last_shape, |running| running.shape.id)

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use model::{ClientId, Event, LabelId, PoolMode, ShapeId};
 use sql::{Observed, ShapeRegistry};
 use wire::backend::TransactionStatus;
+use wire::error_response::ErrorFields;
 use wire::frontend;
 
 pub use detached::Loss;
@@ -187,6 +188,8 @@ pub struct ClientSession {
     detached: Detached,
     /// A FATAL error that the server sent before it went.
     last_words: Option<Vec<u8>>,
+    /// What the client is told instead when what runs is cancelled.
+    interrupted: Option<Box<ErrorFields>>,
     observed: Vec<Observed>,
 }
 
@@ -221,6 +224,7 @@ impl ClientSession {
             meter: Meter::new(client, labels),
             detached: Detached::Clean,
             last_words: None,
+            interrupted: None,
             observed: Vec::new(),
         }
     }
@@ -337,6 +341,17 @@ impl ClientSession {
     #[must_use]
     pub fn statement(&self) -> ShapeId {
         self.meter.statement()
+    }
+
+    /// When the last statement was answered; none before the first.
+    #[must_use]
+    pub fn last_finish(&self) -> Option<Instant> {
+        self.meter.last_finish()
+    }
+
+    /// What runs is being cancelled for a reason of our own: the client is told this.
+    pub fn interrupt(&mut self, error: ErrorFields) {
+        self.interrupted = Some(Box::new(error));
     }
 
     /// The client's application name changed: events carry these labels from now on.

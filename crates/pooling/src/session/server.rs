@@ -291,6 +291,7 @@ impl ClientSession {
         self.copy_reads = false;
         self.lost_sync = false;
         self.quiet = self.replies.is_local();
+        self.interrupted = None;
         if self.quiet {
             self.barrier = Barrier::Open;
         }

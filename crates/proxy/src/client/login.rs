@@ -156,13 +156,7 @@ fn is_false(value: &str) -> bool {
 async fn cancel(shared: &Shared, process_id: i32, key: &[u8]) {
     match shared.clients.cancel(process_id, key) {
         CancelAction::None | CancelAction::Woken => {}
-        CancelAction::Send(request, pool) => {
-            pool.cancels.fetch_add(1, Ordering::Relaxed);
-            if let Err(error) = request.send().await {
-                tracing::warn!(pool = %pool.key, "cancel request not delivered: {error}");
-            }
-            pool.cancels.fetch_sub(1, Ordering::Relaxed);
-        }
+        CancelAction::Send(request, pool) => pool.deliver(request).await,
     }
 }
 

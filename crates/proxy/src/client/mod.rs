@@ -1,8 +1,10 @@
 //! Client connections: login, then the conversation.
 
+mod activity;
 mod auth;
 mod login;
 mod opening;
+mod overdue;
 mod registry;
 mod relay;
 mod seat;

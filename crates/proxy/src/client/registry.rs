@@ -10,8 +10,10 @@ use atomic_waker::AtomicWaker;
 use jiff::{SignedDuration, Timestamp};
 use model::{ClientId, ClientState, ClientStatus, ServerId, ShapeId};
 use parking_lot::{Mutex, RwLock};
+use pooling::timeouts::{Doing, Timeouts};
 use subtle::ConstantTimeEq;
 
+use super::activity::Activity;
 use crate::pool::Pool;
 use crate::server::{CancelHandle, CancelUnderWay};
 use crate::stream::Stream;
@@ -43,9 +45,7 @@ pub(crate) struct ClientShared {
     key: Vec<u8>,
     application: Mutex<Arc<str>>,
     pinned: Mutex<Option<&'static str>>,
-    state: AtomicU8,
-    /// Microseconds since `started`.
-    requested_us: AtomicU64,
+    activity: Activity,
     server: AtomicU64,
     statement: AtomicU64,
     prepared: AtomicU32,
@@ -85,6 +85,7 @@ impl ClientShared {
         application: Arc<str>,
         key: Vec<u8>,
     ) -> Self {
+        let started = Instant::now();
         Self {
             id,
             pool,
@@ -92,12 +93,11 @@ impl ClientShared {
             local_address: stream.local_address(),
             tls: stream.tls_description(),
             connected: Timestamp::now(),
-            started: Instant::now(),
+            started,
             key,
             application: Mutex::new(application),
             pinned: Mutex::new(None),
-            state: AtomicU8::new(state_code(ClientState::Login)),
-            requested_us: AtomicU64::new(0),
+            activity: Activity::new(started),
             server: AtomicU64::new(0),
             statement: AtomicU64::new(0),
             prepared: AtomicU32::new(0),
@@ -112,13 +112,42 @@ impl ClientShared {
         process_id(self.id)
     }
 
-    pub(crate) fn set_state(&self, state: ClientState) {
-        self.state.store(state_code(state), Ordering::Relaxed);
+    /// From `at` on it does this, unless it did so before.
+    pub(crate) fn set_state(&self, state: ClientState, at: Instant) {
+        self.activity.set(state, at);
     }
 
-    pub(crate) fn set_requested(&self, now: Instant) {
-        let us = now.saturating_duration_since(self.started).as_micros();
-        self.requested_us.store(u64::try_from(us).unwrap_or(u64::MAX), Ordering::Relaxed);
+    pub(crate) fn set_requested(&self, at: Instant) {
+        self.activity.requested(at);
+    }
+
+    /// It asked, at `arrived`, for something that needs no server connection.
+    pub(crate) fn asked_while_idle(&self, arrived: Instant, now: Instant) {
+        self.activity.requested(arrived);
+        self.activity.again(now);
+    }
+
+    /// What it does, and since when.
+    pub(crate) fn doing(&self) -> Doing {
+        self.activity.doing()
+    }
+
+    /// Wakes it if one of the timeouts seems to be over; it looks for itself then.
+    pub(crate) fn ring_if_overdue(&self, timeouts: &Timeouts, now: Instant) {
+        if self.activity.is_overdue(timeouts, now) {
+            self.activity.ring();
+            self.waker.wake();
+        }
+    }
+
+    /// Whether a timeout may be over.
+    pub(crate) fn take_alarm(&self) -> bool {
+        self.activity.take_alarm()
+    }
+
+    /// Wakes its task.
+    pub(crate) fn wake(&self) {
+        self.waker.wake();
     }
 
     pub(crate) fn set_statement(&self, shape: ShapeId, prepared: usize) {
@@ -135,22 +164,22 @@ impl ClientShared {
     }
 
     /// It stands in the queue from now on.
-    pub(crate) fn waits(&self) {
-        self.set_state(ClientState::Waiting);
+    pub(crate) fn waits(&self, at: Instant) {
+        self.set_state(ClientState::Waiting, at);
         *self.cancel.lock() = Cancel::Waiting(false);
     }
 
     /// It holds a server connection from now on.
-    pub(crate) fn holds(&self, server: ServerId, cancel: Arc<CancelHandle>) {
-        self.set_state(ClientState::Active);
+    pub(crate) fn holds(&self, server: ServerId, cancel: Arc<CancelHandle>, at: Instant) {
+        self.set_state(ClientState::Active, at);
         self.server.store(server.0, Ordering::Relaxed);
         *self.cancel.lock() = Cancel::Holds(cancel);
     }
 
     /// It holds and wants nothing. From here on no cancel request can begin for the connection that
     /// it held; whether one did is seen by [`crate::server::ServerConnection::was_cancelled`].
-    pub(crate) fn holds_nothing(&self) {
-        self.set_state(ClientState::Idle);
+    pub(crate) fn holds_nothing(&self, at: Instant) {
+        self.set_state(ClientState::Idle, at);
         self.server.store(0, Ordering::Relaxed);
         *self.cancel.lock() = Cancel::Idle;
     }
@@ -190,24 +219,28 @@ impl ClientShared {
         self.waker.wake();
     }
 
+    /// The time of an instant after it came.
+    fn time(&self, at: Instant) -> Timestamp {
+        let after = SignedDuration::try_from(at.saturating_duration_since(self.started));
+        self.connected.checked_add(after.unwrap_or_default()).unwrap_or(self.connected)
+    }
+
     fn status(&self) -> ClientStatus {
-        let requested_us = self.requested_us.load(Ordering::Relaxed);
-        let state = state_of(self.state.load(Ordering::Relaxed));
-        let since_request =
-            self.started.elapsed().saturating_sub(Duration::from_micros(requested_us));
-        let offset = SignedDuration::from_micros(i64::try_from(requested_us).unwrap_or(i64::MAX));
+        let doing = self.activity.doing();
+        let requested = self.activity.last_request();
         ClientStatus {
             id: self.id,
             pool: self.pool.key.clone(),
             application: self.application.lock().clone(),
-            state,
+            state: doing.state,
+            since: self.time(doing.since),
             address: self.address,
             local_address: self.local_address,
             tls: self.tls,
             connected: self.connected,
-            requested: self.connected.checked_add(offset).unwrap_or(self.connected),
-            waiting: match state {
-                ClientState::Waiting => since_request,
+            requested: self.time(requested),
+            waiting: match doing.state {
+                ClientState::Waiting => requested.elapsed(),
                 _ => Duration::ZERO,
             },
             server: match self.server.load(Ordering::Relaxed) {
@@ -219,22 +252,6 @@ impl ClientShared {
             statement: ShapeId(self.statement.load(Ordering::Relaxed)),
         }
     }
-}
-
-const STATES: [ClientState; 5] = [
-    ClientState::Login,
-    ClientState::Idle,
-    ClientState::Waiting,
-    ClientState::Active,
-    ClientState::IdleInTransaction,
-];
-
-fn state_code(state: ClientState) -> u8 {
-    STATES.iter().position(|known| *known == state).map_or(0, |index| index as u8)
-}
-
-fn state_of(code: u8) -> ClientState {
-    STATES.get(usize::from(code)).copied().unwrap_or(ClientState::Login)
 }
 
 fn process_id(id: ClientId) -> i32 {
@@ -271,6 +288,22 @@ impl ClientRegistry {
         match client {
             Some(client) if bool::from(client.key.ct_eq(key)) => client.cancel(),
             _ => CancelAction::None,
+        }
+    }
+
+    /// Wakes those of these clients whose timeouts seem to be over.
+    pub(crate) fn ring(&self, clients: &[ClientId], timeouts: &Timeouts, now: Instant) {
+        for id in clients {
+            if let Some(client) = self.get(*id) {
+                client.ring_if_overdue(timeouts, now);
+            }
+        }
+    }
+
+    /// Wakes those whose timeouts seem to be over, of all pools.
+    pub(crate) fn ring_all(&self, now: Instant) {
+        for client in self.by_process_id.read().values() {
+            client.ring_if_overdue(&client.pool.timeouts(), now);
         }
     }
 

@@ -7,6 +7,7 @@ use model::ClientState;
 use pooling::session::{ClientStep, Io, ServerStep};
 use wire::backend::TransactionStatus;
 
+use super::overdue::Interruption;
 use super::registry::Order;
 use super::task::{ClientTask, End, Socket};
 use crate::buffer::{HIGH_WATER_BYTES, WriteBuffer};
@@ -98,13 +99,18 @@ impl ClientTask {
                     Poll::Ready(Ok(count)) if count > 0 => {
                         progress = true;
                         self.arrived = Instant::now();
+                        self.clock = self.arrived;
                         self.client.set_requested(self.arrived);
                     }
                     Poll::Ready(_) => return Poll::Ready(Relay::End(End::Gone)),
                 }
             }
             if !progress {
-                return Poll::Pending;
+                let alarm = self.client.take_alarm();
+                return match alarm.then(|| self.overdue(Some(server))).flatten() {
+                    Some(end) => Poll::Ready(Relay::End(end)),
+                    None => Poll::Pending,
+                };
             }
         }
     }
@@ -142,6 +148,9 @@ impl ClientTask {
         if socket.read.len() < socket.need || !self.takes_more(socket) {
             return None;
         }
+        if self.interruption.as_ref().is_some_and(Interruption::is_under_way) {
+            return None;
+        }
         let mut io = Io {
             shapes: &self.shared.measures.shapes,
             to_server: &mut self.to_server.bytes,
@@ -151,7 +160,9 @@ impl ClientTask {
         };
         let step = self.session.on_client(socket.read.bytes(), Some(&mut server.session), &mut io);
         self.note_settings(server);
-        self.client.set_state(ClientState::Active);
+        if !self.session.server_is_quiet() {
+            self.client.set_state(ClientState::Active, self.clock);
+        }
         self.client.set_statement(self.session.statement(), self.session.prepared_statements());
         match step {
             Ok(ClientStep::More { consumed, need }) => {
@@ -177,12 +188,13 @@ impl ClientTask {
 
     /// Deals with the server's bytes at hand; false when the server is not to be used any more.
     fn take_from_server(&mut self, socket: &mut Socket, server: &mut ServerConnection) -> bool {
+        self.clock = Instant::now();
         let mut io = Io {
             shapes: &self.shared.measures.shapes,
             to_server: &mut self.to_server.bytes,
             to_client: &mut socket.write.bytes,
             events: &mut self.events,
-            now: Instant::now(),
+            now: self.clock,
         };
         let step = self.session.on_server(server.read.bytes(), &mut server.session, &mut io);
         self.note_settings(server);
@@ -199,9 +211,14 @@ impl ClientTask {
             }
         };
         if self.session.server_is_quiet() && self.session.status() != TransactionStatus::Idle {
-            self.client.set_state(ClientState::IdleInTransaction);
+            self.client.set_state(ClientState::IdleInTransaction, self.clock);
         }
         if self.session.between_transactions() && !self.session.releasable() {
+            let state = match self.session.pinned() {
+                Some(_) => ClientState::IdlePinned,
+                None => ClientState::IdleInSession,
+            };
+            self.client.set_state(state, self.clock);
             self.relabel();
         }
         self.publish();

@@ -12,6 +12,7 @@ use pooling::session::{ClientSession, Io, Loss};
 use tokio::io::AsyncWriteExt;
 use wire::error_response::ErrorFields;
 
+use super::overdue::Interruption;
 use super::registry::ClientShared;
 use super::relay::Relay;
 use super::unleased::{Idle, Wanted};
@@ -37,6 +38,8 @@ pub(super) enum End {
     Killed,
     /// The client broke the protocol.
     Violation(PoolingError),
+    /// It took too long over something: it is told what.
+    TimedOut(Box<ErrorFields>),
     /// The server connection is lost, and with it the client's session. It has been told.
     SessionLost,
 }
@@ -71,6 +74,10 @@ pub(super) struct ClientTask {
     pub(super) yields: bool,
     /// Settings of ours are on their way to the server.
     settling: bool,
+    /// The clock when it was last looked at: a look costs, and most things need none of their own.
+    pub(super) clock: Instant,
+    /// The statement that runs is being cancelled, since its time is over.
+    pub(super) interruption: Option<Interruption>,
     labels: Labels,
     pinned: Option<&'static str>,
     pub(super) last_server: Option<ServerId>,
@@ -93,7 +100,7 @@ impl ClientTask {
             .with_known(Arc::clone(&client.pool.known));
         let client = Arc::new(client);
         client.pool.clients.fetch_add(1, Ordering::AcqRel);
-        client.set_state(ClientState::Idle);
+        client.set_state(ClientState::Idle, now);
         // From here on cancel requests find it: it learns its key next.
         shared.clients.insert(Arc::clone(&client));
         let opened = ConnectionEvent::Opened { client: client.id, labels: label };
@@ -108,6 +115,8 @@ impl ClientTask {
             leased: now,
             yields: false,
             settling: false,
+            clock: now,
+            interruption: None,
             labels,
             pinned: None,
             last_server: None,
@@ -133,8 +142,13 @@ impl ClientTask {
                 "57P01",
                 "terminating connection due to administrator command",
             )),
+            End::TimedOut(error) => Some((**error).clone()),
             End::Violation(error) => Some(ErrorFields::fatal("08P01", error.to_string())),
         };
+        if let End::TimedOut(error) = &end {
+            tracing::info!(client = %self.client.id, pool = %self.client.pool.key,
+                "client disconnected: {}", error.message);
+        }
         if let End::Violation(error) = &end {
             tracing::info!(client = %self.client.id, pool = %self.client.pool.key,
                 "client disconnected for breaking the protocol: {error}");
@@ -163,12 +177,12 @@ impl ClientTask {
             let mut lease = match self.want(socket).await {
                 Wanted::Lease(lease) => lease,
                 Wanted::Refused(error) => {
-                    self.client.holds_nothing();
+                    self.client.holds_nothing(self.clock);
                     self.session.refuse(error);
                     continue;
                 }
                 Wanted::End(end) => {
-                    self.client.holds_nothing();
+                    self.client.holds_nothing(self.clock);
                     return end;
                 }
             };
@@ -182,7 +196,8 @@ impl ClientTask {
     /// Gives the server connection back, in the state that it is in.
     fn part(&mut self, socket: &mut Socket, mut lease: Lease, relay: Relay) -> Option<End> {
         // First: from here on no cancel request begins for this connection on our behalf.
-        self.client.holds_nothing();
+        self.client.holds_nothing(self.clock);
+        self.interruption = None;
         self.client.set_statement(self.session.statement(), self.session.prepared_statements());
         self.settling = false;
         let end = match relay {

@@ -64,6 +64,7 @@ impl ClientTask {
                     Ok(ClientStep::Terminate) => return Poll::Ready(Idle::End(End::Left)),
                     Err(error) => return Poll::Ready(Idle::End(End::Violation(error))),
                 }
+                self.client.asked_while_idle(self.arrived, self.clock);
                 let prepared = self.session.prepared_statements();
                 self.client.set_statement(self.session.statement(), prepared);
                 self.publish();
@@ -76,8 +77,17 @@ impl ClientTask {
                 Poll::Pending => {}
             }
             match socket.read.poll_fill(&mut socket.stream, cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(count)) if count > 0 => self.arrived = Instant::now(),
+                Poll::Pending => {
+                    let alarm = self.client.take_alarm();
+                    return match alarm.then(|| self.overdue(None)).flatten() {
+                        Some(end) => Poll::Ready(Idle::End(end)),
+                        None => Poll::Pending,
+                    };
+                }
+                Poll::Ready(Ok(count)) if count > 0 => {
+                    self.arrived = Instant::now();
+                    self.clock = self.arrived;
+                }
                 Poll::Ready(_) => return Poll::Ready(Idle::End(End::Gone)),
             }
         }
@@ -93,10 +103,12 @@ impl ClientTask {
             Acquired::Now(lease) => (lease, Duration::ZERO),
             Acquired::Refused(error) => return Wanted::Refused(error),
             Acquired::Later(mut ticket) => {
-                self.client.waits();
-                match poll_fn(|cx| self.poll_queue(socket, &mut ticket, cx)).await {
+                self.client.waits(self.arrived);
+                let wanted = poll_fn(|cx| self.poll_queue(socket, &mut ticket, cx)).await;
+                self.clock = Instant::now();
+                match wanted {
                     Wanted::Lease(lease) => {
-                        self.leased = Instant::now();
+                        self.leased = self.clock;
                         (lease, self.leased.saturating_duration_since(self.arrived))
                     }
                     other => return other,
@@ -115,7 +127,7 @@ impl ClientTask {
         self.session.attach(&mut server.session, wait, &mut io);
         self.note_settings(server);
         // Not before: a cancel request that came in between would hit the settings.
-        self.client.holds(server.id, Arc::clone(&server.cancel));
+        self.client.holds(server.id, Arc::clone(&server.cancel), self.clock);
         Wanted::Lease(lease)
     }
 
@@ -141,6 +153,12 @@ impl ClientTask {
                 Ok(Err(error)) => Wanted::Refused(error),
                 Err(_) => Wanted::Refused(ErrorFields::error("08006", "the pool was closed")),
             });
+        }
+        if self.client.take_alarm()
+            && let Some(notice) = self.wait_notice()
+        {
+            // Between messages: what was there for the client is whole.
+            socket.write.bytes.extend_from_slice(&notice.encode());
         }
         // The end of the last answer may still be on its way.
         if let Poll::Ready(Err(_)) = socket.write.poll_flush(&mut socket.stream, cx) {

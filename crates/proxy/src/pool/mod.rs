@@ -15,10 +15,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use model::{ClientId, PoolKey, PoolMode, ServerId};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use pooling::known::KnownStatements;
 use pooling::quota::{Maximum, MemberId};
 use pooling::scheduler::{Limits, Scheduler, WaiterId};
+use pooling::timeouts::Timeouts;
 use pooling::waits::Waits;
 use tokio::sync::oneshot;
 use wire::error_response::ErrorFields;
@@ -27,7 +28,7 @@ pub(crate) use lease::Lease;
 pub(crate) use shares::Shares;
 
 use crate::events::EventBuffer;
-use crate::server::{ServerConnection, Upstream};
+use crate::server::{CancelUnderWay, ServerConnection, Upstream};
 
 /// What a client that waits is told in the end.
 pub(crate) type Grant = Result<Lease, ErrorFields>;
@@ -83,6 +84,7 @@ pub(crate) struct Pool {
     pub(crate) known: Arc<KnownStatements>,
     /// Whether it is kept at its minimum even without clients.
     keep_warm: AtomicBool,
+    timeouts: RwLock<Timeouts>,
     next_waiter: AtomicU64,
     next_server: Arc<AtomicU64>,
     events: Arc<EventBuffer>,
@@ -171,6 +173,7 @@ impl Pool {
             counters: Counters::default(),
             known: Arc::default(),
             keep_warm: AtomicBool::new(false),
+            timeouts: RwLock::default(),
             next_waiter: AtomicU64::new(1),
             next_server,
             events,
@@ -185,6 +188,39 @@ impl Pool {
 
     pub(crate) fn mode(&self) -> PoolMode {
         self.inner.lock().mode
+    }
+
+    /// How long its clients may take over what.
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        *self.timeouts.read()
+    }
+
+    pub(crate) fn set_timeouts(&self, timeouts: Timeouts) {
+        *self.timeouts.write() = timeouts;
+    }
+
+    /// Clients whose timeouts may be over: those that hold a server connection, and those in the
+    /// queue if the first of them has been there for too long.
+    pub(crate) fn perhaps_overdue(&self, timeouts: &Timeouts, now: Instant) -> Vec<ClientId> {
+        let mut clients = Vec::new();
+        let inner = self.inner.lock();
+        if timeouts.concern_holders() {
+            clients.extend(inner.out.values().filter_map(status::Out::client));
+        }
+        let wait = inner.scheduler.longest_wait(now);
+        if timeouts.query_wait_notify.is_some_and(|patience| wait >= patience) {
+            clients.extend(inner.waiters.values().map(|waiting| waiting.client));
+        }
+        clients
+    }
+
+    /// Passes on a cancel request. Not cancel-safe: the server connection is not used again.
+    pub(crate) async fn deliver(&self, request: CancelUnderWay) {
+        self.cancels.fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = request.send().await {
+            tracing::warn!(pool = %self.key, "cancel request not delivered: {error}");
+        }
+        self.cancels.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// What a server reported at login; none before the first one was opened.

@@ -37,6 +37,10 @@ impl Out {
         }
     }
 
+    pub(super) fn client(&self) -> Option<ClientId> {
+        self.client
+    }
+
     fn status(&self, id: ServerId, pool: &PoolKey, state: ServerState) -> ServerStatus {
         let ago = jiff::SignedDuration::try_from(self.since.elapsed()).unwrap_or_default();
         ServerStatus {

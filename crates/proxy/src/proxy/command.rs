@@ -105,6 +105,7 @@ impl Proxy {
             // A database that is gone keeps its pool until its clients have left.
             let target = (settings.find_pool)(&pool.key.database, &pool.key.user);
             if let Some(target) = target {
+                pool.set_timeouts(target.timeouts);
                 pool.keep_warm(settings.warm.contains(&pool.key));
                 pool.reconfigure(settings.pool_setup(&pool.key.database, target));
             }

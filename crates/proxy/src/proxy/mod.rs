@@ -18,6 +18,7 @@ mod command;
 mod drain;
 mod places;
 mod shared;
+mod timeouts;
 
 pub(crate) use places::{Place, Seat};
 pub(crate) use shared::Shared;
@@ -110,7 +111,9 @@ impl Proxy {
         self.shared.keep_warm();
         self.shared.shares.balance(now);
         let mut unused = Vec::new();
-        for pool in self.shared.all_pools() {
+        let pools = self.shared.all_pools();
+        self.shared.ring_overdue(&pools, now);
+        for pool in pools {
             pool.tick(now);
             if pool.is_unused() {
                 unused.push(pool.key.clone());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use model::{PoolKey, ShutdownMode};
 use parking_lot::{Mutex, RwLock};
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     next_server: Arc<AtomicU64>,
     pub(super) shares: Arc<Shares>,
     pub(super) draining: AtomicBool,
+    /// When idle clients are looked at next.
+    pub(super) next_look_at_idle: Mutex<Instant>,
     pub(super) stop: watch::Sender<Option<ShutdownMode>>,
 }
 
@@ -64,6 +67,7 @@ impl Shared {
             next_server: Arc::new(AtomicU64::new(1)),
             shares: Arc::default(),
             draining: AtomicBool::new(false),
+            next_look_at_idle: Mutex::new(Instant::now()),
             stop: watch::Sender::new(None),
         }
     }
@@ -103,12 +107,14 @@ impl Shared {
             return Some(Arc::clone(pool));
         }
         let target = (settings.find_pool)(&key.database, &key.user)?;
+        let timeouts = target.timeouts;
         let mut pools = self.pools.write();
         let pool = pools.entry(key.clone()).or_insert_with(|| {
             let (events, ids) = (Arc::clone(&self.measures.events), Arc::clone(&self.next_server));
             let setup = settings.pool_setup(&key.database, target);
             Pool::new(key.clone(), setup, events, Arc::clone(&self.shares), ids)
         });
+        pool.set_timeouts(timeouts);
         if self.is_paused(&key.database) {
             pool.pause();
         }

@@ -33,6 +33,8 @@ pub(crate) struct Upstream {
     pub(crate) password: Option<Secret>,
     pub(crate) tls: ServerTls,
     pub(crate) timeout: Duration,
+    /// How long a cancel request may take.
+    pub(crate) cancel_timeout: Duration,
     pub(crate) max_prepared_statements: usize,
 }
 
@@ -153,7 +155,13 @@ async fn log_in(
         stream: talk.stream,
         read: talk.read,
         session: ServerSession::new(known, upstream.max_prepared_statements),
-        cancel: CancelHandle::new(Route::to(upstream), is_encrypted, process_id, key),
+        cancel: CancelHandle::new(
+            Route::to(upstream),
+            is_encrypted,
+            process_id,
+            key,
+            upstream.cancel_timeout,
+        ),
         age: Age::new(Instant::now(), rand::random()),
         opened_at: Timestamp::now(),
         parameters,

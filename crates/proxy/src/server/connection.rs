@@ -30,8 +30,6 @@ const CLEANING: Duration = Duration::from_secs(5);
 const FINISHING: Duration = Duration::from_secs(3);
 /// How long a cancelled connection may take before it is cancelled again.
 const AGAIN: Duration = Duration::from_millis(250);
-/// How long a cancel request may take.
-const CANCELLING: Duration = Duration::from_secs(5);
 
 /// What a cancel request needs, and what keeps it from reaching a foreign query.
 #[derive(Debug)]
@@ -41,6 +39,8 @@ pub(crate) struct CancelHandle {
     is_encrypted: bool,
     pub(crate) process_id: i32,
     key: Vec<u8>,
+    /// How long a request may take.
+    timeout: Duration,
     /// Requests that were begun while the present client held the connection. The connection is
     /// not given to another client before all are over.
     under_way: AtomicU32,
@@ -59,10 +59,21 @@ impl CancelHandle {
         is_encrypted: bool,
         process_id: i32,
         key: Vec<u8>,
+        timeout: Duration,
     ) -> Arc<Self> {
         let (under_way, begun) = (AtomicU32::new(0), AtomicU64::new(0));
         let (stray, settling) = (AtomicBool::new(false), watch::Sender::new(false));
-        Arc::new(Self { route, is_encrypted, process_id, key, under_way, begun, stray, settling })
+        Arc::new(Self {
+            route,
+            is_encrypted,
+            process_id,
+            key,
+            timeout,
+            under_way,
+            begun,
+            stray,
+            settling,
+        })
     }
 
     /// Whether settings of ours are on their way.
@@ -99,6 +110,7 @@ impl CancelUnderWay {
     /// Not cancel-safe: the server connection is not used again.
     pub(crate) async fn send(mut self) -> Result<(), ProxyError> {
         let request = startup::cancel_request(self.handle.process_id, &self.handle.key);
+        let timeout = self.handle.timeout;
         let mut settling = self.handle.settling.subscribe();
         let exchange = async {
             // An error would mean that the sender is gone: it is in the handle that we hold.
@@ -113,9 +125,9 @@ impl CancelUnderWay {
             self.unanswered = false;
             Ok(())
         };
-        tokio::time::timeout(CANCELLING, exchange)
+        tokio::time::timeout(timeout, exchange)
             .await
-            .unwrap_or(Err(ProxyError::TimedOut("cancel request")))
+            .unwrap_or(Err(ProxyError::TimedOut("cancel_wait_timeout")))
     }
 }
 

@@ -63,6 +63,21 @@ fn a_section_says_what_differs_from_the_upstream() {
 }
 
 #[test]
+fn a_user_may_have_timeouts_of_its_own() {
+    let settings = used(file(
+        "upstream = \"postgres://app@db\"\nquery_timeout = \"5s\"\nidle_transaction_timeout = 30\n\
+         [users.batch]\nquery_timeout = 0\ntransaction_timeout = \"1h\"\n",
+    ));
+    let app = pool(&settings, "x", "app").timeouts;
+    let second = |seconds| Some(std::time::Duration::from_secs(seconds));
+    assert_eq!((app.query, app.transaction, app.client_idle), (second(5), None, None));
+    assert_eq!((app.idle_transaction, app.query_wait_notify), (second(30), second(5)));
+    let batch = pool(&settings, "x", "batch").timeouts;
+    assert_eq!((batch.query, batch.transaction), (None, second(3600)));
+    assert_eq!(batch.idle_transaction, second(30));
+}
+
+#[test]
 fn the_urls_password_does_not_go_to_another_server() {
     let settings = used(file(
         "upstream = \"postgres://app:url@db\"\n[databases.far]\nhost = \"far\"\n[users.app]\n\

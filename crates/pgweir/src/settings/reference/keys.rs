@@ -1,0 +1,159 @@
+//! Keys of `[databases.NAME]` and `[users.NAME]`.
+
+use super::{COUNT, DURATION, LIMIT, NUMBER, TEXT, TIMEOUT};
+
+/// One key of `[databases.NAME]` or `[users.NAME]`.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyReference {
+    /// Its name.
+    pub name: &'static str,
+    /// What it may be.
+    pub kind: &'static str,
+    /// What it is if nobody writes it.
+    pub default: &'static str,
+    /// What it does.
+    pub what: &'static str,
+}
+
+/// Keys of `[databases.NAME]`.
+pub const DATABASE_KEYS: &[KeyReference] = &[
+    KeyReference {
+        name: "host",
+        kind: TEXT,
+        default: "that of `upstream`",
+        what: "Host name or address of the server.",
+    },
+    KeyReference {
+        name: "port",
+        kind: "port",
+        default: "5432; that of `upstream` if `host` is left out",
+        what: "Port of the server.",
+    },
+    KeyReference {
+        name: "dbname",
+        kind: TEXT,
+        default: "NAME",
+        what: "The database's name on the server.",
+    },
+    KeyReference {
+        name: "user",
+        kind: TEXT,
+        default: "the client's",
+        what: "Every server connection logs in as this user, whoever the client is.",
+    },
+    KeyReference {
+        name: "password",
+        kind: TEXT,
+        default: "that of [users.NAME]",
+        what: "Password of `user`.",
+    },
+    KeyReference {
+        name: "pool_size",
+        kind: COUNT,
+        default: "`default_pool_size`",
+        what: "Server connections that a pool of this database may have; if it has a `user`, all \
+               its pools together.",
+    },
+    KeyReference {
+        name: "min_pool_size",
+        kind: NUMBER,
+        default: "`min_pool_size`",
+        what: "Server connections that a pool of this database keeps open.",
+    },
+    KeyReference {
+        name: "reserve_pool_size",
+        kind: NUMBER,
+        default: "`reserve_pool_size`",
+        what: "Server connections of the reserve of a pool of this database.",
+    },
+    KeyReference {
+        name: "server_lifetime",
+        kind: DURATION,
+        default: "`server_lifetime`",
+        what: "Age at which server connections of this database are closed.",
+    },
+    KeyReference {
+        name: "max_db_connections",
+        kind: LIMIT,
+        default: "`max_db_connections`",
+        what: "Server connections that all pools of this database may have together.",
+    },
+    KeyReference {
+        name: "max_db_client_connections",
+        kind: LIMIT,
+        default: "`max_db_client_connections`",
+        what: "Clients that may be connected to this database.",
+    },
+    KeyReference {
+        name: "pool_mode",
+        kind: "transaction, session",
+        default: "`pool_mode`",
+        what: "Mode of this database's pools.",
+    },
+];
+
+/// Keys of `[users.NAME]`.
+pub const USER_KEYS: &[KeyReference] = &[
+    KeyReference {
+        name: "password",
+        kind: TEXT,
+        default: "unset",
+        what: "The password, or what pg_authid has of it: `md5…` or `SCRAM-SHA-256$…`. A verifier \
+               can check the client; logging in to the server for the client takes the password \
+               itself (an `md5…` is enough where the server asks for MD5).",
+    },
+    KeyReference {
+        name: "pool_mode",
+        kind: "transaction, session",
+        default: "that of the database",
+        what: "Mode of this user's pools.",
+    },
+    KeyReference {
+        name: "pool_size",
+        kind: COUNT,
+        default: "that of the database",
+        what: "Server connections that a pool of this user may have.",
+    },
+    KeyReference {
+        name: "reserve_pool_size",
+        kind: NUMBER,
+        default: "that of the database",
+        what: "Server connections of the reserve of a pool of this user.",
+    },
+    KeyReference {
+        name: "max_user_connections",
+        kind: LIMIT,
+        default: "`max_user_connections`",
+        what: "Server connections that log in as this user, over all pools.",
+    },
+    KeyReference {
+        name: "max_user_client_connections",
+        kind: LIMIT,
+        default: "`max_user_client_connections`",
+        what: "Clients that may be connected as this user.",
+    },
+    KeyReference {
+        name: "query_timeout",
+        kind: TIMEOUT,
+        default: "`query_timeout`",
+        what: "How long a statement of this user may run.",
+    },
+    KeyReference {
+        name: "transaction_timeout",
+        kind: TIMEOUT,
+        default: "`transaction_timeout`",
+        what: "How long a transaction of this user may last.",
+    },
+    KeyReference {
+        name: "idle_transaction_timeout",
+        kind: TIMEOUT,
+        default: "`idle_transaction_timeout`",
+        what: "How long this user may be silent in an open transaction.",
+    },
+    KeyReference {
+        name: "client_idle_timeout",
+        kind: TIMEOUT,
+        default: "`client_idle_timeout`",
+        what: "How long this user may ask for nothing.",
+    },
+];
