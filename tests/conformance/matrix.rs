@@ -13,9 +13,9 @@ use crate::scene::Scene;
 use crate::watch::{self, Transactions, Watch};
 
 /// How long a program may take for a feature.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long it may take for the ordinary work of all clients.
-const SHARE_PATIENCE: Duration = Duration::from_secs(180);
+const SHARE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A cell of the table.
 #[derive(Clone, Debug)]
