@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use testkit::frames::{self, command_complete, error_response, kinds, ready_for_query};
 use testkit::{FakeServer, Proxy, ProxyOptions, ScriptedClient, Step};
 
-use crate::scene::{PGWEIR, error, until, with_settings};
+use crate::scene::{PGWEIR, Scene, error, until, with_settings};
 
 /// pgweir with one server connection to a server that follows these scripts.
 async fn before(scripts: Vec<Vec<Step>>) -> (FakeServer, Proxy) {
@@ -133,5 +133,41 @@ async fn a_cancel_waits_until_the_settings_are_replayed() {
     // Before, it could have hit the SET, and the DELETE behind it would have run without it.
     assert!(asked.elapsed() >= replay * 2 / 3, "{:?}", asked.elapsed());
     assert_eq!(error(&owner.expect_until(b'Z').await).sqlstate(), "57014");
-    assert_eq!(kinds(&owner.query("SELECT 2").await), "CZ");
+}
+
+/// Must survive: cancel while SETs are replayed
+#[tokio::test]
+async fn no_statement_runs_with_foreign_settings_however_it_is_cancelled() {
+    let scene = Scene::open(["default_pool_size=1"]).await;
+    let direct = scene.direct().await;
+    direct.batch_execute("CREATE TABLE t (owner text, path text)").await.unwrap();
+    let log_in = async |path: &str| {
+        let mut client = scene.proxy.scripted().await;
+        client.startup("postgres", &scene.database.name, &[("search_path", path)]).await;
+        let said = client.login_trust().await;
+        let (_, key) = said.iter().find(|(kind, _)| *kind == b'K').unwrap();
+        let (process_id, secret) = key.split_first_chunk::<4>().unwrap();
+        (client, frames::cancel(i32::from_be_bytes(*process_id), secret))
+    };
+    let (mut one, request) = log_in("one").await;
+    let (mut other, _) = log_in("other").await;
+    let insert = |owner: &str| {
+        format!("INSERT INTO public.t VALUES ('{owner}', current_setting('search_path'))")
+    };
+    for _ in 0..100 {
+        // The settings are another's before each statement, so that each has SETs in front of it.
+        assert_eq!(kinds(&other.query(&insert("other")).await), "CZ");
+        let cancel = async {
+            let mut cancel = scene.proxy.scripted().await;
+            cancel.send(&request).await;
+            cancel.expect_closed().await;
+        };
+        let text = insert("one");
+        let (said, ()) = tokio::join!(one.query(&text), cancel);
+        if kinds(&said).contains('E') {
+            assert_eq!(error(&said).sqlstate(), "57014");
+        }
+    }
+    let wrong = direct.query("SELECT FROM t WHERE owner <> path", &[]).await.unwrap();
+    assert!(wrong.is_empty(), "{} statements ran with another client's settings", wrong.len());
 }
