@@ -26,6 +26,7 @@ async fn expect_end(client: &mut ScriptedClient, sqlstate: &str, setting: &str) 
 
 const PID: &str = "SELECT pg_backend_pid()";
 
+/// Must survive: a query timeout that ends the connection
 #[tokio::test]
 async fn a_long_query_is_cancelled_and_client_and_server_connection_stay() {
     let scene = scene("query_timeout", "500ms").await;

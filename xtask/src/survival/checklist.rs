@@ -104,6 +104,7 @@ pub(super) const GROUPS: &[Group] = &[
             "a cancel hits somebody else's query",
             "LISTEN and NOTIFY",
             "the console over the extended protocol",
+            "a query timeout that ends the connection",
             "sticking to a failed host",
             "memory that grows with a slow reader",
         ],
