@@ -111,6 +111,7 @@ async fn a_cancel_waits_until_the_settings_are_replayed() {
         Step::Send(done("SET")),
         Step::ReadUntil(b'Q'),
         Step::Send(done("RESET")),
+        Step::ReadUntil(b'Q'),
         Step::Send(done("SELECT 1")),
         Step::ReadUntil(b'Q'),
         Step::ReadUntil(b'Q'),
@@ -125,7 +126,7 @@ async fn a_cancel_waits_until_the_settings_are_replayed() {
     let (mut other, _) = client(&proxy, &[]).await;
     assert_eq!(kinds(&other.query("SELECT 1").await), "CZ");
     owner.send_query("DELETE FROM t").await;
-    until("it is with the server", async || kinds(&server.received()[0]).ends_with("QQQQ")).await;
+    until("it is with the server", async || kinds(&server.received()[0]).ends_with("QQQQQ")).await;
     let asked = Instant::now();
     let mut cancel = proxy.scripted().await;
     cancel.send(&request).await;
@@ -133,6 +134,7 @@ async fn a_cancel_waits_until_the_settings_are_replayed() {
     // Before, it could have hit the SET, and the DELETE behind it would have run without it.
     assert!(asked.elapsed() >= replay * 2 / 3, "{:?}", asked.elapsed());
     assert_eq!(error(&owner.expect_until(b'Z').await).sqlstate(), "57014");
+    assert_eq!(kinds(&owner.query("SELECT 2").await), "CZ");
 }
 
 /// Must survive: cancel while SETs are replayed
