@@ -50,3 +50,35 @@ async fn pools_show_how_long_clients_wait() {
     let p95: f64 = pool(&scene).await["wait_p95_ms"].parse().unwrap();
     assert!((19.0..15_000.0).contains(&p95), "{p95} ms");
 }
+
+#[tokio::test]
+async fn clients_and_servers_say_what_they_do() {
+    let scene = Scene::with_pool_of(1).await;
+    let mut client = scene.client().await;
+    let console = scene.console().await;
+    let port = client.local_port().to_string();
+    let look = async || {
+        let clients = show(&console, "SHOW CLIENTS").await;
+        let client = clients.into_iter().find(|row| row["port"] == port).expect("the client");
+        let servers = show(&console, "SHOW SERVERS").await;
+        (client, servers.into_iter().find(|row| row["database"] == scene.database.name))
+    };
+    client.rows("BEGIN").await;
+    let (row, server) = look().await;
+    let server = server.expect("its server connection");
+    assert_eq!((&*row["state"], &*row["activity"]), ("active", "idle in transaction"));
+    assert_eq!((&row["link"], &server["link"]), (&server["ptr"], &row["ptr"]));
+    assert_eq!(
+        (&server["activity"], &server["fingerprint"]),
+        (&row["activity"], &row["fingerprint"])
+    );
+    assert!(!row["fingerprint"].is_empty() && !row["activity_time"].is_empty());
+    client.rows("COMMIT").await;
+    let (row, server) = look().await;
+    assert_eq!((&*row["activity"], &*row["link"]), ("idle", ""));
+    assert_eq!(server.map(|server| server["activity"].clone()).as_deref(), Some(""));
+    client.rows("CREATE TEMP TABLE mine (a int)").await;
+    let (row, server) = look().await;
+    assert_eq!(row["activity"], "idle, pinned");
+    assert_eq!(server.map(|server| server["pinned"].clone()).as_deref(), Some("temporary table"));
+}

@@ -1,17 +1,17 @@
 //! `SHOW CLIENTS`: one row for each client connection, with why it is pinned and what it runs.
 
-use model::{ClientState, ClientStatus, ShapeId};
+use model::{ClientState, ClientStatus};
 
 use super::connection::{self, Connection, pointer};
 use super::{Rows, Show};
 use crate::live::Live;
 use crate::statement::Accepts;
-use crate::table::{Column, Row, Value};
+use crate::table::Row;
 
 pub(super) static CLIENTS: Show = Show {
     name: "clients",
     accepts: Accepts::Nothing,
-    columns: &[connection::COLUMNS, &[Column::text("pinned"), Column::text("fingerprint")]],
+    columns: &[connection::COLUMNS, connection::ACTIVITY],
     rows: Rows::Now(rows),
 };
 
@@ -46,12 +46,7 @@ fn row(client: &ClientStatus, live: &dyn Live) -> Row {
         application: &client.application,
         prepared_statements: client.prepared_statements,
     };
-    let fingerprint = match client.statement {
-        ShapeId::OTHERS => None,
-        shape => live.fingerprint(shape),
-    };
     let mut row = connection.row();
-    row.push(client.pinned.map_or(Value::Null, Value::text));
-    row.push(fingerprint.map_or(Value::Null, |fingerprint| Value::text(fingerprint.to_string())));
+    row.extend(connection::activity(Some(client), live));
     row
 }

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::PoolKey;
+use model::{ClientStatus, PoolKey, ShapeId};
 
 use super::time;
+use crate::live::Live;
 use crate::table::{Column, Row, Value};
 
 pub(super) const COLUMNS: &[Column] = &[
@@ -32,6 +33,29 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::int4("prepared_statements"),
     Column::int4("id"),
 ];
+
+/// What PgBouncer does not tell: of the client, or of the one that holds the server connection.
+pub(super) const ACTIVITY: &[Column] = &[
+    Column::text("pinned"),
+    Column::text("fingerprint"),
+    Column::text("activity"),
+    Column::text("activity_time"),
+];
+
+/// The values of [`ACTIVITY`]; without a client all are NULL.
+pub(super) fn activity(client: Option<&ClientStatus>, live: &dyn Live) -> [Value; 4] {
+    let Some(client) = client else { return [const { Value::Null }; 4] };
+    let fingerprint = match client.statement {
+        ShapeId::OTHERS => None,
+        shape => live.fingerprint(shape),
+    };
+    [
+        client.pinned.map_or(Value::Null, Value::text),
+        fingerprint.map_or(Value::Null, |fingerprint| Value::text(fingerprint.to_string())),
+        Value::text(client.state.as_str()),
+        Value::text(time(client.since)),
+    ]
+}
 
 /// A client or server connection.
 pub(super) struct Connection<'a> {

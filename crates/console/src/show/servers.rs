@@ -1,10 +1,9 @@
-//! `SHOW SERVERS`: one row for each server connection.
+//! `SHOW SERVERS`: one row for each server connection, with what its client does with it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use model::{ClientId, ServerState, ServerStatus};
+use model::{ClientId, ClientStatus, ServerState, ServerStatus};
 
 use super::connection::{self, Connection, pointer};
 use super::{Rows, Show};
@@ -15,18 +14,18 @@ use crate::table::Row;
 pub(super) static SERVERS: Show = Show {
     name: "servers",
     accepts: Accepts::Nothing,
-    columns: &[connection::COLUMNS],
+    columns: &[connection::COLUMNS, connection::ACTIVITY],
     rows: Rows::Now(rows),
 };
 
 fn rows(live: &dyn Live) -> Vec<Row> {
-    let applications: HashMap<ClientId, Arc<str>> =
-        live.clients().into_iter().map(|client| (client.id, client.application)).collect();
-    live.servers().iter().map(|server| row(server, &applications)).collect()
+    let clients: HashMap<ClientId, ClientStatus> =
+        live.clients().into_iter().map(|client| (client.id, client)).collect();
+    live.servers().iter().map(|server| row(server, &clients, live)).collect()
 }
 
-fn row(server: &ServerStatus, applications: &HashMap<ClientId, Arc<str>>) -> Row {
-    let application = server.client.and_then(|client| applications.get(&client));
+fn row(server: &ServerStatus, clients: &HashMap<ClientId, ClientStatus>, live: &dyn Live) -> Row {
+    let client = server.client.and_then(|client| clients.get(&client));
     let connection = Connection {
         side: "S",
         pool: &server.pool,
@@ -46,8 +45,10 @@ fn row(server: &ServerStatus, applications: &HashMap<ClientId, Arc<str>>) -> Row
         id: server.id.0,
         link: server.client.map(|client| pointer("C", client.0)),
         remote_pid: server.remote_pid,
-        application: application.map_or("", |name| name),
+        application: client.map_or("", |client| &client.application),
         prepared_statements: server.prepared_statements,
     };
-    connection.row()
+    let mut row = connection.row();
+    row.extend(connection::activity(client, live));
+    row
 }

@@ -36,13 +36,13 @@ const EXPECTED: [(&str, &str); 15] = [
         "clients",
         "type user database replication state addr #port local_addr #local_port connect_time \
          request_time #wait #wait_us #close_needed ptr link #remote_pid tls application_name \
-         #prepared_statements #id pinned fingerprint",
+         #prepared_statements #id pinned fingerprint activity activity_time",
     ),
     (
         "servers",
         "type user database replication state addr #port local_addr #local_port connect_time \
          request_time #wait #wait_us #close_needed ptr link #remote_pid tls application_name \
-         #prepared_statements #id",
+         #prepared_statements #id pinned fingerprint activity activity_time",
     ),
     (
         "databases",

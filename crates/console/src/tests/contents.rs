@@ -25,21 +25,24 @@ async fn clients_and_servers_point_at_each_other() {
     assert_eq!(
         clients[0],
         "C|web|shop|none|active|10.0.0.7|40001|10.0.0.1|6432|2026-11-23 20:38:57 UTC|\
-         2026-11-23 20:48:54 UTC|1|500000|0|C1|S3|0||checkout|5|1|temporary table|0000000000000abc"
+         2026-11-23 20:48:54 UTC|1|500000|0|C1|S3|0|TLSv1.3/TLS_AES_256_GCM_SHA384|checkout|5|1|\
+         temporary table|0000000000000abc|idle in transaction|2026-11-23 20:48:55 UTC"
     );
     assert_eq!(
         clients[1],
         "C|web|shop|none|idle|10.0.0.7|40001|10.0.0.1|6432|2026-11-23 20:38:57 UTC|\
-         2026-11-23 20:48:54 UTC|0|0|0|C2||0||checkout|5|2|NULL|NULL"
+         2026-11-23 20:48:54 UTC|0|0|0|C2||0|TLSv1.3/TLS_AES_256_GCM_SHA384|checkout|5|2|NULL|NULL|idle|\
+         2026-11-23 20:48:55 UTC"
     );
     let servers = rows("SHOW SERVERS").await;
     assert_eq!(
         servers,
         [
             "S|web|shop|none|active|10.0.0.2|5432|10.0.0.1|50001|2026-11-23 20:33:57 UTC|\
-             2026-11-23 20:48:54 UTC|0|0|0|S3|C1|4711||checkout|8|3",
+             2026-11-23 20:48:54 UTC|0|0|0|S3|C1|4711||checkout|8|3|temporary table|0000000000000abc|\
+             idle in transaction|2026-11-23 20:48:55 UTC",
             "S|web|shop|none|idle|10.0.0.2|5432|10.0.0.1|50001|2026-11-23 20:33:57 UTC|\
-             2026-11-23 20:48:54 UTC|0|0|1|S4||4711|||8|4"
+             2026-11-23 20:48:54 UTC|0|0|1|S4||4711|||8|4|NULL|NULL|NULL|NULL"
         ]
     );
 }
