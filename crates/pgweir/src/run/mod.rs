@@ -2,6 +2,7 @@
 
 mod analyser;
 mod console;
+mod file_limit;
 pub(crate) mod local_admin;
 mod logging;
 mod process;
@@ -25,6 +26,10 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     let resolved = arguments.settings(std::env::vars_os())?;
     logging::start(&resolved.settings);
     for warning in &resolved.warnings {
+        tracing::warn!("{warning}");
+    }
+    let clients = u64::from(resolved.settings.max_client_conn.get());
+    if let Some(warning) = file_limit::raise(clients) {
         tracing::warn!("{warning}");
     }
     let runtime = runtime(&resolved.settings)?;
