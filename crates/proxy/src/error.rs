@@ -26,6 +26,14 @@ pub enum ProxyError {
     /// It took too long.
     #[error("timed out: {0}")]
     TimedOut(&'static str),
+    /// The client did not prove who it is: it is told so, after a pause.
+    #[error("{}", .error.message)]
+    Rejected {
+        /// Who it said it was.
+        user: String,
+        /// What it is told.
+        error: Box<ErrorFields>,
+    },
     /// The client is told this and leaves.
     #[error("{}", .0.message)]
     Refused(Box<ErrorFields>),
@@ -60,7 +68,7 @@ impl ProxyError {
     /// What the client is told, if it can be told anything.
     pub(crate) fn for_client(&self) -> Option<ErrorFields> {
         Some(match self {
-            Self::Refused(error) => (**error).clone(),
+            Self::Refused(error) | Self::Rejected { error, .. } => (**error).clone(),
             Self::Wire(error) => error.to_error_response(),
             Self::Frame(error) | Self::Pooling(PoolingError::Client(error)) => {
                 ErrorFields::fatal("08P01", error.to_string())
@@ -90,7 +98,9 @@ impl ProxyError {
                 error.message.clone(),
             ),
             Self::NoPassword(_) => ErrorFields::error("28000", self.to_string()).with_hint(
-                "Give the user's password in pgweir's configuration: [users.NAME] password = \"…\".",
+                "Give the user's password in pgweir's configuration: [users.NAME] password = \"…\"; or \
+                 let clients log in by scram-sha-256, checked against the verifier that the server \
+                 keeps (auth_query).",
             ),
             other => {
                 let message =

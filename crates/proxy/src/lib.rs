@@ -8,6 +8,8 @@ mod buffer;
 mod client;
 mod error;
 mod events;
+mod login_settings;
+mod lookup;
 mod pool;
 mod proxy;
 mod server;
@@ -19,9 +21,10 @@ mod tls;
 pub use admin::{AdminConsole, AdminRole, BoxFuture};
 pub use error::ProxyError;
 pub use events::EventBuffer;
+pub use login_settings::{AuthType, FindLookup, LoginSettings, LookupTarget};
 pub use pooling::timeouts::Timeouts;
 pub use proxy::{Measures, Proxy};
-pub use settings::{AuthType, FindPool, Maxima, PoolTarget, ProxySettings};
+pub use settings::{FindPool, Maxima, PoolTarget, ProxySettings};
 pub use stream::{Handover, ServerAddress};
 pub use tls::{
     ChannelBinding, ClientTls, ClientTlsFiles, PeerCertificate, ServerTls, ServerTlsFiles, SslMode,

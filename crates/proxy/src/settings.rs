@@ -1,6 +1,5 @@
 //! Settings of the data path, as used.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,23 +10,11 @@ use pooling::scheduler::Limits;
 use pooling::timeouts::Timeouts;
 use wire::auth::Secret;
 
+use crate::login_settings::LoginSettings;
 use crate::pool::PoolSetup;
 use crate::server::Upstream;
 use crate::stream::ServerAddress;
 use crate::tls::{ClientTls, ServerTls};
-
-/// How clients prove who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthType {
-    /// They need not.
-    Trust,
-    /// Password in clear text.
-    Plain,
-    /// MD5, or SCRAM for users whose secret is a SCRAM verifier.
-    Md5,
-    /// SCRAM-SHA-256.
-    ScramSha256,
-}
 
 /// Where the server connections of a pool go, and how it is run.
 #[derive(Clone, Debug)]
@@ -94,10 +81,8 @@ pub struct ProxySettings {
     /// Databases with the user that is known to use them: their pools are kept at `min_size` from
     /// the start.
     pub warm: Vec<PoolKey>,
-    /// Users that may log in by password, and what it is checked against.
-    pub users: HashMap<String, Secret>,
-    /// How clients prove who they are.
-    pub auth_type: AuthType,
+    /// Who may log in, and how they prove who they are.
+    pub login: LoginSettings,
     /// Who may run commands in the admin console.
     pub admin_users: Vec<String>,
     /// Who may look in the admin console.
@@ -170,16 +155,9 @@ impl ProxySettings {
     }
 
     fn upstream(&self, target: PoolTarget) -> Upstream {
-        Upstream {
-            address: target.address,
-            database: target.database,
-            user: target.user,
-            password: target.password,
-            tls: target.tls,
-            timeout: self.server_connect_timeout,
-            cancel_timeout: self.cancel_wait_timeout,
-            max_prepared_statements: self.max_prepared_statements,
-        }
+        let cancel_timeout = self.cancel_wait_timeout;
+        let prepared = self.max_prepared_statements;
+        Upstream::new(target, self.server_connect_timeout, cancel_timeout, prepared)
     }
 }
 

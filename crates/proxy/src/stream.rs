@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -125,6 +125,23 @@ impl Stream {
         }
     }
 
+    /// Where a client comes from, as far as rules are concerned; none is a Unix socket.
+    pub(crate) fn peer_ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Unix(_) => None,
+            // A socket for both families gives IPv4 addresses as IPv6.
+            _ => Some(self.peer_address().ip().to_canonical()),
+        }
+    }
+
+    /// Who is at the other end of a Unix socket, by number.
+    pub(crate) fn peer_uid(&self) -> Option<u32> {
+        match self {
+            Self::Unix(stream) => stream.peer_cred().ok().map(|peer| peer.uid()),
+            _ => None,
+        }
+    }
+
     /// The server's certificate as channel binding, if there is one to bind a login to.
     pub(crate) fn end_point(&self) -> Option<&[u8]> {
         match self {
@@ -134,7 +151,6 @@ impl Stream {
     }
 
     /// The names in the peer's certificate, if it showed one that an authority vouches for.
-    #[allow(dead_code, reason = "what authentication by certificate asks")]
     pub(crate) fn peer_certificate(&self) -> Option<PeerCertificate> {
         match self {
             Self::Tls(stream) => stream.peer_certificate(),

@@ -102,6 +102,23 @@ pub fn read_backend_key(body: &[u8]) -> Option<(i32, &[u8])> {
     (4..=256).contains(&key.len()).then(|| (i32::from_be_bytes(*process_id), key))
 }
 
+/// Reads a DataRow body: the values, none for NULL; none at all where it is malformed.
+#[must_use]
+pub fn read_data_row(body: &[u8]) -> Option<Vec<Option<&[u8]>>> {
+    let (count, mut rest) = body.split_first_chunk()?;
+    let mut values = Vec::new();
+    for _ in 0..u16::from_be_bytes(*count) {
+        let (length, after) = rest.split_first_chunk()?;
+        let value = match i32::from_be_bytes(*length) {
+            -1 => None,
+            length => Some(after.get(..usize::try_from(length).ok()?)?),
+        };
+        rest = &after[value.map_or(0, <[u8]>::len)..];
+        values.push(value);
+    }
+    rest.is_empty().then_some(values)
+}
+
 /// The rows that a command tag counts: the last word of `INSERT 0 5`, `SELECT 3`, `COPY 7`.
 #[must_use]
 pub fn rows_of_tag(body: &[u8]) -> u64 {

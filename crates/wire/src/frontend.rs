@@ -190,6 +190,28 @@ pub fn write_query(out: &mut Vec<u8>, text: &[u8]) {
     });
 }
 
+/// Writes a Bind of these values, all of them text, to the unnamed statement and portal; the results
+/// are to come as text.
+pub fn write_bind_texts(out: &mut Vec<u8>, values: &[&[u8]]) {
+    write_message(out, BIND, |body| {
+        body.extend_from_slice(&[0, 0, 0, 0]);
+        body.extend_from_slice(&u16::try_from(values.len()).unwrap_or(u16::MAX).to_be_bytes());
+        for value in values.iter().take(usize::from(u16::MAX)) {
+            body.extend_from_slice(&u32::try_from(value.len()).unwrap_or(0).to_be_bytes());
+            body.extend_from_slice(value);
+        }
+        body.extend_from_slice(&[0, 0]);
+    });
+}
+
+/// Writes an Execute of the unnamed portal; 0 rows is all.
+pub fn write_execute(out: &mut Vec<u8>, rows: u32) {
+    write_message(out, EXECUTE, |body| {
+        body.push(0);
+        body.extend_from_slice(&rows.to_be_bytes());
+    });
+}
+
 /// Writes a Parse; `types` as in [`Parse::types`].
 pub fn write_parse(out: &mut Vec<u8>, name: &[u8], text: &[u8], types: &[u8]) {
     write_message(out, PARSE, |body| {

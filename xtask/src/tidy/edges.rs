@@ -13,11 +13,12 @@ use super::tree::Tree;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("wire", &[]),
+    ("access", &[]),
     ("sql", &["model"]),
     ("pooling", &["wire", "sql", "model"]),
     ("insight", &["sql", "model"]),
     ("report", &["model"]),
-    ("proxy", &["pooling", "wire", "sql", "model"]),
+    ("proxy", &["access", "pooling", "wire", "sql", "model"]),
     ("catalog", &["insight", "model"]),
     ("store", &["model"]),
     ("console", &["store", "report", "wire", "model"]),
@@ -25,15 +26,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "pgweir",
         &[
-            "model", "wire", "sql", "pooling", "insight", "report", "proxy", "catalog", "store",
-            "console", "http",
+            "model", "wire", "access", "sql", "pooling", "insight", "report", "proxy", "catalog",
+            "store", "console", "http",
         ],
     ),
     ("testkit", &["wire"]),
 ];
 
 /// Crates without sockets, files and clocks.
-pub(super) const PURE: &[&str] = &["model", "wire", "sql", "pooling", "insight", "report"];
+pub(super) const PURE: &[&str] =
+    &["model", "wire", "access", "sql", "pooling", "insight", "report"];
 
 /// What a pure crate may not depend on.
 const IMPURE: &[&str] = &["tokio", "socket2", "tokio-postgres", "deadpool-postgres"];

@@ -63,8 +63,8 @@ pub struct RunArguments {
     #[arg(long, value_name = "DURATION")]
     pub query_wait_timeout: Option<String>,
 
-    /// How clients prove who they are: scram-sha-256, md5, plain, trust [default: scram-sha-256 if
-    /// any user has a password].
+    /// How clients prove who they are: scram-sha-256, md5, plain, cert, hba, trust, any [default:
+    /// scram-sha-256 if any user has a password].
     #[arg(long, value_name = "TYPE")]
     pub auth_type: Option<String>,
 

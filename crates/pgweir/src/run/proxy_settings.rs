@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::PoolKey;
-use proxy::{AuthType, FindPool, Maxima, PoolTarget, ProxySettings, ServerAddress};
+use proxy::{
+    AuthType, FindLookup, FindPool, LoginSettings, LookupTarget, Maxima, PoolTarget, ProxySettings,
+    ServerAddress,
+};
 use wire::auth::Secret;
 
 use super::local_admin::LOCAL_ADMIN;
-use crate::settings::{self, LoadedTls, Settings};
+use crate::settings::{self, LoadedTls, PoolSettings, Settings};
 
 /// A time that does not pass.
 const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
@@ -16,58 +19,24 @@ const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
 /// The data path's part of the settings. `local_password` is that of the user in the file that
 /// `pgweir report` reads.
 pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str) -> ProxySettings {
-    let LoadedTls { clients: client_tls, servers } = tls.clone();
     let directory = Arc::clone(settings);
-    let find_pool: FindPool = Arc::new(move |database, user| {
-        let pool = directory.pool(database, user)?;
-        // All that databases name is loaded.
-        let tls = servers.get(&pool.tls)?.clone();
-        Some(PoolTarget {
-            address: ServerAddress::new(&pool.host, pool.port),
-            database: pool.dbname,
-            user: pool.user,
-            password: pool.password.map(|password| Secret::parse(password.reveal())),
-            tls,
-            size: pool.limits.pool_size.get(),
-            min_size: pool.limits.min_pool_size,
-            reserve_size: pool.limits.reserve_pool_size,
-            server_lifetime: pool.limits.server_lifetime,
-            mode: pool.pool_mode,
-            maxima: Maxima {
-                db_connections: pool.limits.max_db_connections,
-                user_connections: pool.limits.max_user_connections,
-                db_client_connections: pool.limits.max_db_client_connections,
-                user_client_connections: pool.limits.max_user_client_connections,
-            },
-            on_demand: pool.on_demand,
-            forced_user: pool.forced_user,
-            timeouts: pool.timeouts,
-        })
-    });
-    let users = settings.users.iter().filter_map(|(name, user)| {
-        let password = user.password.as_ref()?;
-        Some((name.clone(), Secret::parse(password.reveal())))
-    });
+    let find_pool: FindPool = {
+        let tls = tls.clone();
+        Arc::new(move |database, user| target(directory.pool(database, user)?, &tls))
+    };
     let key = |(database, user): (String, String)| PoolKey {
         database: database.into(),
         user: user.into(),
     };
-    let local = (LOCAL_ADMIN.to_owned(), Secret::Plain(local_password.to_owned()));
     let mut admin_users = settings.admin_users.clone();
     admin_users.push(LOCAL_ADMIN.to_owned());
     ProxySettings {
         listen: settings.listen,
-        client_tls,
+        client_tls: tls.clients.clone(),
         find_pool,
         databases: settings.databases.keys().cloned().collect(),
         warm: settings.warm_pools().into_iter().map(key).collect(),
-        users: users.chain([local]).collect(),
-        auth_type: match settings.auth_type {
-            settings::AuthType::Trust => AuthType::Trust,
-            settings::AuthType::Plain => AuthType::Plain,
-            settings::AuthType::Md5 => AuthType::Md5,
-            settings::AuthType::ScramSha256 => AuthType::ScramSha256,
-        },
+        login: login(settings, tls, local_password),
         admin_users,
         stats_users: settings.stats_users.clone(),
         max_client_conn: settings.max_client_conn.get() as usize,
@@ -83,5 +52,63 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
         client_login_timeout: settings.client_login_timeout.unwrap_or(FOR_EVER),
         cancel_wait_timeout: settings.cancel_wait_timeout.unwrap_or(FOR_EVER),
         shutdown_timeout: settings.shutdown_timeout,
+    }
+}
+
+/// None if its TLS is not loaded; all that databases name is.
+fn target(pool: PoolSettings, tls: &LoadedTls) -> Option<PoolTarget> {
+    let tls = tls.servers.get(&pool.tls)?.clone();
+    Some(PoolTarget {
+        address: ServerAddress::new(&pool.host, pool.port),
+        database: pool.dbname,
+        user: pool.user,
+        password: pool.password.map(|password| Secret::parse(password.reveal())),
+        tls,
+        size: pool.limits.pool_size.get(),
+        min_size: pool.limits.min_pool_size,
+        reserve_size: pool.limits.reserve_pool_size,
+        server_lifetime: pool.limits.server_lifetime,
+        mode: pool.pool_mode,
+        maxima: Maxima {
+            db_connections: pool.limits.max_db_connections,
+            user_connections: pool.limits.max_user_connections,
+            db_client_connections: pool.limits.max_db_client_connections,
+            user_client_connections: pool.limits.max_user_client_connections,
+        },
+        on_demand: pool.on_demand,
+        forced_user: pool.forced_user,
+        timeouts: pool.timeouts,
+    })
+}
+
+fn login(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str) -> LoginSettings {
+    let tls = tls.clone();
+    let directory = Arc::clone(settings);
+    let timeout = settings.server_connect_timeout;
+    let find_lookup: FindLookup = Arc::new(move |database| {
+        let lookup = directory.lookup(database)?;
+        let server = target(lookup.server, &tls)?;
+        Some(LookupTarget { server, query: lookup.query.into(), timeout })
+    });
+    let names = settings.users.keys().chain(settings.authentication.userlist.keys());
+    let users = names.filter_map(|name| {
+        let password = settings.password(name)?;
+        Some((name.clone(), Secret::parse(password.reveal())))
+    });
+    LoginSettings {
+        auth_type: match settings.auth_type {
+            settings::AuthType::Any => AuthType::Any,
+            settings::AuthType::Trust => AuthType::Trust,
+            settings::AuthType::Plain => AuthType::Plain,
+            settings::AuthType::Md5 => AuthType::Md5,
+            settings::AuthType::ScramSha256 => AuthType::ScramSha256,
+            settings::AuthType::Cert => AuthType::Cert,
+            settings::AuthType::Hba => AuthType::Hba,
+        },
+        rules: settings.authentication.rules.clone(),
+        maps: settings.authentication.maps.clone(),
+        users: users.collect(),
+        own_user: Some((LOCAL_ADMIN.to_owned(), Secret::Plain(local_password.to_owned()))),
+        find_lookup,
     }
 }

@@ -2,6 +2,7 @@
 
 use proxy::ServerTlsFiles;
 
+use super::authentication::LookupKeys;
 use super::database::{Database, User, UserTimeouts};
 use super::limits::{DatabaseLimits, UserLimits};
 use super::password::{Password, Secret};
@@ -9,7 +10,7 @@ use super::problem::Origin;
 use super::resolve::Reader;
 use super::upstream::Upstream;
 use super::used::Settings;
-use super::values::{self, AuthType};
+use super::values;
 use super::written::Section;
 
 /// One URL is the way to any database; of several, each is the way to the one that it names.
@@ -127,18 +128,17 @@ fn database(
     let forced_user = reader.key(at, "user", values::text);
     let forced_password = reader.key(at, "password", values::text).map(Secret::new);
     let limits = DatabaseLimits::read(reader, at);
+    let lookup = LookupKeys {
+        auth_user: reader.key(at, "auth_user", values::text),
+        auth_query: reader.key(at, "auth_query", values::text),
+        auth_dbname: reader.key(at, "auth_dbname", values::text),
+    };
     let pool_mode = reader.key(at, "pool_mode", values::pool_mode);
     if let (Some(value), false) =
         (section.values.get("password"), section.values.contains_key("user"))
     {
         let message = "is of no use without `user`; other users have theirs in [users.NAME]";
         reader.problem(value.origin.clone(), format!("{path}.password"), message);
-    }
-    if let (Some(value), Some('/')) =
-        (section.values.get("host"), host.as_ref().and_then(|host| host.chars().next()))
-    {
-        let message = "names a Unix socket, which is not offered yet";
-        reader.problem(value.origin.clone(), format!("{path}.host"), message);
     }
     let inherited = settings.fallback.as_ref().filter(|_| host.is_none());
     let tls = inherited.map_or(&settings.server_tls, |fallback| &fallback.tls).clone();
@@ -151,64 +151,17 @@ fn database(
     };
     let port = port.or(inherited.map(|fallback| fallback.port)).unwrap_or(5432);
     let dbname = dbname.or_else(|| (name != "*").then(|| name.to_owned()));
-    Some(Database { host, port, dbname, tls, forced_user, forced_password, limits, pool_mode })
-}
-
-pub(super) fn authentication(reader: &mut Reader, settings: &mut Settings) {
-    let open = !settings.listen.ip().is_loopback();
-    let any_password = settings.users.values().any(|user| user.password.is_some());
-    if reader.is_written("auth_type") {
-        let origin = reader.origin("auth_type");
-        if settings.auth_type == AuthType::Trust {
-            if open {
-                reader.warn(format!(
-                    "auth_type is trust and {} is not a loopback address: whoever reaches it \
-                     is let in as anybody",
-                    settings.listen
-                ));
-            }
-        } else if !any_password && reader.problems.is_empty() {
-            let message = format!(
-                "is {}, and no user has a password; write one in the URL or in [users.NAME]",
-                settings.auth_type
-            );
-            reader.problem(origin, "auth_type", message);
-        }
-    } else if !any_password {
-        settings.auth_type = AuthType::Trust;
-        if open && reader.problems.is_empty() {
-            let message = format!(
-                "no user has a password and {} is not a loopback address; write a password in \
-                 the URL or in [users.NAME], or auth_type = \"trust\" to let everybody in",
-                settings.listen
-            );
-            reader.problem(reader.origin("listen"), "auth_type", message);
-        } else if !open {
-            reader.warn(
-                "no user has a password: clients on this machine are let in as anybody \
-                 (auth_type trust)",
-            );
-        }
-    }
-    for (name, user) in &settings.users {
-        let cannot = match (settings.auth_type, &user.password) {
-            (AuthType::ScramSha256, Some(Password::Md5(_))) => "an MD5 hash",
-            (AuthType::Md5, Some(Password::Scram(_))) => "a SCRAM verifier",
-            _ => continue,
-        };
-        let message = format!(
-            "is {cannot}, which auth_type {} cannot check; store the password in another form \
-             or use another auth_type",
-            settings.auth_type
-        );
-        let origin = reader
-            .written
-            .users
-            .get(name)
-            .and_then(|section| section.values.get("password"))
-            .map_or(Origin::Whole, |value| value.origin.clone());
-        reader.problem(origin, format!("users.{name}.password"), message);
-    }
+    Some(Database {
+        host,
+        port,
+        dbname,
+        tls,
+        forced_user,
+        forced_password,
+        lookup,
+        limits,
+        pool_mode,
+    })
 }
 
 impl Database {
@@ -220,6 +173,7 @@ impl Database {
             tls,
             forced_user: None,
             forced_password: None,
+            lookup: LookupKeys::default(),
             limits: DatabaseLimits::default(),
             pool_mode: None,
         }

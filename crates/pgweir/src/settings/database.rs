@@ -6,8 +6,10 @@ use std::time::Duration;
 use model::{PoolMode, UserStatus};
 use proxy::{ServerTlsFiles, Timeouts};
 
+use super::authentication::LookupKeys;
 use super::limits::{DatabaseLimits, PoolLimits, UserLimits};
 use super::password::{Password, Secret};
+use super::upstream::Upstream;
 use super::used::Settings;
 
 /// A database that clients may name, and where it is.
@@ -25,6 +27,8 @@ pub struct Database {
     pub forced_user: Option<String>,
     /// Password of `forced_user`.
     pub forced_password: Option<Secret>,
+    /// Who asks about users that want to come here, where it is not as for all.
+    pub lookup: LookupKeys,
     /// Sizes and maxima of its pools.
     pub limits: DatabaseLimits,
     /// Mode of its pools, where not `pool_mode`.
@@ -100,6 +104,15 @@ pub struct PoolSettings {
     pub timeouts: Timeouts,
 }
 
+/// How users that are not configured are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// The server, the database there, and as whom.
+    pub server: PoolSettings,
+    /// What is asked.
+    pub query: String,
+}
+
 impl Settings {
     /// The pool that a client gets who asks for `database` as `user`; none if there is no such
     /// database. Whether the client is that user is another question: see [`Self::users`].
@@ -153,7 +166,73 @@ impl Settings {
         });
         match of_url.and_then(|upstream| upstream.password.clone()) {
             Some(password) => Some(Password::Plain(password)),
-            None => self.users.get(user).and_then(|user| user.password.clone()),
+            None => self.password(user).cloned(),
         }
+    }
+
+    /// What a user's password is checked against: the configuration outranks the userlist.
+    #[must_use]
+    pub fn password(&self, user: &str) -> Option<&Password> {
+        let configured = self.users.get(user).and_then(|user| user.password.as_ref());
+        configured.or_else(|| self.authentication.userlist.get(user))
+    }
+
+    /// Whether any server is asked about users.
+    #[must_use]
+    pub fn asks_about_users(&self) -> bool {
+        let known = self.databases.values().chain(&self.fallback);
+        known.into_iter().any(|database| self.auth_user(database).is_some())
+    }
+
+    /// Who is asked about users that want to go to `database`; none if nobody is. About those who
+    /// want to go to the admin console, the server of `auth_dbname` or of any other database is.
+    #[must_use]
+    pub fn lookup(&self, database: &str) -> Option<Lookup> {
+        let all = &self.authentication.lookup;
+        let by_name = |name: &str| self.databases.get(name);
+        let console = matches!(database, "pgweir" | "pgbouncer");
+        let asks = |database: &&Database| self.auth_user(database).is_some();
+        let found = by_name(database).or(self.fallback.as_ref()).or_else(|| {
+            let instead = all.auth_dbname.as_deref().and_then(by_name);
+            instead.or_else(|| self.databases.values().find(asks)).filter(|_| console)
+        })?;
+        let user = self.auth_user(found)?;
+        let dbname = found.lookup.auth_dbname.as_ref().or(all.auth_dbname.as_ref());
+        let place = dbname.and_then(|name| by_name(name)).unwrap_or(found);
+        let of_url = self
+            .upstreams
+            .iter()
+            .find(|upstream| upstream.host == place.host && upstream.port == place.port);
+        let dbname = match dbname {
+            Some(name) => by_name(name).and_then(|named| named.dbname.as_ref()).or(dbname),
+            None => found.dbname.as_ref().or(of_url.and_then(|upstream| upstream.dbname.as_ref())),
+        };
+        let server = PoolSettings {
+            host: place.host.clone(),
+            port: place.port,
+            dbname: dbname.map_or_else(|| "postgres".to_owned(), Clone::clone),
+            user: user.to_owned(),
+            password: self.server_password(place, user),
+            tls: place.tls.clone(),
+            limits: self.limits(&place.limits, user, user),
+            on_demand: true,
+            forced_user: false,
+            pool_mode: PoolMode::Session,
+            timeouts: self.timeouts(UserTimeouts::default()),
+        };
+        let query = found.lookup.auth_query.as_ref().or(all.auth_query.as_ref())?.clone();
+        Some(Lookup { server, query })
+    }
+
+    /// Who asks about users that want to go there: as the database says, or the settings, or the
+    /// URL's user on the URL's server.
+    fn auth_user<'a>(&'a self, database: &'a Database) -> Option<&'a str> {
+        let written = database.lookup.auth_user.as_deref();
+        written.or(self.authentication.lookup.auth_user.as_deref()).or_else(|| {
+            let here = |upstream: &&Upstream| {
+                upstream.host == database.host && upstream.port == database.port
+            };
+            self.upstreams.iter().find(here)?.user.as_deref()
+        })
     }
 }

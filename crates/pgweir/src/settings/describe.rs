@@ -56,6 +56,7 @@ impl Settings {
             client_tls,
             server_tls,
             auth_type,
+            authentication,
             admin_users,
             stats_users,
             pool_mode,
@@ -112,6 +113,12 @@ impl Settings {
             ("data_dir", or_empty(data_dir)),
             ("upstream", urls.join(" ")),
             ("auth_type", auth_type.to_string()),
+            ("auth_file", or_empty(path(&authentication.auth_file))),
+            ("auth_hba_file", or_empty(path(&authentication.auth_hba_file))),
+            ("auth_ident_file", or_empty(path(&authentication.auth_ident_file))),
+            ("auth_user", or_empty(authentication.lookup.auth_user.as_ref())),
+            ("auth_query", or_empty(authentication.lookup.auth_query.as_ref())),
+            ("auth_dbname", or_empty(authentication.lookup.auth_dbname.as_ref())),
             ("admin_users", admin_users.join(", ")),
             ("stats_users", stats_users.join(", ")),
             ("pool_mode", pool_mode.to_string()),
@@ -150,6 +157,10 @@ impl Settings {
             ("log_level", log_level.to_string().to_ascii_lowercase()),
         ]
     }
+}
+
+fn path(path: &Option<PathBuf>) -> Option<impl Display> {
+    path.as_ref().map(|path| path.display())
 }
 
 fn or_empty(value: Option<impl Display>) -> String {

@@ -5,6 +5,7 @@
 //! problems are collected before any is reported.
 
 mod access;
+mod authentication;
 mod database;
 mod describe;
 mod file;
@@ -21,7 +22,8 @@ mod used;
 mod values;
 mod written;
 
-pub use database::{Database, PoolSettings, User, UserTimeouts};
+pub use authentication::{Authentication, LookupKeys};
+pub use database::{Database, Lookup, PoolSettings, User, UserTimeouts};
 pub use limits::{DatabaseLimits, PoolLimits, UserLimits};
 pub use manual::{markdown, plain_text};
 pub use password::{Password, Secret};

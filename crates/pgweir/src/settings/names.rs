@@ -6,10 +6,6 @@ const SUITES: &str = "it is not offered: there are only cipher suites that are s
 const PGBOUNCER: &[(&str, &str)] = &[
     ("listen_addr", "write address and port together: listen = \"127.0.0.1:6432\""),
     ("listen_port", "write address and port together: listen = \"127.0.0.1:6432\""),
-    ("auth_file", "write each user as [users.NAME] with its password"),
-    ("auth_query", "it is not offered yet; write users as [users.NAME]"),
-    ("auth_user", "it is not offered yet; write users as [users.NAME]"),
-    ("auth_hba_file", "it is not offered yet; use auth_type"),
     ("logfile", "the log goes to standard error"),
     ("pidfile", "no such file is written; leave it to the service manager"),
     ("unix_socket_dir", "Unix sockets are not offered yet"),

@@ -1,6 +1,7 @@
 //! From what was written to what is used: every value checked, all problems kept.
 
 use super::access;
+use super::authentication;
 use super::password::Secret;
 use super::problem::{Origin, Problem, SettingsError};
 use super::tls;
@@ -29,7 +30,8 @@ pub(crate) fn resolve(mut written: Written) -> Result<Resolved, SettingsError> {
     access::upstreams(&mut reader, &mut settings);
     access::users(&mut reader, &mut settings);
     access::databases(&mut reader, &mut settings);
-    access::authentication(&mut reader, &mut settings);
+    authentication::files(&mut reader, &mut settings);
+    authentication::check(&mut reader, &mut settings);
     reader.whole(&settings);
     tls::check_files(&mut reader, &settings);
     let Reader { problems, warnings, .. } = reader;

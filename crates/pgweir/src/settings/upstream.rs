@@ -30,7 +30,10 @@ impl fmt::Display for Upstream {
         if let Some(user) = &self.user {
             write!(f, "{user}@")?;
         }
-        if self.host.contains(':') {
+        if self.host.starts_with('/') {
+            // As libpq takes it.
+            write!(f, "{}:{}", self.host.replace('/', "%2F"), self.port)?;
+        } else if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)?;
         } else {
             write!(f, "{}:{}", self.host, self.port)?;
@@ -91,7 +94,10 @@ impl Upstream {
             }
             [Host::Tcp(host)] if host.is_empty() => "localhost".to_owned(),
             [Host::Tcp(host)] => host.clone(),
-            [_] => return Err("names a Unix socket, which is not offered yet".to_owned()),
+            [Host::Unix(directory)] => match directory.to_str() {
+                Some(directory) => directory.to_owned(),
+                None => return Err("names a directory that is not UTF-8".to_owned()),
+            },
             _ => return Err("names several hosts, which is not offered yet".to_owned()),
         };
         let password = match config.get_password() {

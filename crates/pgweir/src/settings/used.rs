@@ -9,6 +9,7 @@ use std::time::Duration;
 use model::PoolMode;
 use proxy::{ClientTlsFiles, ServerTlsFiles};
 
+use super::authentication::Authentication;
 use super::database::{Database, User};
 use super::password::Secret;
 use super::upstream::Upstream;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub server_tls: ServerTlsFiles,
     /// How clients prove who they are.
     pub auth_type: AuthType,
+    /// The files that say more of that, and whom to ask about the others.
+    pub authentication: Authentication,
     /// Who may run commands in the admin console.
     pub admin_users: Vec<String>,
     /// Who may look in the admin console.
@@ -132,6 +135,7 @@ impl Default for Settings {
             client_tls: ClientTlsFiles::default(),
             server_tls: ServerTlsFiles::default(),
             auth_type: AuthType::ScramSha256,
+            authentication: Authentication::default(),
             admin_users: Vec::new(),
             stats_users: Vec::new(),
             pool_mode: PoolMode::Transaction,

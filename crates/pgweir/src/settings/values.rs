@@ -52,6 +52,8 @@ impl Raw {
 /// How clients prove who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthType {
+    /// They are believed, and who they say they are does not matter.
+    Any,
     /// They are believed.
     Trust,
     /// Cleartext password.
@@ -60,15 +62,22 @@ pub enum AuthType {
     Md5,
     /// SCRAM-SHA-256.
     ScramSha256,
+    /// By their TLS certificate.
+    Cert,
+    /// As auth_hba_file says.
+    Hba,
 }
 
 impl fmt::Display for AuthType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Any => "any",
             Self::Trust => "trust",
             Self::Plain => "plain",
             Self::Md5 => "md5",
             Self::ScramSha256 => "scram-sha-256",
+            Self::Cert => "cert",
+            Self::Hba => "hba",
         })
     }
 }
@@ -268,20 +277,19 @@ pub(crate) fn pool_mode(raw: &Raw) -> Checked<PoolMode> {
     }
 }
 
-/// `trust`, `plain`, `md5` or `scram-sha-256`.
+/// PgBouncer's values, but for those that need libraries of the system.
 pub(crate) fn auth_type(raw: &Raw) -> Checked<AuthType> {
+    const OFFERED: &str = "scram-sha-256, md5, plain, cert, hba, trust or any";
     match text(raw)?.as_str() {
+        "any" => Ok(AuthType::Any),
         "trust" => Ok(AuthType::Trust),
         "plain" => Ok(AuthType::Plain),
         "md5" => Ok(AuthType::Md5),
         "scram-sha-256" => Ok(AuthType::ScramSha256),
-        other @ ("any" | "hba" | "cert" | "ldap" | "pam") => {
-            Err(format!("`{other}` is not offered yet; use scram-sha-256, md5, plain or trust"))
-        }
-        _ => Err(format!(
-            "{} is not a way to authenticate; use scram-sha-256, md5, plain or trust",
-            raw.shown()
-        )),
+        "cert" => Ok(AuthType::Cert),
+        "hba" => Ok(AuthType::Hba),
+        other @ ("ldap" | "pam") => Err(format!("`{other}` is not supported; use {OFFERED}")),
+        _ => Err(format!("{} is not a way to authenticate; use {OFFERED}", raw.shown())),
     }
 }
 

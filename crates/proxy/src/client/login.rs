@@ -11,6 +11,7 @@ use wire::backend::{self, TransactionStatus};
 use wire::error_response::ErrorFields;
 use wire::startup::{self, ProtocolVersion, StartupParameters, StartupRequest};
 
+use super::auth::Claim;
 use super::opening;
 use super::registry::{CancelAction, ClientShared};
 use super::task::ClientTask;
@@ -19,6 +20,7 @@ use crate::admin::AdminRole;
 use crate::buffer::ReadBuffer;
 use crate::error::ProxyError;
 use crate::proxy::{Place, Shared};
+use crate::server::Learned;
 use crate::settings::ProxySettings;
 use crate::stream::{Handover, Stream};
 
@@ -78,6 +80,11 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream) {
                 tracing::info!(client = %peer, "client refused: {message}. {hint}");
             }
             let Some(fields) = error.for_client() else { return };
+            if let ProxyError::Rejected { user, .. } = &error {
+                let address = talk.stream.peer_ip();
+                // Holds no place meanwhile, and keeps nobody else waiting.
+                tokio::time::sleep(shared.auth.pause_after_failure(address, user)).await;
+            }
             let sqlstate = SqlState::from_bytes(fields.sqlstate().as_bytes());
             tracing::info!(client = %peer, %sqlstate, "client refused: {}", fields.message);
             let event = ConnectionEvent::Refused { pool: None, sqlstate };
@@ -109,11 +116,17 @@ async fn log_in(
     opening::check_encryption(talk, &settings.client_tls)?;
     let to_console = matches!(request.database.as_str(), "pgweir" | "pgbouncer");
     let place = admit(shared, settings, &request, to_console)?;
-    let secret = settings.users.get(&request.user);
-    shared.auth.check(talk, settings.auth_type, &request.user, secret).await?;
+    let claim = Claim {
+        user: &request.user,
+        database: &request.database,
+        to_console,
+        address: talk.stream.peer_ip(),
+        encrypted: talk.stream.is_encrypted(),
+    };
+    let learned = shared.auth.authenticate(&settings.login, talk, claim).await?;
     match place {
         Some(place) => {
-            let task = client(shared, settings, talk, &request).await?;
+            let task = client(shared, settings, talk, &request, learned).await?;
             Ok(LoggedIn::Client(Box::new(task), place))
         }
         None => console(shared, settings, talk, &request).await,
@@ -194,6 +207,7 @@ async fn client(
     settings: &ProxySettings,
     talk: &mut Talk,
     request: &StartupParameters,
+    learned: Option<Learned>,
 ) -> Result<ClientTask, ProxyError> {
     let key =
         PoolKey { database: request.database.as_str().into(), user: request.user.as_str().into() };
@@ -201,6 +215,9 @@ async fn client(
         let error = ErrorFields::fatal("3D000", format!("no such database: {}", request.database));
         return Err(ProxyError::Refused(Box::new(error)));
     };
+    if let Some(learned) = learned {
+        pool.learn(&request.user, learned);
+    }
     let seat = seat::take(shared, settings, &key)?;
     let id = ClientId(shared.next_client.fetch_add(1, Ordering::Relaxed));
     let options = startup::parse_options(request.options.as_deref().unwrap_or_default())?;

@@ -28,7 +28,7 @@ pub(crate) use lease::Lease;
 pub(crate) use shares::Shares;
 
 use crate::events::EventBuffer;
-use crate::server::{CancelUnderWay, ServerConnection, Upstream};
+use crate::server::{CancelUnderWay, Learned, ServerConnection, Upstream};
 
 /// What a client that waits is told in the end.
 pub(crate) type Grant = Result<Lease, ErrorFields>;
@@ -244,8 +244,11 @@ impl Pool {
     /// will be when they come free.
     pub(crate) fn reconfigure(self: &Arc<Self>, setup: PoolSetup) {
         self.shares.join(self, setup.maxima);
-        let upstream = setup.upstream;
         let mut inner = self.inner.lock();
+        let mut upstream = setup.upstream;
+        if upstream.user == inner.upstream.user {
+            upstream.learned = inner.upstream.learned.clone();
+        }
         if !upstream.is_same_place(&inner.upstream) {
             inner.place += 1;
             inner.welcome = None;
@@ -256,6 +259,15 @@ impl Pool {
         inner.unused_timeout = setup.unused_timeout;
         inner.scheduler.set_limits(setup.limits);
         self.open_due(&mut inner);
+    }
+
+    /// A client of this user has logged in: new server connections can log in with what it showed,
+    /// which after a change of the password is the new one.
+    pub(crate) fn learn(&self, user: &str, learned: Learned) {
+        let mut inner = self.inner.lock();
+        if inner.upstream.user == user {
+            inner.upstream.learned = learned;
+        }
     }
 
     fn note_queue(&self, inner: &Inner) {

@@ -100,6 +100,7 @@ impl Proxy {
     /// New settings, for clients that log in from now on and for all pools.
     pub fn reconfigure(&self, settings: ProxySettings) {
         let settings = Arc::new(settings);
+        self.shared.auth.prepare(&settings.login);
         *self.shared.settings.write() = Arc::clone(&settings);
         for pool in self.shared.all_pools() {
             // A database that is gone keeps its pool until its clients have left.

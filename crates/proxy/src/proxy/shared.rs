@@ -54,13 +54,15 @@ impl Shared {
         measures: Measures,
         admin: Option<Arc<dyn AdminConsole>>,
     ) -> Self {
+        let auth = Authenticator::new();
+        auth.prepare(&settings.login);
         Self {
             settings: RwLock::new(Arc::new(settings)),
             measures,
             pools: RwLock::default(),
             paused: Mutex::default(),
             clients: ClientRegistry::default(),
-            auth: Authenticator::new(),
+            auth,
             admin,
             places: Places::default(),
             next_client: AtomicU64::new(1),

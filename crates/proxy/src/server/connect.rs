@@ -13,9 +13,10 @@ use wire::error_response::{ErrorView, Severity};
 use wire::startup;
 
 use super::connection::{CancelHandle, ServerConnection};
-use super::login::{Binding, Login};
+use super::login::{Binding, Learned, Login};
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::error::ProxyError;
+use crate::settings::PoolTarget;
 use crate::stream::{ServerAddress, Stream};
 use crate::tls::{Encryption, ServerTls, encrypt, explained};
 
@@ -36,9 +37,32 @@ pub(crate) struct Upstream {
     /// How long a cancel request may take.
     pub(crate) cancel_timeout: Duration,
     pub(crate) max_prepared_statements: usize,
+    /// What the last login of a client has shown, for where `password` does not do.
+    pub(crate) learned: Learned,
 }
 
 impl Upstream {
+    pub(crate) fn new(
+        target: PoolTarget,
+        timeout: Duration,
+        cancel_timeout: Duration,
+        max_prepared_statements: usize,
+    ) -> Self {
+        let PoolTarget { address, database, user, password, tls, .. } = target;
+        let learned = Learned::Nothing;
+        Self {
+            address,
+            database,
+            user,
+            password,
+            tls,
+            timeout,
+            cancel_timeout,
+            max_prepared_statements,
+            learned,
+        }
+    }
+
     /// Whether a connection to the one is as good as one to the other.
     pub(crate) fn is_same_place(&self, other: &Self) -> bool {
         self.address == other.address
@@ -116,7 +140,8 @@ async fn log_in(
     let binding = Binding::new(upstream.tls.channel_binding(), stream.end_point());
     let mut talk = Talk { stream, read: ReadBuffer::default(), received: 0 };
     talk.send(startup::startup_message(&upstream.user, &upstream.database, &[])).await?;
-    let mut login = Login::new(&upstream.user, upstream.password.clone(), binding);
+    let (password, learned) = (upstream.password.clone(), upstream.learned.clone());
+    let mut login = Login::new(&upstream.user, password, learned, binding);
     let mut parameters = Vec::new();
     let mut key = None;
     loop {

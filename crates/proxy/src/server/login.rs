@@ -3,7 +3,7 @@
 use wire::WireError;
 use wire::auth::{
     self, AuthenticationRequest, AwaitingChallenge, AwaitingSignature, ClientBinding, ScramClient,
-    Secret,
+    ScramKeys, Secret,
 };
 
 use crate::error::ProxyError;
@@ -43,6 +43,18 @@ impl Binding {
     }
 }
 
+/// What a client's login has shown that is good for a login to the server in its name.
+#[derive(Clone, Debug)]
+pub(crate) enum Learned {
+    /// Nothing.
+    Nothing,
+    /// The password, or its MD5 hash.
+    Secret(Secret),
+    /// The keys of a SCRAM exchange: as good as the password where the server keeps the verifier
+    /// that the client was checked against.
+    Keys(ScramKeys),
+}
+
 /// Where the exchange stands.
 enum State {
     /// Nothing asked yet.
@@ -61,14 +73,21 @@ enum State {
 pub(super) struct Login<'a> {
     user: &'a str,
     password: Option<Secret>,
+    learned: Learned,
     binding: Binding,
     is_bound: bool,
     state: State,
 }
 
 impl<'a> Login<'a> {
-    pub(super) fn new(user: &'a str, password: Option<Secret>, binding: Binding) -> Self {
-        Self { user, password, binding, is_bound: false, state: State::Begun }
+    /// A configured password goes before what was learned, if it is one that will do.
+    pub(super) fn new(
+        user: &'a str,
+        password: Option<Secret>,
+        learned: Learned,
+        binding: Binding,
+    ) -> Self {
+        Self { user, password, learned, binding, is_bound: false, state: State::Begun }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -94,22 +113,26 @@ impl<'a> Login<'a> {
                 self.state = State::Done;
                 Ok(None)
             }
-            (State::Begun, AuthenticationRequest::CleartextPassword) => match &self.password {
-                Some(Secret::Plain(password)) => Ok(Some(auth::password_message(password))),
-                _ => Err(self.no_password()),
+            (State::Begun, AuthenticationRequest::CleartextPassword) => match self.plain() {
+                Some(password) => Ok(Some(auth::password_message(password))),
+                None => Err(self.no_password()),
             },
             (State::Begun, AuthenticationRequest::Md5Password { salt }) => {
-                let secret = self.password.as_ref().ok_or_else(|| self.no_password())?;
-                let response = auth::md5_response(self.user, secret, salt);
+                let response =
+                    self.secrets().find_map(|secret| auth::md5_response(self.user, secret, salt));
                 let response = response.ok_or_else(|| self.no_password())?;
                 Ok(Some(auth::password_message(&response)))
             }
             (State::Begun, AuthenticationRequest::Sasl(mechanisms)) => {
                 let (mechanism, binding) = self.binding.choose(&mechanisms)?;
-                let Some(Secret::Plain(password)) = &self.password else {
-                    return Err(self.no_password());
+                let (client, _) = match (self.plain(), &self.learned) {
+                    (Some(password), _) => ScramClient::new(password, rand::random()),
+                    (None, Learned::Keys(keys)) => {
+                        ScramClient::with_keys(keys.clone(), rand::random())
+                    }
+                    (None, _) => return Err(self.no_password()),
                 };
-                let (client, first) = ScramClient::new(password, rand::random()).0.bound(binding);
+                let (client, first) = client.bound(binding);
                 self.is_bound = mechanism == auth::SCRAM_SHA_256_PLUS;
                 self.state = State::Challenge(client);
                 Ok(Some(auth::sasl_initial_response(mechanism, &first)))
@@ -128,6 +151,21 @@ impl<'a> Login<'a> {
             }
             _ => Err(WireError::MessageFormat("Authentication out of order").into()),
         }
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let learned = match &self.learned {
+            Learned::Secret(secret) => Some(secret),
+            Learned::Nothing | Learned::Keys(_) => None,
+        };
+        self.password.iter().chain(learned)
+    }
+
+    fn plain(&self) -> Option<&str> {
+        self.secrets().find_map(|secret| match secret {
+            Secret::Plain(password) => Some(password.as_str()),
+            Secret::Md5(_) | Secret::Scram(_) => None,
+        })
     }
 
     fn no_password(&self) -> ProxyError {

@@ -6,3 +6,4 @@ mod login;
 
 pub(crate) use connect::{Upstream, connect};
 pub(crate) use connection::{CancelHandle, CancelUnderWay, Running, ServerConnection};
+pub(crate) use login::Learned;

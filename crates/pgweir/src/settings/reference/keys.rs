@@ -48,6 +48,24 @@ pub const DATABASE_KEYS: &[KeyReference] = &[
         what: "Password of `user`.",
     },
     KeyReference {
+        name: "auth_user",
+        kind: TEXT,
+        default: "`auth_user`",
+        what: "Who asks about users that want to reach this database.",
+    },
+    KeyReference {
+        name: "auth_query",
+        kind: "SQL",
+        default: "`auth_query`",
+        what: "What is asked.",
+    },
+    KeyReference {
+        name: "auth_dbname",
+        kind: TEXT,
+        default: "`auth_dbname`, else this database",
+        what: "The database in which it is asked.",
+    },
+    KeyReference {
         name: "pool_size",
         kind: COUNT,
         default: "`default_pool_size`",
@@ -99,8 +117,8 @@ pub const USER_KEYS: &[KeyReference] = &[
         kind: TEXT,
         default: "unset",
         what: "The password, or what pg_authid has of it: `md5…` or `SCRAM-SHA-256$…`. A verifier \
-               can check the client; logging in to the server for the client takes the password \
-               itself (an `md5…` is enough where the server asks for MD5).",
+               is enough: what a client's login by SCRAM shows is good for a login to a server \
+               that keeps the same verifier (and an `md5…` where the server asks for MD5).",
     },
     KeyReference {
         name: "pool_mode",

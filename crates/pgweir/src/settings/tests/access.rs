@@ -108,7 +108,6 @@ fn sections_that_cannot_work_are_refused() {
     for (text, reason) in [
         ("[databases.x]\npool_size = 1", "pgweir.toml:1:12: databases.x: needs a `host`"),
         ("[databases.pgweir]\nhost = \"h\"", "is the admin console's name"),
-        ("[databases.x]\nhost = \"/tmp\"", "names a Unix socket"),
         ("[databases.x]\nhost = \"h\"\npassword = \"p\"", "is of no use without `user`"),
         ("databases = 1", "is not a section; write [databases.NAME]"),
         ("listen = \"127.0.0.1:1\"", "settings: no server to go to"),
@@ -134,9 +133,12 @@ fn trust_is_the_default_only_without_passwords_on_loopback() {
     assert_eq!(asked_for.settings.auth_type, AuthType::Trust);
     assert_eq!(asked_for.warnings.len(), 1, "{:?}", asked_for.warnings);
 
-    let mut nobody = url("postgres://app@db");
+    let mut nobody = url("postgres://db");
     nobody.add_flag("--auth-type", "auth_type", "md5");
     assert!(wrong(nobody).contains("no user has a password"));
+    let mut asked = url("postgres://app@db");
+    asked.add_flag("--auth-type", "auth_type", "md5");
+    assert_eq!(used(asked).auth_type, AuthType::Md5, "the server is asked");
 
     let quiet = resolved(url("postgres://app:pw@db"));
     assert!(quiet.warnings.is_empty(), "{:?}", quiet.warnings);

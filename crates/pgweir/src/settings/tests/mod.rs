@@ -1,6 +1,7 @@
 //! What files, environments and flags become.
 
 mod access;
+mod authentication;
 mod limits;
 mod places;
 mod reference;

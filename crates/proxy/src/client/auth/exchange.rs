@@ -1,61 +1,51 @@
 //! The server's side of a client's password exchange.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use parking_lot::Mutex;
+use access::hba::Method;
 use wire::WireError;
-use wire::auth::{
-    self, AuthenticationRequest, DEFAULT_ITERATIONS, MockSeed, ScramServer, ScramVerifier, Secret,
-    ServerBinding,
-};
+use wire::auth::{self, AuthenticationRequest, ScramServer, ScramVerifier, Secret, ServerBinding};
 use wire::error_response::ErrorFields;
 use wire::frame::HEAD_BYTES;
 use wire::frontend;
 
-use super::login::Talk;
+use super::secrets::Known;
+use super::{Authenticator, Claim};
+use crate::client::login::Talk;
 use crate::error::ProxyError;
-use crate::settings::AuthType;
+use crate::login_settings::LoginSettings;
+use crate::server::Learned;
 
 /// A password message is no longer than this (PG_MAX_AUTH_TOKEN_LENGTH in auth.c).
 const MAX_PASSWORD_BYTES: usize = 65_535;
 
-/// Checks who clients are.
-#[derive(Debug)]
-pub(crate) struct Authenticator {
-    seed: Arc<MockSeed>,
-    /// Verifiers made from passwords, by user: making one costs milliseconds.
-    verifiers: Mutex<HashMap<String, (String, ScramVerifier)>>,
-}
-
 impl Authenticator {
-    pub(crate) fn new() -> Self {
-        let seed = Arc::new(MockSeed::new(rand::random()));
-        Self { seed, verifiers: Mutex::default() }
-    }
-
-    /// Runs the exchange up to, and without, AuthenticationOk. An unknown user (`secret` is none)
-    /// takes the same way as a wrong password.
-    pub(super) async fn check(
+    /// Asks for the password. An unknown user takes the same way as a wrong password.
+    pub(super) async fn check_password(
         &self,
+        login: &LoginSettings,
         talk: &mut Talk,
-        how: AuthType,
-        user: &str,
-        secret: Option<&Secret>,
-    ) -> Result<(), ProxyError> {
-        let accepted = match how {
-            AuthType::Trust => true,
-            AuthType::Plain => self.plain(talk, user, secret).await?,
-            AuthType::Md5 if !matches!(secret, Some(Secret::Scram(_))) => {
-                self.md5(talk, user, secret).await?
-            }
-            AuthType::Md5 | AuthType::ScramSha256 => self.scram(talk, user, secret).await?,
+        claim: Claim<'_>,
+        method: Method,
+    ) -> Result<Option<Learned>, ProxyError> {
+        let user = claim.user;
+        let known = self.known(login, claim).await;
+        let secret = known.secret();
+        let by_md5 = match secret {
+            Some(secret) => !matches!(secret, Secret::Scram(_)),
+            None => speaks_md5(login),
         };
-        if accepted {
-            return Ok(());
+        let learned = match method {
+            Method::Password => self.plain(talk, user, secret).await?,
+            Method::Md5 if by_md5 => self.md5(talk, user, secret).await?,
+            _ => self.scram(talk, user, secret).await?,
+        };
+        match (learned, known) {
+            (Some(learned), _) => Ok(Some(learned)),
+            (None, Known::Unavailable(error)) => Err(ProxyError::Refused(error)),
+            (None, _) => {
+                let error = Box::new(ErrorFields::password_authentication_failed(user));
+                Err(ProxyError::Rejected { user: user.to_owned(), error })
+            }
         }
-        let error = ErrorFields::password_authentication_failed(user);
-        Err(ProxyError::Refused(Box::new(error)))
     }
 
     async fn plain(
@@ -63,12 +53,13 @@ impl Authenticator {
         talk: &mut Talk,
         user: &str,
         secret: Option<&Secret>,
-    ) -> Result<bool, ProxyError> {
+    ) -> Result<Option<Learned>, ProxyError> {
         talk.send(&AuthenticationRequest::CleartextPassword.encode()).await?;
         let body = password(talk).await?;
         let password = auth::parse_password_message(&body)?.to_vec();
-        let (user, secret, seed) = (user.to_owned(), secret.cloned(), Arc::clone(&self.seed));
-        let checked = tokio::task::spawn_blocking(move || {
+        let (user, secret, seed) = (user.to_owned(), secret.cloned(), self.seed.clone());
+        let given = password.clone();
+        let check = move || {
             if let Some(secret @ Secret::Scram(_)) = &secret {
                 return auth::verify_plain(&user, secret, &password);
             }
@@ -77,8 +68,14 @@ impl Authenticator {
             let mock = Secret::Scram(seed.scram_verifier(&user));
             std::hint::black_box(auth::verify_plain(&user, &mock, &password));
             secret.is_some_and(|secret| auth::verify_plain(&user, &secret, &password))
-        });
-        checked.await.map_err(|_| ProxyError::Closed)
+        };
+        let accepted = self.verifiers.derive(check).await?;
+        // What is not UTF-8 cannot be sent on as it came.
+        let given = String::from_utf8(given).ok().filter(|_| accepted);
+        Ok(match given {
+            Some(password) => Some(Learned::Secret(Secret::Plain(password))),
+            None => accepted.then_some(Learned::Nothing),
+        })
     }
 
     async fn md5(
@@ -86,13 +83,15 @@ impl Authenticator {
         talk: &mut Talk,
         user: &str,
         secret: Option<&Secret>,
-    ) -> Result<bool, ProxyError> {
+    ) -> Result<Option<Learned>, ProxyError> {
         let salt: [u8; 4] = rand::random();
         talk.send(&AuthenticationRequest::Md5Password { salt }.encode()).await?;
         let body = password(talk).await?;
         let response = auth::parse_password_message(&body)?;
         let mock = self.seed.md5_secret(user);
-        Ok(auth::verify_md5(user, secret.unwrap_or(&mock), salt, response))
+        let secret = secret.unwrap_or(&mock);
+        let accepted = auth::verify_md5(user, secret, salt, response);
+        Ok(accepted.then(|| Learned::Secret(secret.clone())))
     }
 
     async fn scram(
@@ -100,7 +99,7 @@ impl Authenticator {
         talk: &mut Talk,
         user: &str,
         secret: Option<&Secret>,
-    ) -> Result<bool, ProxyError> {
+    ) -> Result<Option<Learned>, ProxyError> {
         let verifier = self.verifier(user, secret).await?;
         let end_point = talk.stream.end_point().map(<[u8]>::to_vec);
         let offer = match end_point {
@@ -124,41 +123,36 @@ impl Authenticator {
             Ok(accepted) => {
                 let signature = AuthenticationRequest::SaslFinal(&accepted.server_final).encode();
                 talk.send(&signature).await?;
-                Ok(true)
+                Ok(Some(match secret {
+                    // Good for whatever the server asks for, and with whatever salt.
+                    Some(secret @ Secret::Plain(_)) => Learned::Secret(secret.clone()),
+                    _ => Learned::Keys(accepted.keys),
+                }))
             }
-            Err(WireError::PasswordRejected) => Ok(false),
+            Err(WireError::PasswordRejected) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The user's verifier; made from the password once, off the reactor.
+    /// The user's verifier; made from the password once.
     async fn verifier(
         &self,
         user: &str,
         secret: Option<&Secret>,
     ) -> Result<ScramVerifier, ProxyError> {
-        let password = match secret {
-            Some(Secret::Scram(verifier)) => return Ok(verifier.clone()),
-            Some(Secret::Plain(password)) => password.clone(),
+        match secret {
+            Some(Secret::Scram(verifier)) => Ok(verifier.clone()),
+            Some(Secret::Plain(password)) => self.verifiers.of(user, password).await,
             // MD5 secrets cannot be checked by SCRAM: as good as no user.
-            Some(Secret::Md5(_)) | None => return Ok(self.seed.scram_verifier(user)),
-        };
-        if let Some((made_from, verifier)) = self.verifiers.lock().get(user)
-            && *made_from == password
-        {
-            return Ok(verifier.clone());
+            Some(Secret::Md5(_)) | None => Ok(self.seed.scram_verifier(user)),
         }
-        let salt = self.seed.salt(user);
-        let made = tokio::task::spawn_blocking(move || {
-            let verifier =
-                ScramVerifier::from_password(password.as_bytes(), &salt, DEFAULT_ITERATIONS);
-            (password, verifier)
-        });
-        let entry = made.await.map_err(|_| ProxyError::Closed)?;
-        let verifier = entry.1.clone();
-        self.verifiers.lock().insert(user.to_owned(), entry);
-        Ok(verifier)
     }
+}
+
+/// Whether an unknown user is asked for an MD5 hash where the method is `md5`: as most of the users
+/// that are known. PostgreSQL goes by password_encryption.
+fn speaks_md5(login: &LoginSettings) -> bool {
+    login.users.values().any(|secret| !matches!(secret, Secret::Scram(_)))
 }
 
 /// Reads a password message.

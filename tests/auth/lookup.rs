@@ -1,0 +1,88 @@
+//! auth_query: users that only the server knows.
+
+use crate::scene::{Scene, told};
+
+const ROLES: &str = "
+    CREATE ROLE past LOGIN PASSWORD 'pw' VALID UNTIL '2001-01-01';
+    CREATE ROLE future LOGIN PASSWORD 'pw' VALID UNTIL '2999-01-01';
+    CREATE ROLE without LOGIN;
+    CREATE ROLE barred NOLOGIN PASSWORD 'pw';";
+
+#[tokio::test]
+async fn those_may_log_in_whom_the_server_would_let_in() {
+    let scene = Scene::open(ROLES, "", &[]).await;
+    assert_eq!(scene.who("future:pw").await.unwrap(), "future");
+    assert_eq!(scene.who("web_scram:scram-secret").await.unwrap(), "web_scram");
+    for user in ["past", "without", "barred", "nobody", "web_scram"] {
+        let expected = format!("FATAL 28P01: password authentication failed for user \"{user}\"");
+        assert_eq!(scene.refusal(&format!("{user}:wrong")).await, expected);
+        if user != "web_scram" {
+            assert_eq!(scene.refusal(&format!("{user}:pw")).await, expected, "the right password");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_user_never_becomes_the_one_who_asks() {
+    let scene = Scene::open("", "", &[]).await;
+    for password in ["unused", "wrong"] {
+        let refused = scene.refusal(&format!("nobody:{password}")).await;
+        assert!(refused.starts_with("FATAL 28P01"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_clients_search_path_does_not_reach_the_question() {
+    let planted = "CREATE SCHEMA evil;
+        CREATE TABLE evil.pg_authid AS SELECT rolname, rolvaliduntil, true AS rolcanlogin,
+            'md5' || md5('evil' || rolname) AS rolpassword FROM pg_catalog.pg_authid;
+        INSERT INTO evil.pg_authid VALUES ('ghost', NULL, true, 'md5' || md5('evilghost'));
+        CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT ''-infinity''::timestamptz';
+        ALTER DATABASE postgres SET search_path TO evil, pg_catalog;
+        ALTER ROLE postgres SET search_path TO evil, pg_catalog;";
+    let scene = Scene::open(planted, "auth_type = \"plain\"", &[]).await;
+    for user in ["ghost", "web_scram"] {
+        let url = format!(
+            "postgres://{user}:evil@{}/postgres?options=-c%20search_path%3Devil%2Cpg_catalog",
+            scene.proxy.address()
+        );
+        let error = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.err().unwrap();
+        assert!(told(&error).starts_with("FATAL 28P01"), "{}", told(&error));
+    }
+    assert_eq!(scene.who("web_scram:scram-secret").await.unwrap(), "web_scram");
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_ask_is_named_in_the_log_and_nobody_is_let_in() {
+    let settings = "auth_user = \"limited\"";
+    let scene = Scene::open("", settings, &[]).await;
+    let refused = scene.refusal("web_scram:scram-secret").await;
+    assert!(refused.starts_with("FATAL 28P01"), "{refused}");
+    assert!(scene.proxy.log().contains("permission denied for table pg_authid"));
+    // Who is configured is not asked about.
+    scene.console().await;
+}
+
+#[tokio::test]
+async fn many_logins_at_once_are_few_questions() {
+    let counting = "CREATE TABLE asked (n serial);
+        CREATE FUNCTION public.find(name) RETURNS TABLE (u name, p text) LANGUAGE sql AS
+        'INSERT INTO public.asked DEFAULT VALUES;
+         SELECT rolname, rolpassword FROM pg_authid WHERE rolname = $1';";
+    let settings = "auth_query = \"SELECT * FROM public.find($1)\"";
+    let scene = Scene::open(counting, settings, &[]).await;
+    let began = std::time::Instant::now();
+    let logins: Vec<_> = (0..100)
+        .map(|_| {
+            let url = scene.proxy.url("web_scram:scram-secret", "postgres");
+            tokio::spawn(async move { tokio_postgres::connect(&url, tokio_postgres::NoTls).await })
+        })
+        .collect();
+    for login in logins {
+        drop(login.await.unwrap().unwrap());
+    }
+    let windows = began.elapsed().as_secs() as i64 + 1;
+    let admin = scene.postgres.admin().await;
+    let asked: i64 = admin.query_one("SELECT count(*) FROM asked", &[]).await.unwrap().get(0);
+    assert!((1..=3 * windows).contains(&asked), "{asked} questions in {windows} s");
+}
