@@ -318,7 +318,8 @@ impl ClientSession {
     }
 
     /// Why it holds a server connection that its pool's mode would have given back.
-    fn held_by_pin(&self) -> Option<&'static str> {
+    #[must_use]
+    pub fn held_by_pin(&self) -> Option<&'static str> {
         match self.mode {
             PoolMode::Session => None,
             _ => self.pins.reason().map(PinReason::as_str),

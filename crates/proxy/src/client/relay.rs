@@ -214,7 +214,7 @@ impl ClientTask {
             self.client.set_state(ClientState::IdleInTransaction, self.clock);
         }
         if self.session.between_transactions() && !self.session.releasable() {
-            let state = match self.session.pinned() {
+            let state = match self.session.held_by_pin() {
                 Some(_) => ClientState::IdlePinned,
                 None => ClientState::IdleInSession,
             };
