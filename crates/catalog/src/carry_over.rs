@@ -1,15 +1,52 @@
-//! Which plans outlive a new reading of the catalogue.
+//! What outlives a new reading of the catalogue: plans, and counters to compare the new ones with.
 
 use std::collections::HashMap;
 
-use model::{DatabaseFacts, IndexFacts, PlanAnswer};
+use jiff::Timestamp;
+use model::{DatabaseFacts, IndexFacts, PlanAnswer, ServerFacts};
+
+/// How long counters are kept, s: as long as the window that detectors look at by default.
+const KEPT_S: i64 = 15 * 60;
+/// Readings kept, whatever their distance.
+const READINGS: usize = 120;
 
 /// The tables of a database by schema and name, with their indexes.
 type IndexesByTable<'facts> = HashMap<(&'facts str, &'facts str), &'facts [IndexFacts]>;
 
+/// Copies into `current` what `previous` knows and a reading cannot tell.
+pub(crate) fn carry_over(previous: &DatabaseFacts, current: &mut DatabaseFacts) {
+    carry_plans(previous, current);
+    current.plan_history.clone_from(&previous.plan_history);
+    if let Some(now) = current.upkeep.counters.last().map(|one| one.at) {
+        prepend(&previous.upkeep.counters, &mut current.upkeep.counters, now, |one| one.at);
+    }
+}
+
+/// The same for a server.
+pub(crate) fn carry_over_server(previous: &ServerFacts, current: &mut ServerFacts) {
+    let now = current.read_at.unwrap_or_default();
+    prepend(&previous.checkpoints, &mut current.checkpoints, now, |one| one.at);
+    prepend(&previous.lock_queues, &mut current.lock_queues, now, |one| one.at);
+}
+
+/// Puts readings of before in front of those of now, as far as they are worth keeping.
+fn prepend<T: Clone>(
+    before: &[T],
+    after: &mut Vec<T>,
+    now: Timestamp,
+    at: impl Fn(&T) -> Timestamp,
+) {
+    let fresh = before.iter().filter(|one| now.as_second() - at(one).as_second() <= KEPT_S);
+    let mut all: Vec<T> = fresh.cloned().collect();
+    all.append(after);
+    let surplus = all.len().saturating_sub(READINGS);
+    all.drain(..surplus);
+    *after = all;
+}
+
 /// Copies into `current` the plans of `previous` that still hold: those of tables whose indexes
 /// are as they were. When HypoPG came or went, none does.
-pub(crate) fn carry_plans(previous: &DatabaseFacts, current: &mut DatabaseFacts) {
+fn carry_plans(previous: &DatabaseFacts, current: &mut DatabaseFacts) {
     if previous.hypopg != current.hypopg {
         return;
     }
@@ -62,6 +99,8 @@ fn same_definition(before: &IndexFacts, now: &IndexFacts) -> bool {
     let mut before = before.clone();
     before.bytes = now.bytes;
     before.scans = now.scans;
+    before.entries_read = now.entries_read;
+    before.definition.clone_from(&now.definition);
     before == *now
 }
 
@@ -94,6 +133,7 @@ mod tests {
             rows: 1.0,
             cost: 10.0,
             filtered: true,
+            ..ScanFacts::default()
         };
         let mut facts = database(indexes);
         facts.plans.insert(STATEMENT, PlanAnswer { scans: vec![scan], ..PlanAnswer::default() });
@@ -129,6 +169,23 @@ mod tests {
         let mut current = database(vec![index("new")]);
         carry_plans(&previous, &mut current);
         assert!(current.plans.contains_key(&STATEMENT));
+    }
+
+    #[test]
+    fn counters_of_the_last_quarter_of_an_hour_are_kept() {
+        let at = |second| model::CheckpointCounters {
+            at: Timestamp::from_second(second).unwrap(),
+            timed: 0,
+            requested: 0,
+        };
+        let of = |seconds: &[i64]| ServerFacts {
+            read_at: Timestamp::from_second(1_000).ok(),
+            checkpoints: seconds.iter().map(|second| at(*second)).collect(),
+            ..ServerFacts::default()
+        };
+        let mut current = of(&[1_000]);
+        carry_over_server(&of(&[50, 99, 100, 500]), &mut current);
+        assert_eq!(current, of(&[100, 500, 1_000]));
     }
 
     #[test]

@@ -2,16 +2,19 @@
 
 use deadpool_postgres::Object;
 use jiff::Timestamp;
-use model::{CatalogFacts, DatabaseFacts, PlanAnswer, PlanQuestion, Unavailable};
+use model::{
+    CatalogFacts, DatabaseFacts, LockQueue, PlanAnswer, PlanQuestion, ServerFacts, Unavailable,
+};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::back_off::BackOff;
-use crate::carry_over::carry_plans;
+use crate::carry_over::{carry_over, carry_over_server};
 use crate::connections::{Connections, give_back};
 use crate::explain::explain;
 use crate::facts::{Reading, read_database};
 use crate::plan_tree::Plan;
+use crate::server::{read_locks, read_server};
 use crate::transaction::begin_read_only;
 use crate::what_if::HypoPg;
 use crate::{CatalogError, CatalogSettings, Upstream};
@@ -22,6 +25,8 @@ const MAX_CANDIDATES: usize = 5;
 /// What the upstream knows of its databases, and what its planner thinks.
 pub struct Catalog {
     user: String,
+    /// Host and port, by which the server is known in the facts.
+    server: String,
     settings: CatalogSettings,
     connections: Connections,
     /// Held while planning, so that one statement is planned at a time.
@@ -34,6 +39,7 @@ impl Catalog {
     pub fn new(upstream: Upstream, settings: CatalogSettings) -> Self {
         Self {
             connections: Connections::new(&upstream, settings),
+            server: format!("{}:{}", upstream.host, upstream.port),
             user: upstream.user,
             settings,
             back_off: Mutex::default(),
@@ -64,8 +70,9 @@ impl Catalog {
             let known = previous.databases.get(database);
             match outcome {
                 Ok(mut reading) => {
+                    reading.facts.server.clone_from(&self.server);
                     if let Some(known) = known {
-                        carry_plans(known, &mut reading.facts);
+                        carry_over(known, &mut reading.facts);
                     }
                     facts.read_at = Some(Timestamp::now());
                     facts.server_version = reading.server_version;
@@ -84,7 +91,63 @@ impl Catalog {
                 }
             }
         }
+        self.read_server_into(&mut facts, previous).await;
         facts
+    }
+
+    /// Reads the server through the first database that could be read.
+    async fn read_server_into(&self, facts: &mut CatalogFacts, previous: &CatalogFacts) {
+        let Some(database) = facts.databases.keys().next() else { return };
+        let known = previous.servers.get(&self.server);
+        let server = match self.read_server(database).await {
+            Ok(mut server) => {
+                if let Some(known) = known {
+                    carry_over_server(known, &mut server);
+                }
+                server
+            }
+            Err(error) => {
+                facts.unavailable.push(Unavailable {
+                    what: format!("server {}", self.server),
+                    why: error.to_string(),
+                });
+                known.cloned().unwrap_or_default()
+            }
+        };
+        facts.servers.insert(self.server.clone(), server);
+    }
+
+    /// Who waits for a lock on the server right now, and for whom, as seen from `database`; none
+    /// where nobody does, or where it could not be asked. `normalise` takes the values out of the
+    /// texts of statements.
+    ///
+    /// Cancel-safe.
+    pub async fn lock_queue(
+        &self,
+        database: &str,
+        normalise: &(dyn Fn(&str) -> String + Sync),
+    ) -> Option<LockQueue> {
+        let limit = self.settings.transaction_timeout();
+        let mut connection = self.connections.take(database).await.ok()?;
+        let reading = read_locks(&mut connection, &self.settings, normalise);
+        let outcome = timeout(limit, reading).await;
+        give_back(connection, outcome)
+            .inspect_err(|error| tracing::debug!(database, %error, "locks were not read"))
+            .ok()
+            .flatten()
+    }
+
+    /// By which name the server is known in the facts.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    async fn read_server(&self, database: &str) -> Result<ServerFacts, CatalogError> {
+        let mut connection = self.connections.take(database).await?;
+        let reading = read_server(&mut connection, &self.settings);
+        let outcome = timeout(self.settings.transaction_timeout(), reading).await;
+        give_back(connection, outcome)
     }
 
     /// Asks the planner, without executing anything; one question at a time.

@@ -13,6 +13,7 @@ mod explain;
 mod facts;
 mod identifier;
 mod plan_tree;
+mod server;
 mod settings;
 mod tls;
 mod transaction;

@@ -43,6 +43,7 @@ impl Plan {
                 rows: number(node, "Plan Rows").unwrap_or_default(),
                 cost: number(node, "Total Cost").unwrap_or_default(),
                 filtered: node.get("Filter").is_some(),
+                ..ScanFacts::default()
             });
         }
         for child in node.get("Plans").and_then(Value::as_array).into_iter().flatten() {

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
-use crate::{FingerprintId, Sample};
+use crate::{
+    DatabaseUpkeep, FingerprintId, ForeignKeyFacts, MemoryNode, PlanText, PlanVariant, PlanVersion,
+    RankedSample, Sample, SequenceFacts, ServerFacts, TableUpkeep,
+};
 
 /// Facts of all databases that pgweir looked into.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +18,8 @@ pub struct CatalogFacts {
     pub server_version: u32,
     /// By database name.
     pub databases: BTreeMap<String, DatabaseFacts>,
+    /// The servers they are on, by `host:port`.
+    pub servers: BTreeMap<String, ServerFacts>,
     /// What could not be read.
     pub unavailable: Vec<Unavailable>,
 }
@@ -37,8 +42,16 @@ pub struct DatabaseFacts {
     pub search_path: Vec<String>,
     /// Ordinary, partitioned and materialised tables outside the system schemas.
     pub tables: Vec<TableFacts>,
+    /// Sequences outside the system schemas.
+    pub sequences: Vec<SequenceFacts>,
+    /// The server that it is on, a key of [`CatalogFacts::servers`].
+    pub server: String,
+    /// The database as a whole.
+    pub upkeep: DatabaseUpkeep,
     /// What the planner said, by statement.
     pub plans: HashMap<FingerprintId, PlanAnswer>,
+    /// The plans that statements had, the oldest first; they outlive the answers above.
+    pub plan_history: HashMap<FingerprintId, Vec<PlanVersion>>,
 }
 
 /// A table.
@@ -60,6 +73,10 @@ pub struct TableFacts {
     pub index_scans: u64,
     /// Rows inserted, updated and deleted since the statistics were reset.
     pub writes: u64,
+    /// How it is looked after.
+    pub upkeep: TableUpkeep,
+    /// Its foreign keys.
+    pub foreign_keys: Vec<ForeignKeyFacts>,
     /// Columns in order.
     pub columns: Vec<ColumnFacts>,
     /// Indexes, invalid ones included.
@@ -73,6 +90,8 @@ pub struct ColumnFacts {
     pub name: String,
     /// `format_type`, such as `bigint`.
     pub type_name: String,
+    /// Whether it takes no NULL.
+    pub not_null: bool,
     /// Distinct values: as in pg_stats, negative means a share of the rows; none without statistics.
     pub distinct: Option<f64>,
     /// Share of NULLs.
@@ -108,6 +127,15 @@ pub struct IndexFacts {
     pub bytes: u64,
     /// `idx_scan`.
     pub scans: u64,
+    /// `idx_tup_read`: entries read by those scans.
+    pub entries_read: u64,
+    /// Of each key column: operator class, collation and order (`indclass`, `indcollation`,
+    /// `indoption`), to be compared only.
+    pub key_options: Vec<String>,
+    /// Whether a constraint, replication or CLUSTER relies on it.
+    pub relied_on: bool,
+    /// The SQL that makes it, of indexes that one might want to drop.
+    pub definition: Option<String>,
 }
 
 /// An index that might help.
@@ -132,10 +160,12 @@ pub struct PlanQuestion {
     pub sample: Sample,
     /// Indexes to imagine, the most promising first.
     pub candidates: Vec<IndexCandidate>,
+    /// Executions of it by rank, to be planned too.
+    pub ranked: Vec<RankedSample>,
 }
 
 /// A scan of a table in a plan.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScanFacts {
     /// `Node Type`, such as `Seq Scan`.
     pub node: String,
@@ -149,6 +179,10 @@ pub struct ScanFacts {
     pub cost: f64,
     /// Whether it filters what it read (`Filter`).
     pub filtered: bool,
+    /// The index it uses.
+    pub index: Option<String>,
+    /// Columns of the table that the filter names.
+    pub filter_columns: Vec<String>,
 }
 
 /// What an imagined index would do.
@@ -173,6 +207,17 @@ pub struct PlanAnswer {
     pub cost: Option<f64>,
     /// The plan's scans.
     pub scans: Vec<ScanFacts>,
+    /// Sorts and hashes that must hold their input.
+    pub memory: Vec<MemoryNode>,
+    /// Rows expected of the statement; none where a LIMIT decides, or nothing is returned.
+    pub rows: Option<f64>,
+    /// The plan that `cost` and `scans` are of.
+    pub plan: Option<PlanText>,
+    /// Plans with other executions' values.
+    pub variants: Vec<PlanVariant>,
+    /// The plan that holds for any values, which a prepared statement may get; none without
+    /// parameters.
+    pub generic: Option<PlanText>,
     /// What the candidates would do; empty without HypoPG.
     pub what_if: Vec<WhatIf>,
     /// Why EXPLAIN failed, as SQLSTATE and a redacted message.

@@ -9,9 +9,12 @@ mod finding;
 mod histogram;
 mod ids;
 mod labels;
+mod plan;
 mod sample;
+mod server;
 mod snapshot;
 mod status;
+mod upkeep;
 
 pub use catalog::{
     CatalogFacts, ColumnFacts, DatabaseFacts, IndexCandidate, IndexFacts, PlanAnswer, PlanQuestion,
@@ -23,7 +26,14 @@ pub use finding::{Confidence, Evidence, Finding, Fix, NotChecked, Published, Sev
 pub use histogram::Histogram;
 pub use ids::{ClientId, FingerprintId, InvalidId, PoolKey, ServerId, ShapeId, SqlState};
 pub use labels::{LabelId, LabelRegistry, Labels};
+pub use plan::{
+    MemoryNode, PlanShape, PlanText, PlanVariant, PlanVersion, RankedSample, SampleRank,
+};
 pub use sample::{ParameterFormat, Sample, SampleParameter};
+pub use server::{
+    CheckpointCounters, HorizonHolder, HorizonKind, LockQueue, LockWait, ReplicaFacts, ServerFacts,
+    ServerSettings, SessionFacts, SlotFacts,
+};
 pub use snapshot::{
     ConnectionStats, Coverage, Minute, PoolMinute, QueryStats, RowKey, ShapeInfo, Snapshot,
     TransactionStats, WindowStats,
@@ -31,4 +41,8 @@ pub use snapshot::{
 pub use status::{
     ClientState, ClientStatus, DatabaseStatus, PoolMode, PoolStatus, ServerState, ServerStatus,
     SettingStatus, UserStatus,
+};
+pub use upkeep::{
+    DatabaseCounters, DatabaseUpkeep, ForeignKeyFacts, SequenceColumn, SequenceFacts, TableKind,
+    TableUpkeep,
 };

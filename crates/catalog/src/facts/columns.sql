@@ -7,7 +7,8 @@ SELECT a.attrelid,
        s.null_frac::float8,
        s.most_common_freqs[1]::float8,
        s.correlation::float8,
-       s.avg_width::float8
+       s.avg_width::float8,
+       a.attnotnull
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -15,7 +15,8 @@ WITH RECURSIVE part AS (
     SELECT p.root,
            array_agg(c.oid) AS parts,
            sum(greatest(c.relpages, 0)) AS pages,
-           sum(s.idx_scan) AS idx_scan
+           sum(s.idx_scan) AS idx_scan,
+           sum(s.idx_tup_read) AS idx_tup_read
     FROM part p
     JOIN pg_catalog.pg_class c ON c.oid = p.oid
     LEFT JOIN pg_catalog.pg_stat_user_indexes s ON s.indexrelid = c.oid
@@ -49,7 +50,17 @@ SELECT i.indrelid,
        pg_get_expr(i.indpred, i.indrelid, true),
        coalesce(total.parts, '{}') AS parts,
        (coalesce(total.pages, 0) * current_setting('block_size')::int8)::int8,
-       coalesce(total.idx_scan, 0)::int8
+       coalesce(total.idx_scan, 0)::int8,
+       coalesce(total.idx_tup_read, 0)::int8,
+       i.indexrelid,
+       ARRAY(SELECT i.indclass[n - 1] || '/' || i.indcollation[n - 1] || '/' || i.indoption[n - 1]
+             FROM generate_series(1, i.indnkeyatts::int4) AS n
+             ORDER BY n),
+       i.indisexclusion OR i.indisreplident OR i.indisclustered
+           OR EXISTS (SELECT FROM pg_catalog.pg_constraint k
+                      WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
+           -- An index of a partition goes with that of the partitioned table.
+           OR EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid = i.indexrelid)
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_am m ON m.oid = c.relam

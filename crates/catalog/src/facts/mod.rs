@@ -1,6 +1,9 @@
 //! Reads what is known of one database.
 
-mod rows;
+mod definitions;
+pub(crate) mod rows;
+mod sequences;
+mod upkeep;
 
 use std::collections::HashMap;
 
@@ -10,7 +13,10 @@ use tokio_postgres::types::Type;
 
 use crate::transaction::begin_read_only;
 use crate::{CatalogError, CatalogSettings};
+use definitions::read_definitions;
 use rows::{IndexRow, TableRow};
+use sequences::read_sequences;
+use upkeep::read_upkeep;
 
 /// What one reading of a database gave.
 #[derive(Debug)]
@@ -65,6 +71,19 @@ pub(crate) async fn read_database(
     transaction.rollback().await?;
 
     measure(connection, settings, &mut tables, &mut indexes).await?;
+    let upkeep = read_upkeep(connection, settings, &mut facts, &mut tables).await;
+    tolerate(upkeep, "upkeep of tables", database, &mut unavailable)?;
+    let sequences = read_sequences(connection, settings).await;
+    facts.sequences =
+        tolerate(sequences, "sequences", database, &mut unavailable)?.unwrap_or_default();
+    let definitions = read_definitions(connection, settings, &mut indexes).await;
+    if let Err(error) = definitions {
+        if error.spoils_connection() {
+            return Err(error);
+        }
+        // Some fixes have no undo for once.
+        tracing::debug!(%error, database, "definitions of indexes were not read");
+    }
     for index in indexes {
         if let Some(position) = positions.get(&index.table) {
             tables[*position].facts.indexes.push(index.facts);
@@ -72,6 +91,24 @@ pub(crate) async fn read_database(
     }
     facts.tables = tables.into_iter().map(|table| table.facts).collect();
     Ok(Reading { server_version, facts, unavailable })
+}
+
+/// What was read, or none and a note where the server refused: the rest is still worth having.
+fn tolerate<T>(
+    outcome: Result<T, CatalogError>,
+    what: &str,
+    database: &str,
+    unavailable: &mut Vec<Unavailable>,
+) -> Result<Option<T>, CatalogError> {
+    match outcome {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.spoils_connection() => Err(error),
+        Err(error) => {
+            let what = format!("{what} of {database}");
+            unavailable.push(Unavailable { what, why: error.to_string() });
+            Ok(None)
+        }
+    }
 }
 
 /// The server's version, and the facts without tables.

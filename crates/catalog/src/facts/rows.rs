@@ -1,5 +1,6 @@
 //! From the rows of the catalogue queries to facts. The positions are those of the SQL files.
 
+use jiff::Timestamp;
 use model::{ColumnFacts, IndexFacts, TableFacts};
 use tokio_postgres::Row;
 
@@ -31,8 +32,7 @@ impl TableRow {
                 sequential_rows: count(row.try_get(7)?),
                 index_scans: count(row.try_get(8)?),
                 writes: count(row.try_get(9)?),
-                columns: Vec::new(),
-                indexes: Vec::new(),
+                ..TableFacts::default()
             },
         })
     }
@@ -46,6 +46,7 @@ impl TableRow {
 /// A row of `indexes.sql`.
 #[derive(Debug)]
 pub(super) struct IndexRow {
+    pub(super) oid: u32,
     pub(super) table: u32,
     /// The indexes that hold its entries: itself, or those of the leaf partitions.
     pub(super) parts: Vec<u32>,
@@ -55,6 +56,7 @@ pub(super) struct IndexRow {
 impl IndexRow {
     pub(super) fn read(row: &Row) -> Result<Self, CatalogError> {
         Ok(Self {
+            oid: row.try_get(13)?,
             table: row.try_get(0)?,
             parts: row.try_get(9)?,
             facts: IndexFacts {
@@ -68,6 +70,10 @@ impl IndexRow {
                 predicate: row.try_get(8)?,
                 bytes: count(row.try_get(10)?),
                 scans: count(row.try_get(11)?),
+                entries_read: count(row.try_get(12)?),
+                key_options: row.try_get(14)?,
+                relied_on: row.try_get(15)?,
+                definition: None,
             },
         })
     }
@@ -83,10 +89,16 @@ pub(super) fn column(row: &Row) -> Result<ColumnFacts, CatalogError> {
         commonest_share: row.try_get(5)?,
         correlation: row.try_get(6)?,
         width: row.try_get(7)?,
+        not_null: row.try_get(8)?,
     })
 }
 
 /// A counter of the server, which is never below zero.
-pub(super) fn count(value: i64) -> u64 {
+pub(crate) fn count(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
+}
+
+/// A moment given as seconds since 1970.
+pub(crate) fn moment(seconds: Option<f64>) -> Option<Timestamp> {
+    Timestamp::from_microsecond((seconds? * 1e6) as i64).ok()
 }

@@ -78,7 +78,13 @@ async fn indexes_come_with_what_they_cover() {
         .iter()
         .map(|index| {
             assert!(index.bytes > 0 || !index.valid, "{index:?}");
-            IndexFacts { bytes: 0, ..index.clone() }
+            IndexFacts {
+                bytes: 0,
+                key_options: Vec::new(),
+                relied_on: false,
+                definition: None,
+                ..index.clone()
+            }
         })
         .collect();
     let plain = |name: &str, columns: &[&str]| IndexFacts {

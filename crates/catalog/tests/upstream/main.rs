@@ -7,4 +7,5 @@ mod facts;
 mod failures;
 mod planning;
 mod shop;
+mod upkeep;
 mod what_if;

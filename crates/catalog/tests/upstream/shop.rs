@@ -123,5 +123,6 @@ pub(crate) fn plain_question(database: &str, text: &str) -> PlanQuestion {
         fingerprint: FingerprintId(1),
         sample: Sample { text: text.into(), parameter_types: Arc::new([]), parameters: Vec::new() },
         candidates: Vec::new(),
+        ranked: Vec::new(),
     }
 }

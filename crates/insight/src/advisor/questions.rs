@@ -64,6 +64,7 @@ fn question(
         fingerprint,
         sample: Arc::unwrap_or_clone(Arc::clone(sample)),
         candidates: wanted,
+        ranked: Vec::new(),
     })
 }
 

@@ -40,6 +40,7 @@ fn sequential(rows: f64) -> ScanFacts {
         rows,
         cost: 20_000.0,
         filtered: true,
+        ..ScanFacts::default()
     }
 }
 

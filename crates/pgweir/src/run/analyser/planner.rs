@@ -147,6 +147,7 @@ impl Work {
             all.read_at = read.read_at.or(all.read_at);
             all.server_version = read.server_version.max(all.server_version);
             all.unavailable.extend(read.unavailable);
+            all.servers.extend(read.servers);
             for (name, there) in names {
                 if let Some(facts) = read.databases.get(&there) {
                     all.databases.insert(name, facts.clone());
