@@ -18,7 +18,9 @@ mod workload;
 
 pub use aggregator::{Aggregator, AggregatorSettings};
 pub use publish::publish;
-pub use settings::DetectionSettings;
+pub use settings::{
+    DetectionSettings, DetectorThresholds, ThresholdKind, ThresholdReference, ThresholdValue,
+};
 pub use workload::{StatementTotals, Workload};
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ pub(crate) fn proposals<'a>(
     let needs = needs(facts, database);
     let mut found: Vec<Proposal<'a>> = Vec::new();
     for need in needs.iter().flatten() {
-        if need.table.rows < settings.index_least_rows {
+        if need.table.rows < settings.of.missing_index.least_rows {
             continue;
         }
         for proposal in for_table(need, facts, settings) {
@@ -185,20 +185,22 @@ fn for_table<'a>(
         if !tail.is_empty() {
             found.extend(proposal(need, &own, &tail));
         }
-        let selective = left.is_none_or(|left| left <= table.rows * settings.index_most_kept);
+        let selective =
+            left.is_none_or(|left| left <= table.rows * settings.of.missing_index.most_kept_ratio);
         if !own.is_empty() && selective {
             found.extend(proposal(need, &own, &[]));
         }
     }
     // Values of its own that leave little make the table the outer side of the join.
     let outer = !own.is_empty()
-        && rows_left(table, &own).is_none_or(|left| left <= table.rows * settings.index_most_kept);
+        && rows_left(table, &own)
+            .is_none_or(|left| left <= table.rows * settings.of.missing_index.most_kept_ratio);
     // Someone must be restricted, or the whole of both tables is wanted and no index helps.
     let restricted = facts.limit || !facts.predicates.is_empty();
     if !outer && restricted {
         for column in &need.joins {
             let selective = rows_left(table, &[column])
-                .is_none_or(|left| left <= table.rows * settings.index_most_kept);
+                .is_none_or(|left| left <= table.rows * settings.of.missing_index.most_kept_ratio);
             if selective && !is_served(table, &[column]) {
                 let joins = |proposal| Proposal { joins: true, ..proposal };
                 found.extend(proposal(need, &[column], &[]).map(joins));

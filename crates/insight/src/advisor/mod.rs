@@ -7,15 +7,30 @@ mod questions;
 mod statistics;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{FingerprintId, Snapshot};
 use sql::{Facts, ShapeRegistry};
+
+use crate::settings::thresholds;
 
 pub use candidates::candidates;
 pub(crate) use candidates::{Proposal, proposals};
 pub(crate) use identifier::{index_name, quoted};
 pub use questions::questions;
 pub(crate) use statistics::index_bytes;
+
+thresholds! {
+    /// How often the server's planner is asked.
+    PlanThresholds {
+        /// Plans asked for at one tick; the server has other work to do.
+        each_tick: Count = 10,
+        /// A statement is not planned again before: plans change with the data, which is slow.
+        again_after: Duration = Duration::from_secs(60),
+        /// A statement whose plan failed is not planned again before: what failed once, fails again.
+        again_after_failure: Duration = Duration::from_secs(600),
+    }
+}
 
 /// What the parser found in the statement, where it could read it and the registry remembers it.
 pub(crate) fn facts_of(

@@ -13,7 +13,7 @@ use crate::DetectionSettings;
 use crate::workload::database_ms;
 
 /// An answer that still fits is asked for again after so many times
-/// [`DetectionSettings::plan_again_after`]: data grows, and plans change with it.
+/// [`super::PlanThresholds::again_after`]: data grows, and plans change with it.
 const STALE_AFTER: u32 = 10;
 
 /// Statements to plan, those with the most database time first.
@@ -33,9 +33,9 @@ pub fn questions(
     order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     order
         .into_iter()
-        .take_while(|(_, ms)| *ms > 0.0 && *ms >= all * settings.index_least_share / 2.0)
+        .take_while(|(_, ms)| *ms > 0.0 && *ms >= all * settings.of.missing_index.least_ratio / 2.0)
         .filter_map(|(fingerprint, _)| question(fingerprint, snapshot, catalog, shapes, settings))
-        .take(settings.plans_each_tick)
+        .take(settings.of.plans.each_tick as usize)
         .collect()
 }
 
@@ -80,13 +80,13 @@ fn is_due(
     };
     let age = Duration::try_from(now.duration_since(asked_at)).unwrap_or_default();
     if answer.problem.is_some() {
-        return age >= settings.plan_again_after_failure;
+        return age >= settings.of.plans.again_after_failure;
     }
     let tried = |candidate: &model::IndexCandidate| {
         answer.what_if.iter().any(|what_if| what_if.candidate == *candidate)
     };
     let complete = !database.hypopg || wanted.iter().all(tried);
-    let rest = settings.plan_again_after * if complete { STALE_AFTER } else { 1 };
+    let rest = settings.of.plans.again_after * if complete { STALE_AFTER } else { 1 };
     age >= rest
 }
 

@@ -5,6 +5,7 @@ use model::{Confidence, Finding, Fix, Severity, SqlState};
 
 use super::{Detector, Inputs, runbook};
 use crate::StatementTotals;
+use crate::settings::thresholds;
 use crate::wording::count;
 
 /// # `error_rate`: a statement fails often
@@ -26,6 +27,16 @@ use crate::wording::count;
 /// transactions change the same rows in opposite orders.
 pub struct ErrorRate;
 
+thresholds! {
+    /// When `error_rate` speaks.
+    ErrorRateThresholds {
+        /// The least share of a statement's calls that failed.
+        least_ratio: Ratio = 0.05,
+        /// Calls in the window, so that one error in three calls is no rate.
+        least_calls: Count = 20,
+    }
+}
+
 /// Statements named in one finding.
 const STATEMENTS_NAMED: usize = 10;
 
@@ -43,14 +54,14 @@ impl Detector for ErrorRate {
     }
 
     fn detect(&self, inputs: &Inputs<'_>) -> Vec<Finding> {
-        let settings = inputs.settings;
+        let thresholds = &inputs.settings.of.error_rate;
         let mut by_code: BTreeMap<(Arc<str>, SqlState), Failing<'_>> = BTreeMap::new();
         for statement in &inputs.workload.statements {
             let stats = &statement.stats;
             let own = stats.errors.iter().filter(|(code, _)| !follows(**code));
             let failed: u64 = own.clone().map(|(_, count)| count).sum();
             let rate = failed as f64 / stats.calls.max(1) as f64;
-            if stats.calls < settings.errors_least_calls || rate < settings.errors_least_share {
+            if stats.calls < thresholds.least_calls || rate < thresholds.least_ratio {
                 continue;
             }
             let Some((code, count)) = own.max_by_key(|(code, count)| (**count, **code)) else {

@@ -6,6 +6,7 @@ use model::{
 };
 
 use super::{Detector, Inputs, runbook};
+use crate::settings::thresholds;
 use crate::wording::{count, duration_ms};
 
 /// # `idle_in_transaction`: a transaction is open and its client does something else
@@ -27,6 +28,19 @@ use crate::wording::{count, duration_ms};
 /// **Example.** `BEGIN; UPDATE stock …;` then a payment service is asked, which takes eight seconds,
 /// then `COMMIT`. Every other buyer of the same article waits for eight seconds.
 pub struct IdleInTransaction;
+
+thresholds! {
+    /// When `idle_in_transaction` speaks.
+    IdleInTransactionThresholds {
+        /// One stretch of silence this long is a warning: locks were held and dead rows could not be
+        /// vacuumed for so long.
+        warning: Duration = Duration::from_secs(10),
+        /// One stretch of silence this long is critical.
+        critical: Duration = Duration::from_secs(300),
+        /// The share of a pool's capacity that is lost to silent transactions and makes a warning.
+        pool_ratio: Ratio = 0.1,
+    }
+}
 
 impl Detector for IdleInTransaction {
     fn name(&self) -> &'static str {
@@ -50,14 +64,12 @@ impl IdleInTransaction {
         stats: &TransactionStats,
         inputs: &Inputs<'_>,
     ) -> Option<Finding> {
-        let settings = inputs.settings;
+        let thresholds = &inputs.settings.of.idle_in_transaction;
         let labels = inputs.snapshot.labels.get(&id)?;
         let pool_share = pool_share(labels, stats.idle, inputs);
-        let severity = if stats.longest_idle >= settings.idle_critical {
+        let severity = if stats.longest_idle >= thresholds.critical {
             Severity::Critical
-        } else if stats.longest_idle >= settings.idle_warning
-            || pool_share >= settings.idle_pool_share
-        {
+        } else if stats.longest_idle >= thresholds.warning || pool_share >= thresholds.pool_ratio {
             Severity::Warning
         } else {
             return None;

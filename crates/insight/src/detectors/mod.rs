@@ -16,11 +16,11 @@ use sql::ShapeRegistry;
 
 use crate::{DetectionSettings, Workload};
 
-pub use error_rate::ErrorRate;
-pub use idle_in_transaction::IdleInTransaction;
-pub use missing_index::MissingIndex;
-pub use n_plus_one::NPlusOne;
-pub use pool_saturation::PoolSaturation;
+pub use error_rate::{ErrorRate, ErrorRateThresholds};
+pub use idle_in_transaction::{IdleInTransaction, IdleInTransactionThresholds};
+pub use missing_index::{MissingIndex, MissingIndexThresholds};
+pub use n_plus_one::{NPlusOne, NPlusOneThresholds};
+pub use pool_saturation::{PoolSaturation, PoolSaturationThresholds};
 
 /// What a detector looks at.
 pub struct Inputs<'a> {
@@ -102,6 +102,13 @@ pub fn run(detectors: &[Box<dyn Detector>], inputs: &Inputs<'_>) -> Verdicts {
     let mut verdicts = Verdicts::default();
     for detector in detectors {
         let name = detector.name();
+        if inputs.settings.disabled.contains(name) {
+            verdicts.not_checked.push(NotChecked {
+                check: name.to_owned(),
+                why: format!("switched off: `enabled` in [detection.{name}]"),
+            });
+            continue;
+        }
         // Detectors only read, so that nothing is left half-changed.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             (detector.detect(inputs), detector.not_checked(inputs))
@@ -160,6 +167,18 @@ mod tests {
         assert_eq!(verdicts.checked, ["error_rate"]);
         assert_eq!(verdicts.not_checked.len(), 1);
         assert_eq!(verdicts.not_checked[0].check, "broken");
+    }
+
+    #[test]
+    fn a_detector_that_is_switched_off_is_silent_and_said_to_be() {
+        let mut scene = Scene::new();
+        for _ in 0..40 {
+            scene.statement("SELECT 1 / $1").fails("22012").run();
+        }
+        scene.settings.disabled.insert("error_rate".to_owned());
+        let verdicts = scene.look(|inputs| run(&all(), inputs));
+        assert_eq!(verdicts.findings, []);
+        assert!(verdicts.not_checked.iter().any(|one| one.why.contains("[detection.error_rate]")));
     }
 
     #[test]

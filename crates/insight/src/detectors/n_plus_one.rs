@@ -4,6 +4,7 @@ use std::sync::Arc;
 use model::{Confidence, Finding, FingerprintId, Fix, QueryStats, Severity};
 
 use super::{Detector, Inputs, runbook};
+use crate::settings::thresholds;
 use crate::wording::count;
 use crate::workload::database_ms;
 
@@ -29,6 +30,18 @@ use crate::workload::database_ms;
 /// **Example.** `SELECT id, name FROM products LIMIT 24`, then 24 times
 /// `SELECT * FROM reviews WHERE product_id = $1`.
 pub struct NPlusOne;
+
+thresholds! {
+    /// When `n_plus_one` speaks.
+    NPlusOneThresholds {
+        /// Runs seen in the window. A script that runs once is nobody's page.
+        least_runs: Count = 3,
+        /// The least mean length of a run for a warning: below it the round trips are hardly felt.
+        warning_length: Number = 10.0,
+        /// The least mean length of a run for a critical finding.
+        critical_length: Number = 100.0,
+    }
+}
 
 /// A statement in one database over all its users, where it was sent in runs.
 #[derive(Default)]
@@ -72,12 +85,12 @@ impl NPlusOne {
         runs: &Runs,
         inputs: &Inputs<'_>,
     ) -> Option<Finding> {
-        let (stats, settings) = (&runs.stats, inputs.settings);
+        let (stats, thresholds) = (&runs.stats, &inputs.settings.of.n_plus_one);
         let mean_length = stats.repeated_calls as f64 / stats.repeats.max(1) as f64;
-        if stats.repeats < settings.repeats_least || mean_length < settings.repeats_warning {
+        if stats.repeats < thresholds.least_runs || mean_length < thresholds.warning_length {
             return None;
         }
-        let severity = if mean_length >= settings.repeats_critical {
+        let severity = if mean_length >= thresholds.critical_length {
             Severity::Critical
         } else {
             Severity::Warning

@@ -4,6 +4,7 @@ use std::time::Duration;
 use model::{Confidence, Finding, FingerprintId, Fix, LabelId, PoolKey, PoolMinute, Severity};
 
 use super::{Detector, Inputs, runbook};
+use crate::settings::thresholds;
 use crate::wording::{count, duration_ms};
 use crate::workload::database_ms;
 
@@ -27,6 +28,21 @@ use crate::workload::database_ms;
 /// **Example.** 200 clients, 10 server connections, statements of 180 ms for lack of an index:
 /// nobody can do more than one statement in four seconds.
 pub struct PoolSaturation;
+
+thresholds! {
+    /// When `pool_saturation` speaks.
+    PoolSaturationThresholds {
+        /// The least 95th percentile of the wait. Below it nobody feels the queue.
+        least_wait: Duration = Duration::from_millis(10),
+        /// The least wait p95, as a share of the p95 of the time a connection is held.
+        least_wait_ratio: Ratio = 0.5,
+        /// The least share of looks at the pool that found a queue. A burst that is over in a second
+        /// is what a pool is for.
+        least_queue_ratio: Ratio = 0.1,
+        /// Transactions in the window, so that percentiles mean something.
+        least_transactions: Count = 20,
+    }
+}
 
 /// Statements named as holding the pool.
 const HOLDERS_NAMED: usize = 3;
@@ -58,13 +74,13 @@ struct Holders {
 
 impl PoolSaturation {
     fn finding(&self, key: &PoolKey, pool: &PoolMinute, inputs: &Inputs<'_>) -> Option<Finding> {
-        let settings = inputs.settings;
+        let thresholds = &inputs.settings.of.pool_saturation;
         let (wait_p95, held_p95) = (pool.wait.quantile_ms(0.95), pool.held.quantile_ms(0.95));
         let waiting = pool.samples_waiting as f64 / pool.samples.max(1) as f64;
-        let saturated = pool.wait.count() >= settings.pool_least_transactions
-            && wait_p95 >= settings.wait_least_ms
-            && wait_p95 >= held_p95 * settings.wait_least_ratio
-            && waiting >= settings.waiting_least_share;
+        let saturated = pool.wait.count() >= thresholds.least_transactions
+            && wait_p95 >= thresholds.least_wait.as_secs_f64() * 1e3
+            && wait_p95 >= held_p95 * thresholds.least_wait_ratio
+            && waiting >= thresholds.least_queue_ratio;
         if !saturated {
             return None;
         }

@@ -53,6 +53,7 @@ impl Settings {
             databases: _,
             fallback: _,
             users: _,
+            detection: _,
             client_tls,
             server_tls,
             auth_type,

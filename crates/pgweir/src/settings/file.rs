@@ -6,6 +6,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
+use super::detection;
 use super::names::advice;
 use super::problem::Origin;
 use super::reference::{DATABASE_KEYS, KeyReference, REFERENCE, USER_KEYS};
@@ -35,6 +36,11 @@ pub(crate) fn read(written: &mut Written, path: &Path, contents: &str) {
                 let sections = read_sections(written, &places, name, sections, USER_KEYS);
                 written.users.extend(sections);
             }
+            ("detection", DeValue::Table(table)) => detection::read(written, &places, table),
+            ("detection", _) => {
+                let message = "is not a section; write [detection.NAME] and its keys below";
+                written.problem(places.origin(value.span()), name, message);
+            }
             ("databases" | "users", _) => {
                 let message = format!("is not a section; write [{name}.NAME] and its keys below");
                 written.problem(places.origin(value.span()), name, &message);
@@ -46,8 +52,11 @@ pub(crate) fn read(written: &mut Written, path: &Path, contents: &str) {
                     written.settings.insert(setting.name, value);
                 }
                 None => {
-                    let known =
-                        REFERENCE.iter().map(|setting| setting.name).chain(["databases", "users"]);
+                    let known = REFERENCE.iter().map(|setting| setting.name).chain([
+                        "databases",
+                        "detection",
+                        "users",
+                    ]);
                     written.problem(places.origin(key.span()), name, &advice(name, known));
                 }
             },
@@ -89,7 +98,8 @@ fn read_sections(
     read
 }
 
-fn raw(value: &DeValue<'_>) -> Raw {
+/// The value as it will be checked.
+pub(super) fn raw(value: &DeValue<'_>) -> Raw {
     match value {
         DeValue::String(text) => Raw::Text(text.to_string()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
@@ -105,13 +115,13 @@ fn raw(value: &DeValue<'_>) -> Raw {
 }
 
 /// From byte offsets to lines and columns.
-struct Places<'a> {
+pub(super) struct Places<'a> {
     path: &'a Path,
     contents: &'a str,
 }
 
 impl Places<'_> {
-    fn origin(&self, span: Range<usize>) -> Origin {
+    pub(super) fn origin(&self, span: Range<usize>) -> Origin {
         let mut end = span.start.min(self.contents.len());
         while !self.contents.is_char_boundary(end) {
             end -= 1;

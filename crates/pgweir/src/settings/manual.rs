@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+use insight::DetectionSettings;
+
+use super::detection::kind_text;
 use super::reference::{DATABASE_KEYS, Fallback, KeyReference, REFERENCE, USER_KEYS};
 
 const INTRODUCTION: &str = "\
@@ -66,7 +69,34 @@ pub fn markdown() -> String {
     keys(&mut page, DATABASE_KEYS);
     let _ = page.write_str("\n## `[users.NAME]`\n\nA user that clients may log in as.\n\n");
     keys(&mut page, USER_KEYS);
+    detection(&mut page);
     page
+}
+
+fn detection(page: &mut String) {
+    let settings = DetectionSettings::default();
+    let _ = write!(
+        page,
+        "\n## `[detection]`\n\nWhen detectors speak; RELOAD changes all of it. `window` (default \
+         `{}`, 1 minute to 1 hour) is how far back they look: long enough for a percentile, short \
+         enough that a fixed fault is soon gone from the report. Each detector has a section \
+         `[detection.NAME]`, in which `enabled = false` switches it off; what each looks at is in \
+         [detectors/](detectors/).\n",
+        insight::ThresholdValue::Duration(settings.window),
+    );
+    for (section, thresholds) in settings.reference() {
+        let _ = write!(page, "\n### `[detection.{section}]`\n\n");
+        if thresholds.is_empty() {
+            let _ = page.write_str("Only `enabled`.\n");
+            continue;
+        }
+        let _ = page
+            .write_str("| key | value | default | what it decides |\n| --- | --- | --- | --- |\n");
+        for one in thresholds {
+            let (key, kind) = (one.key, kind_text(&one));
+            let _ = writeln!(page, "| `{key}` | {kind} | `{}` | {} |", one.value, one.why);
+        }
+    }
 }
 
 fn keys(page: &mut String, keys: &[KeyReference]) {
@@ -105,6 +135,9 @@ pub fn plain_text() -> String {
     text.push_str(&DATABASE_KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", "));
     text.push_str("\n[users.NAME]: ");
     text.push_str(&USER_KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", "));
+    let sections = DetectionSettings::default().reference();
+    text.push_str("\n[detection.NAME]: thresholds, for NAME one of ");
+    text.push_str(&sections.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "));
     text.push_str("\n\npgweir settings --markdown says what each does.\n");
     text
 }

@@ -8,6 +8,7 @@ mod access;
 mod authentication;
 mod database;
 mod describe;
+mod detection;
 mod file;
 mod limits;
 mod manual;

@@ -33,9 +33,9 @@ pub enum Fallback {
 
 const ADDRESS: &str = "address:port";
 const COUNT: &str = "number ≥ 1";
-const NUMBER: &str = "number";
+pub(super) const NUMBER: &str = "number";
 const LIMIT: &str = "number, 0: none";
-const DURATION: &str = "duration";
+pub(super) const DURATION: &str = "duration";
 const TIMEOUT: &str = "duration, 0: none";
 const TEXT: &str = "text";
 const NAMES: &str = "list of names";

@@ -6,6 +6,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use insight::DetectionSettings;
 use model::PoolMode;
 use proxy::{ClientTlsFiles, ServerTlsFiles};
 
@@ -105,6 +106,8 @@ pub struct Settings {
     pub max_fingerprints: NonZeroU32,
     /// Whether to read catalogues and to plan, so as to find missing indexes.
     pub analyse: bool,
+    /// When detectors speak.
+    pub detection: DetectionSettings,
     /// The analyser's user on the server, where not the URL's.
     pub catalog_user: Option<String>,
     /// Password of `catalog_user`.
@@ -169,6 +172,7 @@ impl Default for Settings {
             worker_threads: None,
             max_fingerprints: non_zero(5_000),
             analyse: true,
+            detection: DetectionSettings::default(),
             catalog_user: None,
             catalog_password: None,
             log_format: LogFormat::Human,

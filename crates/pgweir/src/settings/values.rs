@@ -167,6 +167,30 @@ fn whole(raw: &Raw, least: u32, most: u32) -> Checked<u32> {
         .ok_or_else(|| format!("{} is not a whole number between {least} and {most}", raw.shown()))
 }
 
+/// Any whole number that is not negative.
+pub(crate) fn whole_number(raw: &Raw) -> Checked<u64> {
+    let number = match raw {
+        Raw::Integer(number) => u64::try_from(*number).ok(),
+        Raw::Text(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.ok_or_else(|| format!("{} is not a whole number of 0 or more", raw.shown()))
+}
+
+/// A number between 0 and `most`.
+pub(crate) fn decimal(raw: &Raw, most: f64) -> Checked<f64> {
+    let number = match raw {
+        Raw::Integer(number) => Some(*number as f64),
+        Raw::Float(number) => Some(*number),
+        Raw::Text(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.filter(|number| (0.0..=most).contains(number)).ok_or_else(|| match most {
+        f64::MAX => format!("{} is not a number of 0 or more", raw.shown()),
+        most => format!("{} is not a number between 0 and {most}", raw.shown()),
+    })
+}
+
 /// A count of at least one, at most a million.
 pub(crate) fn count(raw: &Raw) -> Checked<NonZeroU32> {
     let number = whole(raw, 1, 1_000_000)?;

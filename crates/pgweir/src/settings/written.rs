@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
+use super::detection::WrittenThreshold;
 use super::file;
 use super::names::{advice, nearest};
 use super::problem::{Origin, Problem, SettingsError};
@@ -39,6 +40,7 @@ pub struct Written {
     pub(crate) settings: BTreeMap<&'static str, WrittenValue>,
     pub(crate) databases: BTreeMap<String, Section>,
     pub(crate) users: BTreeMap<String, Section>,
+    pub(crate) detection: Vec<WrittenThreshold>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) warnings: Vec<String>,
 }

@@ -85,14 +85,14 @@ impl<'a> Case<'a, '_> {
         answer: &PlanAnswer,
         cost: f64,
     ) -> Option<Wish<'a>> {
-        let settings = self.inputs.settings;
+        let thresholds = &self.inputs.settings.of.missing_index;
         let scan_cost: f64 = tried
             .first()
             .map(|(proposal, _)| scans_of(answer, proposal.table).map(|scan| scan.cost).sum())?;
         let pays = |what_if: &WhatIf| {
             let saved = cost - what_if.cost;
-            let halves = what_if.cost < cost * settings.index_most_cost_ratio;
-            let removes_the_scan = scan_cost >= cost * settings.scan_least_share
+            let halves = what_if.cost < cost * thresholds.most_cost_ratio;
+            let removes_the_scan = scan_cost >= cost * thresholds.least_scan_ratio
                 && saved >= scan_cost * MOST_OF_A_SCAN;
             what_if.used && (halves || removes_the_scan)
         };
@@ -120,20 +120,20 @@ impl<'a> Case<'a, '_> {
         answer: &PlanAnswer,
         cost: f64,
     ) -> Option<Wish<'a>> {
-        let settings = self.inputs.settings;
+        let thresholds = &self.inputs.settings.of.missing_index;
         let proposal = proposals.into_iter().find(|proposal| {
             let mut scans = scans_of(answer, proposal.table);
             if proposal.joins {
                 return scans.next().is_some() && joins_few(answer, proposal);
             }
             scans.any(|scan| {
-                let few = scan.rows <= proposal.table.rows * settings.index_most_kept;
+                let few = scan.rows <= proposal.table.rows * thresholds.most_kept_ratio;
                 proposal.ordered || (scan.filtered && few)
             })
         })?;
         let scan_cost: f64 = scans_of(answer, proposal.table).map(|scan| scan.cost).sum();
         let share = (scan_cost / cost.max(f64::MIN_POSITIVE)).min(1.0);
-        if share < settings.scan_least_share {
+        if share < thresholds.least_scan_ratio {
             return None;
         }
         let confidence = if proposal.joins { Confidence::Low } else { Confidence::Medium };
@@ -153,7 +153,7 @@ impl<'a> Case<'a, '_> {
         if self.statement.mean_database_ms() < LEAST_MEAN_UNPLANNED_MS || self.plan_is_coming() {
             return None;
         }
-        let least = self.inputs.settings.index_least_rows_unplanned;
+        let least = self.inputs.settings.of.missing_index.least_rows_unplanned;
         let proposal = proposals.into_iter().find(|proposal| {
             let rows = proposal.table.rows;
             let few = proposal.rows_left.is_some_and(|left| left <= rows * MOST_KEPT_UNPLANNED);

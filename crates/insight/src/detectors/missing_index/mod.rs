@@ -1,5 +1,6 @@
 mod judge;
 mod merge;
+mod thresholds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use crate::advisor::{facts_of, index_bytes, index_name, proposals, quoted};
 use crate::wording::{count, duration_ms, percent};
 use judge::{Wish, judge};
 use merge::{Group, merge};
+
+pub use thresholds::MissingIndexThresholds;
 
 /// # `missing_index`: a statement reads a table whole to find a few rows
 ///
@@ -106,8 +109,8 @@ impl MissingIndex {
         let taken_ms = group.database_ms();
         let saved_ms = group.saved_ms();
         let share = inputs.workload.share(taken_ms);
-        if share < inputs.settings.index_least_share
-            || saved_ms < inputs.settings.index_least_saving_ms
+        let thresholds = &inputs.settings.of.missing_index;
+        if share < thresholds.least_ratio || saved_ms < thresholds.least_saving.as_secs_f64() * 1e3
         {
             return None;
         }
@@ -282,7 +285,7 @@ fn statements_not_checked(inputs: &Inputs<'_>) -> Vec<NotChecked> {
         .filter(|statement| {
             let share = inputs.workload.share(statement.database_ms());
             let info = inputs.snapshot.shapes.get(&statement.fingerprint);
-            share >= inputs.settings.index_least_share
+            share >= inputs.settings.of.missing_index.least_ratio
                 && info.is_some_and(|info| {
                     info.parsed == Some(false)
                         && matches!(info.class, "SELECT" | "UPDATE" | "DELETE" | "INSERT")

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use insight::{Aggregator, AggregatorSettings, DetectionSettings};
+use insight::{Aggregator, AggregatorSettings};
 use jiff::Timestamp;
 use model::{CatalogFacts, Event, Published, Snapshot};
 use parking_lot::RwLock;
@@ -54,7 +54,6 @@ impl Analyser {
         started_at: Timestamp,
     ) -> anyhow::Result<Self> {
         let settings = reloader.settings();
-        let detection = DetectionSettings::default();
         let planner = settings.analyse.then(|| Planner::start(Arc::clone(reloader)));
         let (requests, asked) = channel();
         let latest = Arc::new(RwLock::new(Arc::new(nothing_yet())));
@@ -67,7 +66,7 @@ impl Analyser {
             proxy,
             measures,
             planner,
-            detection,
+            reloader: Arc::clone(reloader),
             latest: Arc::clone(&latest),
             asked,
             events: Vec::new(),
@@ -100,7 +99,7 @@ struct Work {
     proxy: Proxy,
     measures: Measures,
     planner: Option<Planner>,
-    detection: DetectionSettings,
+    reloader: Arc<Reloader>,
     latest: Arc<RwLock<Arc<Published>>>,
     asked: Receiver<oneshot::Sender<Arc<Published>>>,
     events: Vec<Event>,
@@ -161,12 +160,13 @@ impl Work {
         let snapshot = Arc::new(self.aggregator.snapshot(now, &self.measures.labels));
         let catalog = self.planner.as_ref().map(Planner::facts).unwrap_or_default();
         let shapes = &self.measures.shapes;
+        let settings = self.reloader.settings();
+        let detection = &settings.detection;
         if let Some(planner) = &self.planner {
-            let questions =
-                insight::advisor::questions(&snapshot, &catalog, shapes, &self.detection);
+            let questions = insight::advisor::questions(&snapshot, &catalog, shapes, detection);
             planner.ask(&snapshot, questions);
         }
-        let published = Arc::new(insight::publish(snapshot, catalog, shapes, &self.detection));
+        let published = Arc::new(insight::publish(snapshot, catalog, shapes, detection));
         *self.latest.write() = Arc::clone(&published);
         published
     }

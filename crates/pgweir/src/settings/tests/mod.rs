@@ -2,6 +2,7 @@
 
 mod access;
 mod authentication;
+mod detection;
 mod limits;
 mod places;
 mod reference;
