@@ -53,8 +53,14 @@ hex_id! {
 }
 
 hex_id! {
-    /// A statement's *strict* id, the key of the shape registry: literals out but typed, list
-    /// lengths kept, as pg_stat_statements on PostgreSQL 15 groups statements.
+    /// A statement's *strict* id: literals out but typed, list lengths kept, as pg_stat_statements
+    /// on PostgreSQL 15 groups statements. Stable across restarts and machines.
+    StrictId
+}
+
+hex_id! {
+    /// A statement's *shape*, the key of the shape registry: what the lexical pass tells apart, which
+    /// is finer than the strict id. Aliases, for example, are kept.
     ShapeId
 }
 

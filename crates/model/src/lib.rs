@@ -24,7 +24,7 @@ pub use command::{Command, CommandError, ShutdownMode};
 pub use event::{ConnectionEvent, Event, Outcome, QueryEvent, TransactionEvent};
 pub use finding::{Confidence, Evidence, Finding, Fix, NotChecked, Published, Severity};
 pub use histogram::Histogram;
-pub use ids::{ClientId, FingerprintId, InvalidId, PoolKey, ServerId, ShapeId, SqlState};
+pub use ids::{ClientId, FingerprintId, InvalidId, PoolKey, ServerId, ShapeId, SqlState, StrictId};
 pub use labels::{LabelId, LabelRegistry, Labels};
 pub use plan::{
     MemoryNode, PlanShape, PlanText, PlanVariant, PlanVersion, RankedSample, SampleRank,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::{
     FingerprintId, Histogram, LabelId, Labels, PoolKey, PoolStatus, Sample, ShapeId, SqlState,
+    StrictId,
 };
 
 /// What a row of statistics is about.
@@ -214,8 +215,10 @@ pub struct Minute {
 /// What is known of a fingerprint.
 #[derive(Clone, Debug, Default)]
 pub struct ShapeInfo {
+    /// Its shapes, those seen so far.
+    pub shapes: Vec<ShapeId>,
     /// Its strict ids, those seen so far.
-    pub strict_ids: Vec<ShapeId>,
+    pub strict_ids: Vec<StrictId>,
     /// The normalised text, for reading.
     pub text: Arc<str>,
     /// Statement class, such as `SELECT`.

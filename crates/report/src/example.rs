@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use model::{
     CatalogFacts, Confidence, Finding, FingerprintId, Fix, LabelId, LabelRegistry, Labels, Minute,
     NotChecked, PoolKey, PoolMinute, PoolMode, PoolStatus, Published, QueryStats, RowKey, Severity,
-    ShapeId, ShapeInfo, Snapshot, SqlState,
+    ShapeId, ShapeInfo, Snapshot, SqlState, StrictId,
 };
 
 use crate::ProcessFacts;
@@ -71,7 +71,8 @@ impl Builder {
         let fingerprint = FingerprintId(id);
         self.minute.queries.insert(RowKey { fingerprint, labels }, stats);
         let info = ShapeInfo {
-            strict_ids: vec![ShapeId(id + 1)],
+            shapes: vec![ShapeId(id + 1)],
+            strict_ids: vec![StrictId(id + 1)],
             text: text.into(),
             class: text.split(' ').next().map_or("", |word| match word {
                 "SELECT" => "SELECT",

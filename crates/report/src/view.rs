@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use model::{Finding, FingerprintId, NotChecked, PoolMode, ShapeId};
+use model::{Finding, FingerprintId, NotChecked, PoolMode, StrictId};
 use serde::{Deserialize, Serialize};
 
 /// The name of this make of report.
@@ -110,7 +110,7 @@ pub struct QueryReport {
     /// Its id.
     pub fingerprint: FingerprintId,
     /// Its strict ids.
-    pub strict_ids: Vec<ShapeId>,
+    pub strict_ids: Vec<StrictId>,
     /// The normalised text.
     pub text: String,
     /// Statement class, such as `SELECT`.

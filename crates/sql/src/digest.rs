@@ -1,19 +1,17 @@
-//! A statement's ids and the hash of its values.
+//! A statement's shape and the hash of its values.
 
 use std::ops::Range;
 
-use model::{FingerprintId, ShapeId};
+use model::ShapeId;
 
 use crate::hash;
 use crate::lexer::{Literal, Token};
-use crate::lists::LISTS;
 use crate::scan::{Sink, Until, scan};
 
 /// What the hot path learns of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Digest {
     pub(crate) id: ShapeId,
-    pub(crate) fingerprint: FingerprintId,
     pub(crate) values: u64,
     /// None if there is nothing between the semicolons.
     pub(crate) range: Option<Range<usize>>,
@@ -23,10 +21,6 @@ pub(crate) struct Digest {
     pub(crate) truncated: bool,
 }
 
-/// Any constant or parameter, in fingerprints.
-const PLACEHOLDER: u64 = hash::mark(1);
-/// More elements like the one before.
-const MORE: u64 = hash::mark(2);
 /// The statement goes on, but was not looked at.
 const CUT: u64 = hash::mark(3);
 /// A number's sign, in the hash of values.
@@ -47,14 +41,13 @@ const fn typed(literal: Literal) -> u64 {
 
 /// Digests the statement of `text` that begins at `from`.
 pub(crate) fn digest(text: &[u8], from: usize, until: Until) -> Digest {
-    let mut hasher = Hasher::new();
+    let mut hasher = Hasher { shape: hash::EMPTY, values: hash::EMPTY };
     let extent = scan(text, from, until, &mut hasher);
     if extent.truncated {
         hasher.append(CUT);
     }
     Digest {
-        id: ShapeId(hash::id(hasher.strict)),
-        fingerprint: FingerprintId(hash::id(hasher.squashed)),
+        id: ShapeId(hash::id(hasher.shape)),
         values: hasher.values,
         range: extent.range,
         from,
@@ -63,84 +56,16 @@ pub(crate) fn digest(text: &[u8], from: usize, until: Until) -> Digest {
     }
 }
 
-/// A list whose elements are still coming.
-#[derive(Clone, Copy)]
-struct Elements {
-    /// The statement's hash in front of the list.
-    before: u64,
-    /// The hash of all elements but the present one, none left out.
-    all: u64,
-    first: u64,
-    count: u32,
-    /// All elements so far are alike.
-    alike: bool,
-    /// There is a constant or a parameter in the first element.
-    has_value: bool,
-}
-
 /// Hashes a statement's tokens as they come.
-pub(crate) struct Hasher {
-    strict: u64,
-    squashed: u64,
+struct Hasher {
+    shape: u64,
     values: u64,
-    lists: [Elements; LISTS],
-    open_lists: usize,
 }
 
 impl Hasher {
-    pub(crate) fn new() -> Self {
-        let none =
-            Elements { before: 0, all: 0, first: 0, count: 0, alike: false, has_value: false };
-        Self {
-            strict: hash::EMPTY,
-            squashed: hash::EMPTY,
-            values: hash::EMPTY,
-            lists: [none; LISTS],
-            open_lists: 0,
-        }
-    }
-
     #[inline(always)]
     fn append(&mut self, token: u64) {
-        self.strict = hash::append(self.strict, token);
-        self.squashed = hash::append(self.squashed, token);
-    }
-
-    #[inline(always)]
-    fn append_value(&mut self, strict: u64) {
-        self.strict = hash::append(self.strict, strict);
-        self.squashed = hash::append(self.squashed, PLACEHOLDER);
-        for list in self.lists.iter_mut().take(self.open_lists) {
-            list.has_value |= list.count == 0;
-        }
-    }
-
-    /// Takes the element just hashed into its list.
-    fn end_element(&mut self) {
-        if let Some(list) = self.lists.get_mut(self.open_lists.wrapping_sub(1)) {
-            let element = self.squashed;
-            if list.count == 0 {
-                list.first = element;
-            }
-            list.alike &= element == list.first;
-            list.all = hash::append(list.all, element);
-            list.count = list.count.saturating_add(1);
-            self.squashed = hash::EMPTY;
-        }
-    }
-
-    /// Ends the innermost list; true if its elements were squashed into the first.
-    pub(crate) fn end_list(&mut self) -> bool {
-        self.end_element();
-        self.open_lists = self.open_lists.saturating_sub(1);
-        let list = self.lists[self.open_lists];
-        let squash = list.count >= 2 && list.alike && list.has_value;
-        self.squashed = if squash {
-            hash::append(hash::append(list.before, list.first), MORE)
-        } else {
-            hash::append(list.before, list.all)
-        };
-        squash
+        self.shape = hash::append(self.shape, token);
     }
 }
 
@@ -152,7 +77,7 @@ impl Sink for Hasher {
 
     #[inline(always)]
     fn constant(&mut self, literal: Literal, token: &Token, start: usize) {
-        self.append_value(typed(literal));
+        self.append(typed(literal));
         if start != token.start {
             self.values = hash::append(self.values, SIGN);
         }
@@ -161,63 +86,37 @@ impl Sink for Hasher {
 
     #[inline(always)]
     fn parameter(&mut self, number: u32, _token: &Token) {
-        self.append_value(PARAMETER.wrapping_add(u64::from(number)));
+        self.append(PARAMETER.wrapping_add(u64::from(number)));
     }
 
-    #[inline]
-    fn open_list(&mut self) {
-        if let Some(list) = self.lists.get_mut(self.open_lists) {
-            *list = Elements {
-                before: self.squashed,
-                all: hash::EMPTY,
-                first: 0,
-                count: 0,
-                alike: true,
-                has_value: false,
-            };
-            self.open_lists += 1;
-            self.squashed = hash::EMPTY;
-        }
-    }
+    #[inline(always)]
+    fn open_list(&mut self) {}
 
-    #[inline]
+    #[inline(always)]
     fn next_element(&mut self, comma: &Token) {
-        self.strict = hash::append(self.strict, comma.hash);
-        self.end_element();
+        self.append(comma.hash);
     }
 
-    #[inline]
-    fn close_list(&mut self) {
-        self.end_list();
-    }
+    #[inline(always)]
+    fn close_list(&mut self) {}
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ids(text: &str) -> (ShapeId, FingerprintId) {
-        let digest = digest(text.as_bytes(), 0, Until::TextEnd);
-        (digest.id, digest.fingerprint)
+    fn id(text: &str) -> ShapeId {
+        digest(text.as_bytes(), 0, Until::TextEnd).id
     }
 
-    /// Same strict id, and so the same fingerprint.
     #[track_caller]
     fn same(a: &str, b: &str) {
-        assert_eq!(ids(a), ids(b), "{a} | {b}");
-    }
-
-    /// Different strict ids, one fingerprint.
-    #[track_caller]
-    fn alike(a: &str, b: &str) {
-        assert_ne!(ids(a).0, ids(b).0, "{a} | {b}");
-        assert_eq!(ids(a).1, ids(b).1, "{a} | {b}");
+        assert_eq!(id(a), id(b), "{a} | {b}");
     }
 
     #[track_caller]
     fn different(a: &str, b: &str) {
-        assert_ne!(ids(a).0, ids(b).0, "{a} | {b}");
-        assert_ne!(ids(a).1, ids(b).1, "{a} | {b}");
+        assert_ne!(id(a), id(b), "{a} | {b}");
     }
 
     #[test]
@@ -247,16 +146,16 @@ mod tests {
     }
 
     #[test]
-    fn types_count_in_the_strict_id_only() {
-        alike("select a where b = 1", "select a where b = '1'");
-        alike("select a where b = 1", "select a where b = 3000000000");
-        alike("select a where b = 1", "select a where b = 1.0");
-        alike("select a where b = 1", "select a where b = 1e3");
-        alike("select a where b = 1", "select a where b = 99999999999999999999");
-        alike("select a where b = 1", "select a where b = $1");
-        alike("select a where b = $1", "select a where b = $2");
-        alike("select a where b = 1", "select a where b = true");
-        alike("select a where b = 1", "select a where b = NULL");
+    fn types_count() {
+        different("select a where b = 1", "select a where b = '1'");
+        different("select a where b = 1", "select a where b = 3000000000");
+        different("select a where b = 1", "select a where b = 1.0");
+        different("select a where b = 1", "select a where b = 1e3");
+        different("select a where b = 1", "select a where b = 99999999999999999999");
+        different("select a where b = 1", "select a where b = $1");
+        different("select a where b = $1", "select a where b = $2");
+        different("select a where b = 1", "select a where b = true");
+        different("select a where b = 1", "select a where b = NULL");
         same("select a where b = 0x7fffffff", "select a where b = 2_147_483_647");
         same("select a where b = true", "select a where b = false");
     }
@@ -273,48 +172,6 @@ mod tests {
         different("select -$1", "select $1");
         different("select -b", "select b");
         different("select a @- 1", "select a @ - 1");
-    }
-
-    #[test]
-    fn lists_are_squashed_in_fingerprints() {
-        alike("select a where b in (1, 2)", "select a where b in (1, 2, 3)");
-        alike("select a where b in (1, 2)", "select a where b in ($1, $2, $3, -4)");
-        alike("select a where b in (1, 2)", "select a where b in ('x', null)");
-        alike(
-            "select a where (b, c) in ((1, 2), (3, 4))",
-            "select a where (b, c) in ((1, 2), (3, 4), (5, 6))",
-        );
-        alike("select array[1, 2]", "select array[1, 2, 3]");
-        alike(
-            "select array['a'::text, 'b'::text]",
-            "select array['a'::text, 'b'::text, 'c'::text]",
-        );
-        alike("select array[[1, 2], [3, 4]]", "select array[[1, 2, 3], [3, 4, 5], [6, 7, 8]]");
-        alike(
-            "insert into t values (1, now()), (2, now())",
-            "insert into t values (1, now()), (2, now()), (3, now()) ;",
-        );
-        alike(
-            "insert into t values (1, array[1, 2]), (2, array[1, 2]) on conflict do nothing",
-            "insert into t values (1, array[1, 2, 3]), (2, array[1, 5]), ($1, array[7, 8]) on conflict do nothing",
-        );
-        alike("select * from (values (1), (2)) v", "select * from (values (1), (2), (3)) v");
-    }
-
-    #[test]
-    fn what_is_no_list_of_values_is_kept() {
-        different("select a where b in (1)", "select a where b in (1, 2)");
-        different("select a where b in (1, 2)", "select a where b in (1, c)");
-        different("select a where b in (c, d)", "select a where b in (c, d, e)");
-        different("select a where b in (c, c)", "select a where b in (c, c, c)");
-        different("select f(1, 2)", "select f(1, 2, 3)");
-        different("insert into t values (1, 2)", "insert into t values (1, 2, 3)");
-        different(
-            "insert into t values (1), (2)",
-            "insert into t values (1), (2) on conflict do nothing",
-        );
-        different("insert into t values (1), (default)", "insert into t values (1), (2)");
-        different("select a[1], array[1, 2]", "select a[1, 2], array[1, 2]");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 mod before;
 mod bytes;
+mod canonical;
 mod class;
 mod classify;
 mod digest;
@@ -17,14 +18,25 @@ mod hash;
 mod keyword;
 mod lexer;
 mod lists;
+mod named;
 mod normalise;
 mod number;
 mod registry;
 mod routine;
 mod scan;
+mod script;
 mod shape;
+mod squash;
+mod tags;
 
+/// The version of strict ids and fingerprints: ids of one version can be compared.
+pub const IDS_VERSION: u64 = canonical::VERSION;
+
+pub use canonical::strict_id;
 pub use class::{Class, SessionEffect};
 pub use facts::{Facts, Join, Operator, OrderKey, Predicate, TableRef, Unparsed, facts};
+pub use named::tables_named;
 pub use registry::{Observed, ShapeRegistry};
+pub use script::statements;
 pub use shape::Shape;
+pub use tags::{Tags, tags};

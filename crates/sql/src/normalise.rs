@@ -1,10 +1,10 @@
 //! A statement's text without its literals, for people and for the parser.
 
 use crate::Shape;
-use crate::digest::Hasher;
 use crate::lexer::{Kind, Lexer, Literal, Token};
 use crate::lists::LISTS;
 use crate::scan::{Sink, Until, scan};
+use crate::squash::Squasher;
 
 /// What stands for the further elements of a list, as PostgreSQL 18 writes it; a comment, so that
 /// the text can still be parsed.
@@ -17,7 +17,7 @@ pub(crate) fn normalise(text: &[u8], truncated: bool) -> String {
     let mut writer = Writer {
         text,
         out: Vec::with_capacity(text.len().min(Shape::TEXT_LIMIT) + 16),
-        hasher: Hasher::new(),
+        squasher: Squasher::new(),
         next_number: highest_parameter(text) + 1,
         lists: [Written::default(); LISTS],
         open_lists: 0,
@@ -57,8 +57,8 @@ struct Written {
 struct Writer<'a> {
     text: &'a [u8],
     out: Vec<u8>,
-    /// Decides which lists are squashed, just as in the fingerprint.
-    hasher: Hasher,
+    /// Decides which lists are squashed.
+    squasher: Squasher,
     next_number: u64,
     lists: [Written; LISTS],
     open_lists: usize,
@@ -94,24 +94,24 @@ impl Writer<'_> {
 
 impl Sink for Writer<'_> {
     fn plain(&mut self, token: &Token) {
-        self.hasher.plain(token);
+        self.squasher.token(token.hash);
         self.write(token);
     }
 
-    fn constant(&mut self, literal: Literal, token: &Token, start: usize) {
-        self.hasher.constant(literal, token, start);
+    fn constant(&mut self, _literal: Literal, token: &Token, start: usize) {
+        self.squasher.value();
         self.space(token.kind, start, token.end);
         self.out.extend_from_slice(format!("${}", self.next_number).as_bytes());
         self.next_number += 1;
     }
 
-    fn parameter(&mut self, number: u32, token: &Token) {
-        self.hasher.parameter(number, token);
+    fn parameter(&mut self, _number: u32, token: &Token) {
+        self.squasher.value();
         self.write(token);
     }
 
     fn open_list(&mut self) {
-        self.hasher.open_list();
+        self.squasher.open_list();
         if let Some(list) = self.lists.get_mut(self.open_lists) {
             *list = Written::default();
             self.open_lists += 1;
@@ -119,7 +119,7 @@ impl Sink for Writer<'_> {
     }
 
     fn next_element(&mut self, comma: &Token) {
-        self.hasher.next_element(comma);
+        self.squasher.end_element();
         if let Some(list) = self.lists.get_mut(self.open_lists.wrapping_sub(1)) {
             list.first_element.get_or_insert((self.out.len(), self.next_number));
         }
@@ -127,7 +127,7 @@ impl Sink for Writer<'_> {
     }
 
     fn close_list(&mut self) {
-        let squashed = self.hasher.end_list();
+        let squashed = self.squasher.end_list();
         self.open_lists = self.open_lists.saturating_sub(1);
         if let (true, Some((length, number))) =
             (squashed, self.lists[self.open_lists].first_element)

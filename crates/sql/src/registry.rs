@@ -10,7 +10,6 @@ use model::ShapeId;
 
 use crate::classify::classify;
 use crate::digest::{Digest, digest};
-use crate::normalise::normalise;
 use crate::scan::Until;
 use crate::shape::ShapeParts;
 use crate::{Class, SessionEffect, Shape};
@@ -107,8 +106,7 @@ impl ShapeRegistry {
         }
         let parts = ShapeParts {
             id: digest.id,
-            fingerprint: digest.fingerprint,
-            text: Arc::from(normalise(seen, digest.truncated)),
+            source: Box::from(seen),
             class,
             effect,
             truncated: digest.truncated,
@@ -287,7 +285,7 @@ mod tests {
         let text = " ; select 1; select 2 ;; ";
         let one = registry.observe_one(text.as_bytes());
         assert_eq!((&text[one.range], one.shape.class), ("select 1; select 2", Class::Select));
-        assert_eq!(&*one.shape.text, "select $1; select $2");
+        assert_eq!(&**one.shape.text(), "select $1; select $2");
         let empty = registry.observe_one(b" -- nothing");
         assert_eq!((empty.shape.class, empty.range), (Class::Empty, 0..0));
         assert_eq!(
@@ -302,7 +300,7 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(observed(&registry, "select 1; select 2; select a").len(), 3);
         }
-        let texts: Vec<_> = registry.take_new().iter().map(|shape| shape.text.clone()).collect();
+        let texts: Vec<_> = registry.take_new().iter().map(|shape| shape.text().clone()).collect();
         assert_eq!(texts, [Arc::from("select $1"), Arc::from("select a")]);
         assert!(registry.take_new().is_empty());
         assert_eq!(registry.len(), 2);
@@ -319,7 +317,7 @@ mod tests {
         assert_eq!((registry.len(), registry.shapes.len()), (10, 10));
         assert_eq!(registry.take_new().len(), 10);
         let other = registry.observe_one(b"create temp table t (a int)").shape;
-        assert_eq!(&*other.text, "(others)");
+        assert_eq!(&**other.text(), "(others)");
         assert_eq!(other.effect, SessionEffect::CreateTemporary);
         other.request_sample();
         assert!(!other.take_sample_request());
@@ -387,7 +385,7 @@ mod tests {
             assert_eq!(split.len(), 2, "{}", &whole[..30]);
             assert_eq!(&whole[split[1].range.clone()], "select 1");
             assert_eq!(split[0].shape.id, cut.id);
-            assert!(cut.truncated && cut.text.ends_with('…') && !split[1].shape.truncated);
+            assert!(cut.truncated && cut.text().ends_with('…') && !split[1].shape.truncated);
         }
         assert_ne!(
             registry.observe_one(b"select 1 /**/").shape.id,

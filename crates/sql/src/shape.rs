@@ -1,22 +1,19 @@
 //! A statement with its literals left out.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use model::{FingerprintId, ShapeId};
+use model::{FingerprintId, ShapeId, StrictId};
 
+use crate::canonical::{self, Ids};
+use crate::normalise::normalise;
 use crate::{Class, Facts, SessionEffect, Unparsed};
 
 /// A statement with its literals left out, known to the registry from its first execution on.
 #[derive(Debug)]
 pub struct Shape {
-    /// The strict id, the registry's key.
+    /// What the lexical pass tells apart; the registry's key.
     pub id: ShapeId,
-    /// The id with lists of constants squashed.
-    pub fingerprint: FingerprintId,
-    /// The normalised text, for reading: literals are `$n`, comments are gone, white space is
-    /// folded, long lists are squashed. At most [`Shape::TEXT_LIMIT`] bytes, and then ends in `…`.
-    pub text: Arc<str>,
     /// What kind of statement.
     pub class: Class,
     /// What it may leave behind in the session.
@@ -26,17 +23,39 @@ pub struct Shape {
     /// The statement has [`Shape::STATEMENT_LIMIT`] bytes or more: what follows them was not looked
     /// at and counts neither in the ids nor in `class` and `effect`.
     pub truncated: bool,
+    described: OnceLock<Description>,
+    /// What is to be described; gone once it is.
+    source: Mutex<Option<Source>>,
     wants_sample: AtomicBool,
     facts: OnceLock<Result<Arc<Facts>, Unparsed>>,
     /// The registry's sweep number at the last use.
     used: AtomicU32,
 }
 
+/// What is worked out when it is first asked for.
+#[derive(Clone, Debug)]
+struct Description {
+    ids: Ids,
+    text: Arc<str>,
+}
+
+/// A statement's text with its values, which nobody is to read.
+struct Source(Box<[u8]>);
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("bytes", &self.0.len()).finish()
+    }
+}
+
+/// Longer texts are described at once: shapes that wait to be described shall not take much memory.
+const SOURCE_LIMIT: usize = 2 * 1024;
+
 /// What a shape is known to be when it is first met.
 pub(crate) struct ShapeParts {
     pub(crate) id: ShapeId,
-    pub(crate) fingerprint: FingerprintId,
-    pub(crate) text: Arc<str>,
+    /// The statement as it was met, as far as it is looked at.
+    pub(crate) source: Box<[u8]>,
     pub(crate) class: Class,
     pub(crate) effect: SessionEffect,
     pub(crate) truncated: bool,
@@ -50,10 +69,11 @@ impl Shape {
     pub const STATEMENT_LIMIT: usize = 64 * 1024;
 
     pub(crate) fn new(parts: ShapeParts, used: u32) -> Self {
-        Self {
+        let long = parts.source.len() > SOURCE_LIMIT;
+        let shape = Self {
             id: parts.id,
-            fingerprint: parts.fingerprint,
-            text: parts.text,
+            described: OnceLock::new(),
+            source: Mutex::new(Some(Source(parts.source))),
             class: parts.class,
             effect: parts.effect,
             keyword: parts.class.name(),
@@ -61,24 +81,59 @@ impl Shape {
             wants_sample: AtomicBool::new(false),
             facts: OnceLock::new(),
             used: AtomicU32::new(used),
+        };
+        if long {
+            shape.description();
         }
+        shape
+    }
+
+    /// The id that is the same for statements that pg_stat_statements on PostgreSQL 15 counts
+    /// together, as far as the text tells. Worked out when first asked for, as the fingerprint and
+    /// the text are: not on the data path.
+    #[must_use]
+    pub fn strict(&self) -> StrictId {
+        self.description().ids.strict
+    }
+
+    /// The id with lists of constants squashed and without the constants' types.
+    #[must_use]
+    pub fn fingerprint(&self) -> FingerprintId {
+        self.description().ids.fingerprint
+    }
+
+    /// The normalised text, for reading: literals are `$n`, comments are gone, white space is
+    /// folded, long lists are squashed. At most [`Shape::TEXT_LIMIT`] bytes, and then ends in `…`.
+    #[must_use]
+    pub fn text(&self) -> &Arc<str> {
+        &self.description().text
+    }
+
+    fn description(&self) -> &Description {
+        self.described.get_or_init(|| {
+            let source = self.source.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let text = source.as_ref().map_or(&[][..], |source| &source.0);
+            Description {
+                ids: canonical::ids(text, self.class, self.truncated),
+                text: Arc::from(normalise(text, self.truncated)),
+            }
+        })
     }
 
     /// The shape that stands for everything that the registry has no room to remember. Class and
     /// effect are the statement's own: pinning depends on them.
     #[must_use]
     pub fn others(class: Class, effect: SessionEffect) -> Arc<Self> {
-        Arc::new(Self::new(
-            ShapeParts {
-                id: ShapeId::OTHERS,
-                fingerprint: FingerprintId::OTHERS,
-                text: Arc::from("(others)"),
-                class,
-                effect,
-                truncated: false,
-            },
-            0,
-        ))
+        let source = Box::default();
+        let parts = ShapeParts { id: ShapeId::OTHERS, source, class, effect, truncated: false };
+        let ids = Ids { strict: StrictId::OTHERS, fingerprint: FingerprintId::OTHERS };
+        let text = Arc::from("(others)");
+        let shape = Self {
+            described: OnceLock::from(Description { ids, text }),
+            source: Mutex::default(),
+            ..Self::new(parts, 0)
+        };
+        Arc::new(shape)
     }
 
     /// Asks for the text and the values of the next execution. No effect on the others' row, whose

@@ -80,13 +80,40 @@ fn sql_like() -> impl Strategy<Value = String> {
         " ",
         "insert",
         "into",
+        " as ",
+        " from ",
+        " join ",
+        " on ",
+        " using ",
+        " where ",
+        " union ",
+        " cast(",
+        " interval ",
+        " fetch ",
+        " limit ",
+        " returning ",
+        " set ",
+        " update ",
+        " delete ",
+        " merge ",
+        " lateral ",
+        " only ",
+        " table ",
+        " tablesample ",
+        " at time zone ",
+        " extract(",
+        " overriding ",
+        " with ordinality ",
+        " distinct on (",
+        " timestamp with time zone ",
+        " over ",
         "temp",
         "declare",
         "hold",
         "not",
         "is",
     ]);
-    prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+    prop::collection::vec(piece, 0..80).prop_map(|pieces| pieces.concat())
 }
 
 fn check(text: &[u8]) {
@@ -98,13 +125,14 @@ fn check(text: &[u8]) {
         assert!(one.range.start >= end && one.range.start < one.range.end);
         assert!(one.range.end <= text.len());
         end = one.range.end;
-        assert!(one.shape.text.len() <= Shape::TEXT_LIMIT);
+        assert!(one.shape.text().len() <= Shape::TEXT_LIMIT);
         assert_ne!(one.shape.id.0, 0);
+        assert_ne!((one.shape.strict().0, one.shape.fingerprint().0), (0, 0));
         // A statement by itself is what it was in the text.
         let alone = registry.observe_one(&text[one.range.clone()]);
         assert_eq!(alone.range, 0..one.range.len());
         assert_eq!((alone.shape.id, alone.values), (one.shape.id, one.values));
-        let _either_way = facts(&one.shape.text);
+        let _either_way = facts(one.shape.text());
     }
     let one = registry.observe_one(text);
     assert!(one.range.end <= text.len());
@@ -140,7 +168,7 @@ fn gap() -> impl Strategy<Value = String> {
 
 fn ids(text: &str) -> (model::ShapeId, model::FingerprintId) {
     let shape = ShapeRegistry::new(10).observe_one(text.as_bytes()).shape;
-    (shape.id, shape.fingerprint)
+    (shape.id, shape.fingerprint())
 }
 
 proptest! {

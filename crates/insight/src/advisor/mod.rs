@@ -39,5 +39,5 @@ pub(crate) fn facts_of(
     shapes: &ShapeRegistry,
 ) -> Option<Arc<Facts>> {
     let info = snapshot.shapes.get(&fingerprint)?;
-    info.strict_ids.iter().find_map(|id| shapes.get(*id)?.facts().cloned())
+    info.shapes.iter().find_map(|id| shapes.get(*id)?.facts().cloned())
 }

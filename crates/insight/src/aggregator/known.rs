@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::{FingerprintId, LabelId, LabelRegistry, Labels, Minute, Sample, ShapeId, ShapeInfo};
+use model::{
+    FingerprintId, LabelId, LabelRegistry, Labels, Minute, Sample, ShapeId, ShapeInfo, StrictId,
+};
 use sql::Shape;
 
 use super::minute_of;
 
-/// Strict ids remembered of one fingerprint; a list of any length makes a strict id of its own.
-const STRICT_IDS_LIMIT: usize = 16;
+/// Shapes remembered of one fingerprint; a list of any length makes a shape of its own.
+const SHAPES_LIMIT: usize = 16;
 /// A sample this old, s, gives way to any newer one: the slowest execution *of late* is kept.
 const SAMPLE_FRESH_S: i64 = 300;
 
@@ -27,7 +29,8 @@ struct Known {
     /// The shape met last: where a sample is asked for, and what tells whether it was parsed.
     shape: Arc<Shape>,
     text: Arc<str>,
-    strict_ids: Vec<ShapeId>,
+    shapes: Vec<ShapeId>,
+    strict_ids: Vec<StrictId>,
     first_seen: Timestamp,
     last_seen: Timestamp,
     sample: Option<KeptSample>,
@@ -56,7 +59,7 @@ impl KnownShapes {
         let Some(shape) = shape else {
             return FingerprintId::OTHERS;
         };
-        let fingerprint = shape.fingerprint;
+        let fingerprint = shape.fingerprint();
         if fingerprint == FingerprintId::OTHERS {
             return fingerprint;
         }
@@ -67,8 +70,9 @@ impl KnownShapes {
             None => {
                 shape.request_sample();
                 let known = Known {
-                    text: Arc::clone(&shape.text),
-                    strict_ids: vec![shape.id],
+                    text: Arc::clone(shape.text()),
+                    shapes: vec![shape.id],
+                    strict_ids: vec![shape.strict()],
                     first_seen: now,
                     last_seen: now,
                     sample: None,
@@ -139,6 +143,7 @@ impl KnownShapes {
             .map(|(fingerprint, known)| {
                 let sample = known.sample.as_ref();
                 let info = ShapeInfo {
+                    shapes: known.shapes.clone(),
                     strict_ids: known.strict_ids.clone(),
                     text: Arc::clone(&known.text),
                     class: known.shape.keyword,
@@ -160,8 +165,12 @@ impl Known {
         // The registry may have forgotten the shape and met it anew; only the new one hears a
         // request for a sample.
         if !Arc::ptr_eq(&self.shape, &shape) {
-            if !self.strict_ids.contains(&shape.id) && self.strict_ids.len() < STRICT_IDS_LIMIT {
-                self.strict_ids.push(shape.id);
+            if !self.shapes.contains(&shape.id) && self.shapes.len() < SHAPES_LIMIT {
+                self.shapes.push(shape.id);
+                let strict = shape.strict();
+                if !self.strict_ids.contains(&strict) {
+                    self.strict_ids.push(strict);
+                }
             }
             self.shape = shape;
         }

@@ -142,7 +142,7 @@ fn keeps_the_slowest_sample_of_late_and_asks_for_another_each_minute() {
     scene.statement(SELECT).work_ms(90).run();
     let shape = scene.shapes.observe_one(SELECT.as_bytes()).shape;
     let snapshot = scene.snapshot();
-    let info = &snapshot.shapes[&shape.fingerprint];
+    let info = &snapshot.shapes[&shape.fingerprint()];
     assert!(info.sample.is_some(), "the second execution was asked for");
     assert_eq!(info.sample_database.as_deref(), Some("shop"));
     assert!(!shape.take_sample_request(), "and no other within the minute");

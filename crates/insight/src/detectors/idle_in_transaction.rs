@@ -80,7 +80,7 @@ impl IdleInTransaction {
             format!("application {}", labels.application)
         };
         let before = inputs.snapshot.shapes.iter().find_map(|(fingerprint, shape)| {
-            shape.strict_ids.contains(&stats.idle_after).then_some(*fingerprint)
+            shape.shapes.contains(&stats.idle_after).then_some(*fingerprint)
         });
         let idle_ms = stats.idle.as_secs_f64() * 1e3;
         let blocks_ms = stats.block_duration.sum_ms();

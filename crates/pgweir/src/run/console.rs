@@ -118,7 +118,7 @@ impl Live for LiveProcess {
     }
 
     fn fingerprint(&self, shape: ShapeId) -> Option<FingerprintId> {
-        self.shapes.get(shape).map(|shape| shape.fingerprint)
+        self.shapes.get(shape).map(|shape| shape.fingerprint())
     }
 
     fn version(&self) -> &str {

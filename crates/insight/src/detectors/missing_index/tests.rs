@@ -26,7 +26,7 @@ fn scene(text: &str, table: TableFacts) -> Scene {
 }
 
 fn plan(scene: &mut Scene, text: &str, answer: PlanAnswer) {
-    let fingerprint = scene.shapes.observe_one(text.as_bytes()).shape.fingerprint;
+    let fingerprint = scene.shapes.observe_one(text.as_bytes()).shape.fingerprint();
     let database = scene.catalog.databases.get_mut("shop").expect("the only database");
     database.hypopg = !answer.what_if.is_empty();
     database.plans.insert(fingerprint, answer);

@@ -150,7 +150,7 @@ impl Work {
             self.aggregator.apply(event, now, &self.measures.shapes);
         }
         for shape in self.measures.shapes.take_new() {
-            shape.set_facts(sql::facts(&shape.text));
+            shape.set_facts(sql::facts(shape.text()));
         }
     }
 
