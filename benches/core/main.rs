@@ -76,7 +76,7 @@ fn session(criterion: &mut Criterion) {
     });
     let parameters = ClientParameters::new([]);
     let mut client = ClientSession::new(ClientId(1), label, PoolMode::Transaction, parameters);
-    let mut server = ServerSession::new(ServerParameters::default(), 200);
+    let mut server = ServerSession::new("app", ServerParameters::default(), 200, Instant::now());
     let request = frames::query(STATEMENT);
     let answer = [
         frames::row_description(&["id"]),

@@ -14,7 +14,7 @@ fuzz_target!(|text: &[u8]| {
         assert!(one.range.start >= end && one.range.start < one.range.end);
         assert!(one.range.end <= text.len());
         end = one.range.end;
-        assert!(one.shape.text.len() <= Shape::TEXT_LIMIT);
+        assert!(one.shape.text().len() <= Shape::TEXT_LIMIT);
         // A statement by itself is what it was in the text.
         let alone = registry.observe_one(&text[one.range.clone()]);
         assert_eq!((alone.shape.id, alone.values), (one.shape.id, one.values));

@@ -12,6 +12,7 @@ mod large;
 mod likeness;
 mod limits;
 mod login;
+mod lost_setting;
 mod pinning;
 mod pool;
 mod prepared;

@@ -23,8 +23,10 @@ pub struct Deallocated {
 /// An answer that is due.
 #[derive(Clone, Debug)]
 pub enum Expected {
-    /// pgweir's own Query (settings on attach): swallowed up to its ReadyForQuery.
-    OwnQuery,
+    /// pgweir's own settings on attach: swallowed, up to that many CommandComplete.
+    OwnSettings(u32),
+    /// pgweir's own question about the session: its rows are read, the rest is swallowed.
+    OwnQuestion,
     /// pgweir's own Parse: swallowed. None is the unnamed statement.
     OwnParse(Option<ServerName>),
     /// pgweir's own Close: swallowed. None is the unnamed statement.
@@ -140,10 +142,18 @@ impl ReplyQueue {
         self.queue.iter().any(is_statement)
     }
 
+    /// Whether the server was asked a question of pgweir's own.
+    #[must_use]
+    pub fn has_question(&self) -> bool {
+        self.queue.iter().any(|expected| matches!(expected, Expected::OwnQuestion))
+    }
+
     /// Whether nothing is due to the client.
     #[must_use]
     pub fn owes_nothing(&self) -> bool {
-        self.queue.iter().all(|expected| matches!(expected, Expected::OwnQuery))
+        self.queue
+            .iter()
+            .all(|expected| matches!(expected, Expected::OwnSettings(_) | Expected::OwnQuestion))
     }
 
     /// An extended-protocol message failed: the server skips all that was sent up to the next Sync

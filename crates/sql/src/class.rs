@@ -161,8 +161,12 @@ pub enum SessionEffect {
     Load,
     /// Calls `currval` or `lastval`, which answer from what the session did before.
     SequenceSession,
-    /// May do anything: `DO`, `CALL`, and functions that keep other state in the session
-    /// (`setseed`, `dblink_connect`, …).
+    /// Calls a function that keeps state in the session which cannot be looked up there: `setseed`,
+    /// `dblink_connect`, ….
+    SessionState,
+    /// Calls a function that answers from what this very server process has counted.
+    OwnStatistics,
+    /// May do anything that can be looked up afterwards: `DO`, `CALL`.
     Do,
 }
 
@@ -190,6 +194,8 @@ impl SessionEffect {
         Self::AdvisoryUnlock,
         Self::Load,
         Self::SequenceSession,
+        Self::SessionState,
+        Self::OwnStatistics,
         Self::Do,
     ];
 }

@@ -3,7 +3,7 @@
 use crate::classify::{Head, word};
 use crate::keyword::Word;
 use crate::lexer::{Kind, Lexer};
-use crate::{Class, SessionEffect};
+use crate::{Class, SessionEffect, set_config};
 
 /// The effect of a statement of this class.
 pub(crate) fn effect(class: Class, head: &Head, text: &[u8]) -> SessionEffect {
@@ -38,11 +38,13 @@ pub(crate) fn effect(class: Class, head: &Head, text: &[u8]) -> SessionEffect {
 /// Two effects of one statement. Different ones end in different ways, so that together they are as
 /// good as anything.
 fn both(one: SessionEffect, other: SessionEffect) -> SessionEffect {
-    use SessionEffect::{Do, None, SetLocal};
+    use SessionEffect::{Do, None, SequenceSession, SessionState, SetLocal};
     match (one, other) {
         (a, b) if a == b => a,
         (a, None | SetLocal) if a != None => a,
         (None | SetLocal, b) => b,
+        // Cannot be looked up afterwards.
+        (SessionState | SequenceSession, _) | (_, SessionState | SequenceSession) => SessionState,
         _ => Do,
     }
 }
@@ -101,8 +103,9 @@ fn contents(class: Class, text: &[u8]) -> SessionEffect {
             (Kind::OpenParenthesis, Word::AdvisoryLock) => SessionEffect::AdvisoryLock,
             (Kind::OpenParenthesis, Word::AdvisoryUnlock) => SessionEffect::AdvisoryUnlock,
             (Kind::OpenParenthesis, Word::SequenceReader) => SessionEffect::SequenceSession,
-            (Kind::OpenParenthesis, Word::SessionState) => SessionEffect::Do,
-            (Kind::OpenParenthesis, Word::SetConfig) => set_config(lexer.clone()),
+            (Kind::OpenParenthesis, Word::SessionState) => SessionEffect::SessionState,
+            (Kind::OpenParenthesis, Word::OwnStatistics) => SessionEffect::OwnStatistics,
+            (Kind::OpenParenthesis, Word::SetConfig) => set_config::effect(lexer.clone()),
             (Kind::Dot, Word::PgTemp) if makes_table || class == Class::Create => {
                 SessionEffect::CreateTemporary
             }
@@ -118,36 +121,6 @@ fn contents(class: Class, text: &[u8]) -> SessionEffect {
         };
         before = word;
     }
-}
-
-/// How many tokens of a call of `set_config` are looked at; calls may be nested.
-const LOOK_AHEAD: usize = 200;
-
-/// `set_config(name, value, is_local)`, after the parenthesis: local only if it says `true`.
-fn set_config(mut lexer: Lexer<'_>) -> SessionEffect {
-    let mut depth = 0u32;
-    let mut commas = 0u32;
-    for _ in 0..LOOK_AHEAD {
-        let token = lexer.next();
-        match token.kind {
-            Kind::End => break,
-            Kind::CloseParenthesis if depth == 0 => break,
-            Kind::OpenParenthesis | Kind::OpenBracket => depth += 1,
-            Kind::CloseParenthesis | Kind::CloseBracket => depth = depth.saturating_sub(1),
-            Kind::Comma if depth == 0 => commas += 1,
-            _ => {}
-        }
-        if commas == 2 {
-            let third = lexer.next();
-            if word(third.kind, third.hash) == Word::True
-                && lexer.next().kind == Kind::CloseParenthesis
-            {
-                return SessionEffect::SetLocal;
-            }
-            break;
-        }
-    }
-    SessionEffect::SetConfig
 }
 
 #[cfg(test)]
@@ -286,13 +259,20 @@ mod tests {
                 &["select currval('s'), lastval()", "insert into t values (lastval())"],
             ),
             (
+                E::SessionState,
+                &[
+                    "select setseed(0.5)",
+                    "select dblink_connect('x')",
+                    "create temp table t as select lastval()",
+                ],
+            ),
+            (E::OwnStatistics, &["select pg_stat_force_next_flush()"]),
+            (
                 E::Do,
                 &[
                     "do $$ begin perform 1; end $$",
                     "call p()",
-                    "select setseed(0.5)",
                     "select pg_advisory_lock(1), pg_advisory_unlock(2)",
-                    "create temp table t as select lastval()",
                     "declare c cursor with hold for select pg_advisory_lock(1)",
                 ],
             ),

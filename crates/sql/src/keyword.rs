@@ -20,7 +20,7 @@ pub(crate) enum Word {
     // What the normaliser looks at.
     Array, Atomic, By, Case, False, Function, Group, In, Is, Not, Null, Order, Procedure, True,
     // Functions that touch the session.
-    AdvisoryLock, AdvisoryUnlock, SequenceReader, SessionState, SetConfig,
+    AdvisoryLock, AdvisoryUnlock, OwnStatistics, SequenceReader, SessionState, SetConfig,
 }
 
 /// What the words around a literal say about it.
@@ -160,6 +160,7 @@ const WORDS: &[(&str, Word, Traits)] = &[
     ("setseed", Word::SessionState, NIL), ("dblink_connect", Word::SessionState, NIL),
     ("dblink_connect_u", Word::SessionState, NIL), ("set_limit", Word::SessionState, NIL),
     ("pg_replication_origin_session_setup", Word::SessionState, NIL),
+    ("pg_stat_force_next_flush", Word::OwnStatistics, NIL),
 ];
 
 const SLOTS: usize = 512;

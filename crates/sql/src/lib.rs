@@ -25,6 +25,8 @@ mod registry;
 mod routine;
 mod scan;
 mod script;
+mod set_config;
+mod setting;
 mod shape;
 mod squash;
 mod tags;
@@ -38,5 +40,6 @@ pub use facts::{Facts, Join, Operator, OrderKey, Predicate, TableRef, Unparsed, 
 pub use named::tables_named;
 pub use registry::{Observed, ShapeRegistry};
 pub use script::statements;
+pub use setting::{SettingChange, SettingValue, setting_changes};
 pub use shape::Shape;
 pub use tags::{Tags, tags};

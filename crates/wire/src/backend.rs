@@ -198,4 +198,12 @@ mod tests {
             assert_eq!(TransactionStatus::read(&out[5..]), Some(status));
         }
     }
+
+    #[test]
+    fn columns_of_a_row() {
+        let row = b"\0\x03\0\0\0\x01a\xff\xff\xff\xff\0\0\0\0";
+        assert_eq!(read_data_row(row), Some(vec![Some(&b"a"[..]), None, Some(b"")]));
+        assert_eq!(read_data_row(&row[..row.len() - 1]), None);
+        assert_eq!(read_data_row(b""), None);
+    }
 }

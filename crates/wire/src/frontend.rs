@@ -223,6 +223,17 @@ pub fn write_parse(out: &mut Vec<u8>, name: &[u8], text: &[u8], types: &[u8]) {
     });
 }
 
+/// Writes a Bind of the unnamed statement, without parameters, to the unnamed portal.
+pub fn write_bind_unnamed(out: &mut Vec<u8>) {
+    // Portal, statement; then no formats, no parameters, no result formats.
+    write_message(out, BIND, |body| body.extend_from_slice(&[0; 8]));
+}
+
+/// Writes an Execute of the unnamed portal, for all rows.
+pub fn write_execute_unnamed(out: &mut Vec<u8>) {
+    write_message(out, EXECUTE, |body| body.extend_from_slice(&[0; 5]));
+}
+
 /// Writes a Describe (`kind` = [`DESCRIBE`]) or Close (`kind` = [`CLOSE`]) of a statement.
 pub fn write_statement_target(out: &mut Vec<u8>, kind: u8, name: &[u8]) {
     write_message(out, kind, |body| {

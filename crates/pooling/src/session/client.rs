@@ -22,6 +22,18 @@ const MAX_ADDED_BYTES: usize = 512 * 1024;
 /// nothing else bounds them.
 const MAX_DUE: usize = 16 * 1024;
 
+/// What became of a message.
+pub(super) enum Taken {
+    /// It was sent on; the rest of it follows.
+    Forwarded,
+    /// Something else was sent in its place, so that the rest of it must not follow.
+    Replaced,
+    /// It must wait for a server connection that no other client has used.
+    NeedsOwnServer,
+    /// It must wait until the server has answered.
+    NeedsAnswer,
+}
+
 impl ClientSession {
     /// Deals with a client's bytes. `server` is the connection it holds, if it holds one.
     ///
@@ -51,7 +63,7 @@ impl ClientSession {
                 let end = body.remaining.saturating_sub(2);
                 let unseen = &rest[..taken.min(end)];
                 if body.statements && unseen.contains(&b';') {
-                    self.pins.add(PinReason::LongText);
+                    self.doubt.about_all();
                 }
                 body.remaining -= taken;
                 consumed += taken;
@@ -88,7 +100,12 @@ impl ClientSession {
                 // After an error the server skips to the next Sync (manual 55.2.3); what it would
                 // skip is not sent, since nothing would answer.
                 Some(_) if self.skipping && head.kind != frontend::SYNC => false,
-                Some(server) => self.attached(head, bytes, server, io)?,
+                Some(server) => match self.attached(head, bytes, server, io)? {
+                    Taken::Forwarded => true,
+                    Taken::Replaced => false,
+                    Taken::NeedsOwnServer => return Ok(ClientStep::NeedOwnServer { consumed }),
+                    Taken::NeedsAnswer => return Ok(ClientStep::Wait { consumed }),
+                },
                 None if self.answer_detached(head, bytes, io)? => false,
                 None => return Ok(ClientStep::NeedServer { consumed }),
             };
@@ -113,15 +130,17 @@ impl ClientSession {
         true
     }
 
-    /// Deals with one message, or the front of one, for the server that the client holds. False if
-    /// something else was sent in its place, so that the rest of it must not follow.
+    /// Deals with one message, or the front of one, for the server that the client holds.
     fn attached(
         &mut self,
         head: Head,
         front: &[u8],
         server: &mut ServerSession,
         io: &mut Io<'_>,
-    ) -> Result<bool, PoolingError> {
+    ) -> Result<Taken, PoolingError> {
+        if let Some(taken) = self.need_own_server(head, front, server, io) {
+            return Ok(taken);
+        }
         self.meter.arrived(HEAD_BYTES + front.len(), self.held_by_pin(), io.now);
         self.skipping = false;
         if self.reattach && self.between_transactions() {
@@ -132,7 +151,7 @@ impl ClientSession {
             frontend::PARSE => return self.parse(head, front, server, io),
             frontend::BIND => self.bind(head, front, server, io)?,
             frontend::DESCRIBE => self.describe(head, front, server, io)?,
-            frontend::EXECUTE => self.execute(head, front, server, io)?,
+            frontend::EXECUTE => self.execute(head, front, io)?,
             frontend::CLOSE => self.close(head, front, server, io)?,
             // While a COPY reads, the server ignores it (manual 55.2.6): nothing will answer.
             frontend::SYNC if self.copy_reads => {
@@ -148,7 +167,7 @@ impl ClientSession {
             }
             frontend::FUNCTION_CALL => {
                 if !calls_large_object(front) {
-                    self.pins.add(PinReason::FunctionCall);
+                    self.doubt.about_all();
                 }
                 server.statements.set_unnamed(None);
                 self.expect(Expected::FunctionCall, head, front, io);
@@ -169,7 +188,7 @@ impl ClientSession {
         if self.yields && asks && !self.quiet && !self.lost_sync {
             self.barrier = Barrier::Shut;
         }
-        Ok(true)
+        Ok(Taken::Forwarded)
     }
 
     /// Forwards a message and waits for its answer.
@@ -196,8 +215,8 @@ impl ClientSession {
         let statements = u32::try_from(observed.len()).unwrap_or(u32::MAX);
         for one in observed.drain(..) {
             let text = text.get(one.range.clone()).unwrap_or_default();
-            let effect = Effect::of(&one.shape, text, &server.parameters);
-            if effect.is_barrier() {
+            let effect = Effect::of(&one.shape, text);
+            if effect.is_barrier(&self.parameters) {
                 self.barrier = Barrier::Shut;
             }
             self.meter.begin(Running {
@@ -251,7 +270,7 @@ impl ClientSession {
         front: &[u8],
         server: &mut ServerSession,
         io: &mut Io<'_>,
-    ) -> Result<bool, PoolingError> {
+    ) -> Result<Taken, PoolingError> {
         self.meter.client_parse();
         let whole = head.body == front.len();
         let read = if whole { Parse::read(front) } else { Parse::read_front(front) };
@@ -271,13 +290,13 @@ impl ClientSession {
             self.unpin_large();
             let expected = Expected::Parse { name: Box::default(), statement, server: None };
             self.expect(expected, head, front, io);
-            return Ok(true);
+            return Ok(Taken::Forwarded);
         }
         if self.statements.get(parse.name).is_some() {
             // The name is taken: the server must say so, and undo what the pipeline did before. It
             // does when it is given a name that it has; the error is put into the client's words.
             self.duplicate(parse.name, statement, server, io);
-            return Ok(false);
+            return Ok(Taken::Replaced);
         }
         let preparation = server.statements.prepare(&statement);
         self.write_closes(&preparation.close, io);
@@ -302,7 +321,7 @@ impl ClientSession {
             self.replies.push(Expected::LocalParseComplete { name, statement });
             self.answer_local(io.to_client);
         }
-        Ok(true)
+        Ok(Taken::Forwarded)
     }
 
     fn bind(
@@ -365,23 +384,17 @@ impl ClientSession {
         Ok(())
     }
 
-    fn execute(
-        &mut self,
-        head: Head,
-        front: &[u8],
-        server: &ServerSession,
-        io: &mut Io<'_>,
-    ) -> Result<(), PoolingError> {
+    fn execute(&mut self, head: Head, front: &[u8], io: &mut Io<'_>) -> Result<(), PoolingError> {
         let name = frontend::read_execute(front).map_err(PoolingError::Client)?;
         let (shape, values, sample, effect) = match self.portals.get_mut(name) {
             Some(Portal { statement: Some(statement), values, sample }) => {
-                let effect = Effect::of(&statement.shape, statement.text(), &server.parameters);
+                let effect = Effect::of(&statement.shape, statement.text());
                 (Arc::clone(&statement.shape), *values, sample.take(), effect)
             }
             // A portal made by SQL (DECLARE), or of a statement prepared by SQL, or none at all.
             _ => (io.shapes.observe_one(b"EXECUTE portal").shape, 0, None, Effect::None),
         };
-        if effect.is_barrier() {
+        if effect.is_barrier(&self.parameters) {
             self.barrier = Barrier::AtSync;
         }
         self.meter.begin(Running { shape, values, effect, arrived: io.now, received: 0, sample });

@@ -10,8 +10,9 @@ use wire::error_response::{ErrorFields, ErrorView, Severity};
 use wire::frame::{Head, write_message};
 use wire::frontend::{self, Bind, Parse, Target};
 
-use super::effect::Effect;
+use super::effect::{Effect, may_need_own_server};
 use super::measure::Running;
+use super::probe::Doubt;
 use super::{Barrier, ClientSession, Io, ServerSession};
 use crate::error::PoolingError;
 use crate::prepared::Statement;
@@ -113,6 +114,9 @@ impl ClientSession {
         }
         let observed = io.shapes.observe_one(parse.text);
         let (shape, values) = (observed.shape, observed.values);
+        if may_need_own_server(shape.effect) {
+            return Ok(false);
+        }
         let statement = Statement::new(parse.text, parse.types, shape, values);
         let statement = Arc::new(statement.in_epoch(self.known.epoch()));
         if !self.known.has(&statement) {
@@ -260,6 +264,9 @@ impl ClientSession {
             io.to_client.extend_from_slice(&fatal.encode());
             return Loss::Close;
         }
+        for (name, value) in self.parameters.transaction_lost(&server.parameters) {
+            backend::write_parameter_status(io.to_client, &name, &value);
+        }
         if self.status != TransactionStatus::Idle {
             self.status = TransactionStatus::Failed;
             self.detached = Detached::FailedBlock;
@@ -271,6 +278,9 @@ impl ClientSession {
             self.fail_all_due(&error, io);
         }
         self.quiet = true;
+        self.journal.discard();
+        self.failed = false;
+        self.doubt = Doubt::None;
         self.copy_reads = false;
         self.lost_sync = false;
         self.barrier = Barrier::Open;
@@ -297,7 +307,7 @@ impl ClientSession {
                     backend::write_ready(io.to_client, self.status);
                     told = false;
                 }
-                Expected::OwnQuery | Expected::CopyEnd => {}
+                Expected::OwnSettings(_) | Expected::OwnQuestion | Expected::CopyEnd => {}
                 other => {
                     if let Expected::Parse { name, statement, .. }
                     | Expected::LocalParseComplete { name, statement } = other

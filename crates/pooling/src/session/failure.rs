@@ -35,14 +35,19 @@ impl ClientSession {
             _ => None,
         };
         match self.replies.front_mut() {
-            // A setting was refused, though it was checked at login, or a cancel request hit it.
-            // What the server has now is not known: the client's own statement, which is on its way
-            // already, must not run there and look well.
-            Some(Expected::OwnQuery) => {
+            Some(Expected::OwnQuestion) => {
+                self.question_refused(sqlstate);
+                return Fate::Swallow;
+            }
+            // A setting was refused, though it was checked at login, or a cancel request hit it. The
+            // client's own statement is on its way already, and is skipped by the server, since no
+            // Sync stands between.
+            Some(Expected::OwnSettings(_)) => {
                 self.last_words = Some(body.to_vec());
                 return Fate::Lost;
             }
             Some(Expected::Query { statements, deallocated }) => {
+                self.failed = true;
                 // None is left at a commit that fails, or in a text that the lexer finds empty.
                 let left = std::mem::take(statements) as usize;
                 if let Some(kept) = deallocated.take() {
@@ -54,8 +59,11 @@ impl ClientSession {
                     self.meter.abandon(left - 1);
                 }
             }
-            None | Some(Expected::FunctionCall | Expected::Sync) => {}
-            Some(_) => self.pipeline_failed(sqlstate, server, io),
+            None | Some(Expected::FunctionCall | Expected::Sync) => self.failed = true,
+            Some(_) => {
+                self.failed = true;
+                self.pipeline_failed(sqlstate, server, io);
+            }
         }
         if sqlstate == SqlState::from_bytes(b"57014")
             && let Some(words) = self.interrupted.take()
@@ -140,10 +148,14 @@ impl ClientSession {
     /// Some of what a statement does to the session outlives its failure.
     fn statement_failed(&mut self, sqlstate: SqlState, io: &mut Io<'_>) {
         let failed = self.meter.finish(Outcome::Failed(sqlstate), 0, io.now, io.events);
-        if let Some(Running { effect: Effect::Pin(reason), .. }) = failed
-            && reason.outlives_failure()
-        {
-            self.pins.add(reason);
+        match failed.map(|failed| failed.effect) {
+            Some(Effect::Pin(reason)) if reason.outlives_failure() => {
+                self.pins.add(reason);
+                self.doubt.about_pins();
+            }
+            // Nobody knows what a procedure has committed.
+            Some(Effect::Doubt) => self.doubt.about_all(),
+            _ => {}
         }
     }
 

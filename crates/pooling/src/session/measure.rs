@@ -24,7 +24,7 @@ pub(crate) struct Running {
 /// The measures of one client.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    client: ClientId,
+    pub(crate) client: ClientId,
     pub(crate) labels: LabelId,
     running: VecDeque<Running>,
     last_finish: Option<Instant>,
@@ -225,7 +225,7 @@ impl Meter {
 
     /// Whether a statement is running that leaves something behind in the session.
     pub(crate) fn may_leave_state(&self) -> bool {
-        self.running.iter().any(|running| running.effect != Effect::None)
+        self.running.iter().any(|running| running.effect.may_leave_state())
     }
 
     /// When the last statement was answered.

@@ -11,7 +11,10 @@ mod failure;
 mod fronts;
 mod measure;
 mod naming;
+mod outcome;
+mod own_server;
 mod pins;
+mod probe;
 mod samples;
 mod server;
 
@@ -29,11 +32,12 @@ pub use detached::Loss;
 pub use pins::{PinReason, Pins};
 
 use crate::known::KnownStatements;
-use crate::parameters::{ClientParameters, ServerParameters};
+use crate::parameters::{ClientParameters, Journal, ServerParameters};
 use crate::prepared::{ClientStatements, ServerStatements, Statement};
 use crate::replies::{Expected, ReplyQueue};
 use detached::Detached;
 use measure::Meter;
+use probe::{Answer, Doubt};
 
 /// What is known of a server connection, whoever holds it.
 #[derive(Debug)]
@@ -42,16 +46,47 @@ pub struct ServerSession {
     pub parameters: ServerParameters,
     /// Prepared statements.
     pub statements: ServerStatements,
+    /// Who it is logged in as.
+    user: Box<str>,
+    opened: Instant,
+    /// Who has used it, while that is one client.
+    owner: Option<ClientId>,
+    /// Several clients have used it.
+    shared: bool,
+    /// It has state that no command takes away again: it must be closed when its client leaves it.
+    worn: bool,
     /// The rest of a message that is being streamed to the client.
     body: Option<Body>,
 }
 
 impl ServerSession {
-    /// A connection that has just logged in.
+    /// A connection that has logged in as `user`, at `opened`.
     #[must_use]
-    pub fn new(parameters: ServerParameters, max_prepared_statements: usize) -> Self {
+    pub fn new(
+        user: &str,
+        parameters: ServerParameters,
+        max_prepared_statements: usize,
+        opened: Instant,
+    ) -> Self {
         let statements = ServerStatements::new(max_prepared_statements);
-        Self { parameters, statements, body: None }
+        let (user, owner) = (user.into(), None);
+        Self { parameters, statements, user, opened, owner, shared: false, worn: false, body: None }
+    }
+
+    /// Whether it must not be given to another client, however clean it is made.
+    #[must_use]
+    pub fn is_worn(&self) -> bool {
+        self.worn
+    }
+
+    /// `client`, which began to work at `since`, uses it. What was opened before that is as good as
+    /// used by another one.
+    fn used_by(&mut self, client: ClientId, since: Instant) {
+        self.shared |= match self.owner {
+            Some(owner) => owner != client,
+            None => self.opened < since,
+        };
+        self.owner = Some(client);
     }
 
     /// Whether the client has the front of a message, and not the rest.
@@ -91,6 +126,23 @@ pub struct Io<'a> {
     pub now: Instant,
 }
 
+/// Writes statements that change settings, as one transaction without a Sync: should one fail, the
+/// server skips all that follows up to the client's own Sync, or for ever, and so does not carry out
+/// anything with settings that are not the client's (`ignore_till_sync` in postgres.c). Returns the
+/// number of CommandComplete in the answer. The unnamed statement is overwritten.
+pub fn write_settings(statements: &[String], to_server: &mut Vec<u8>) -> u32 {
+    let each = statements.iter().map(String::as_str);
+    let mut answers = 0;
+    // Outside of a block COMMIT ends what the messages before it have done, but warns.
+    for text in std::iter::once("BEGIN").chain(each).chain(["COMMIT"]) {
+        frontend::write_parse(to_server, b"", text.as_bytes(), &[0, 0]);
+        frontend::write_bind_unnamed(to_server);
+        frontend::write_execute_unnamed(to_server);
+        answers += 1;
+    }
+    answers
+}
+
 /// What came of a client's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientStep {
@@ -114,6 +166,12 @@ pub enum ClientStep {
     },
     /// The next message needs a server connection.
     NeedServer {
+        /// Bytes used.
+        consumed: usize,
+    },
+    /// The next message needs a server connection that no other client has used. The one that the
+    /// client holds is to be closed, what is written for it to be dropped, and the other attached.
+    NeedOwnServer {
         /// Bytes used.
         consumed: usize,
     },
@@ -183,6 +241,16 @@ pub struct ClientSession {
     /// The server's settings were reset under the client: write the difference again.
     reattach: bool,
     pins: Pins,
+    /// When it first got a server connection.
+    began: Option<Instant>,
+    /// Settings that the transaction under way has changed.
+    journal: Journal,
+    /// A statement has failed since the last ReadyForQuery.
+    failed: bool,
+    doubt: Doubt,
+    answer: Answer,
+    /// How often the question was asked again because it had been cancelled.
+    asked_again: u8,
     body: Option<Body>,
     meter: Meter,
     detached: Detached,
@@ -220,6 +288,12 @@ impl ClientSession {
             flushed: false,
             reattach: false,
             pins: Pins::default(),
+            began: None,
+            journal: Journal::default(),
+            failed: false,
+            doubt: Doubt::None,
+            answer: Answer::default(),
+            asked_again: 0,
             body: None,
             meter: Meter::new(client, labels),
             detached: Detached::Clean,
@@ -243,12 +317,13 @@ impl ClientSession {
         self.yields = false;
         self.reattach = false;
         self.unsure = false;
-        let difference = server.parameters.difference(&self.parameters);
-        if !difference.is_empty() {
-            frontend::write_query(io.to_server, difference.as_bytes());
-            // A simple Query destroys the unnamed statement (manual 55.2.3).
+        let since = *self.began.get_or_insert(io.now);
+        server.used_by(self.meter.client, since);
+        let statements = server.parameters.difference(&self.parameters);
+        if !statements.is_empty() {
+            let answers = write_settings(&statements, io.to_server);
             server.statements.set_unnamed(None);
-            self.replies.push(Expected::OwnQuery);
+            self.replies.push(Expected::OwnSettings(answers));
             self.quiet = false;
         }
     }
@@ -274,7 +349,10 @@ impl ClientSession {
     }
 
     fn needs_server_no_more(&self) -> bool {
-        self.mode != PoolMode::Session && self.between_transactions() && self.pins.is_empty()
+        self.mode != PoolMode::Session
+            && self.between_transactions()
+            && self.pins.is_empty()
+            && self.doubt == Doubt::None
     }
 
     /// Whether the server connection is between transactions, so that nothing but session state is
@@ -291,13 +369,6 @@ impl ClientSession {
         self.quiet && self.body.is_none()
     }
 
-    /// Whether the server has still to answer the settings that were written in front of the client's
-    /// own bytes. A cancel request that hit them would let the client's statement run without them.
-    #[must_use]
-    pub fn settings_are_due(&self) -> bool {
-        matches!(self.replies.front(), Some(Expected::OwnQuery))
-    }
-
     /// Whether the server has the front of a message of the client's, and waits for the rest.
     #[must_use]
     pub fn mid_client_message(&self) -> bool {
@@ -308,7 +379,10 @@ impl ClientSession {
     /// what has run, and what runs now.
     #[must_use]
     pub fn leaves_state(&self) -> bool {
-        !self.pins.is_empty() || self.mode == PoolMode::Session || self.meter.may_leave_state()
+        !self.pins.is_empty()
+            || self.doubt != Doubt::None
+            || self.mode == PoolMode::Session
+            || self.meter.may_leave_state()
     }
 
     /// Why it keeps its server connection between transactions.

@@ -20,12 +20,12 @@ pub enum PinReason {
     Load = 1 << 5,
     /// `currval` or `lastval`, which read what this session's `nextval` left.
     SequenceState = 1 << 6,
-    /// A setting whose changes the server does not report.
-    Setting = 1 << 7,
-    /// SET ROLE or SET SESSION AUTHORIZATION.
-    Role = 1 << 8,
-    /// DO or CALL: code that may have done any of these.
-    AnonymousCode = 1 << 9,
+    /// A setting with the prefix of a library that may not be loaded.
+    Module = 1 << 7,
+    /// What a function keeps in the session: `setseed`, `dblink_connect`.
+    SessionState = 1 << 8,
+    /// Code was run that may have done any of these, and the server could not be asked.
+    Unknown = 1 << 9,
     /// A prepared statement too long to be kept.
     LargeStatement = 1 << 10,
     /// A Query whose text is too long to be read whole, with more than one statement in it.
@@ -43,9 +43,9 @@ impl PinReason {
         Self::SqlPrepare,
         Self::Load,
         Self::SequenceState,
-        Self::Setting,
-        Self::Role,
-        Self::AnonymousCode,
+        Self::Module,
+        Self::SessionState,
+        Self::Unknown,
         Self::LargeStatement,
         Self::LongText,
         Self::FunctionCall,
@@ -62,9 +62,9 @@ impl PinReason {
             Self::SqlPrepare => "PREPARE",
             Self::Load => "LOAD",
             Self::SequenceState => "sequence state",
-            Self::Setting => "SET",
-            Self::Role => "SET ROLE",
-            Self::AnonymousCode => "DO or CALL",
+            Self::Module => "setting of a module",
+            Self::SessionState => "state of a function",
+            Self::Unknown => "state not known",
             Self::LargeStatement => "large prepared statement",
             Self::LongText => "long text of several statements",
             Self::FunctionCall => "function call",
@@ -72,10 +72,10 @@ impl PinReason {
     }
 
     /// Whether a statement may leave it behind even when it fails: a session-level lock is kept, a
-    /// loaded library stays, and nobody knows what a procedure has committed.
+    /// loaded library stays, and so does what a function keeps.
     #[must_use]
     pub fn outlives_failure(self) -> bool {
-        matches!(self, Self::AdvisoryLock | Self::Load | Self::AnonymousCode)
+        matches!(self, Self::AdvisoryLock | Self::Load | Self::SessionState)
     }
 
     /// The state that a statement of this effect leaves behind, if it is of that kind.
@@ -89,12 +89,16 @@ impl PinReason {
             SessionEffect::Prepare => Self::SqlPrepare,
             SessionEffect::Load => Self::Load,
             SessionEffect::SequenceSession => Self::SequenceState,
-            SessionEffect::SetSession | SessionEffect::SetConfig => Self::Setting,
-            SessionEffect::SetRole | SessionEffect::SetAuthorization => Self::Role,
-            SessionEffect::Do => Self::AnonymousCode,
+            SessionEffect::SessionState => Self::SessionState,
             // All named, so that a new effect is a question the compiler asks.
             SessionEffect::None
             | SessionEffect::SetLocal
+            | SessionEffect::SetSession
+            | SessionEffect::SetConfig
+            | SessionEffect::SetRole
+            | SessionEffect::SetAuthorization
+            | SessionEffect::Do
+            | SessionEffect::OwnStatistics
             | SessionEffect::ResetRole
             | SessionEffect::Reset
             | SessionEffect::DiscardAll
@@ -115,6 +119,25 @@ impl Pins {
     /// Adds one.
     pub fn add(&mut self, reason: PinReason) {
         self.0 |= reason as u16;
+    }
+
+    /// The server was asked, and has these, of those that it can be asked about.
+    pub fn confirm(&mut self, found: Self) {
+        const ASKED: u16 = PinReason::TemporaryTable as u16
+            | PinReason::Listen as u16
+            | PinReason::HoldCursor as u16
+            | PinReason::AdvisoryLock as u16
+            | PinReason::SqlPrepare as u16
+            | PinReason::Unknown as u16;
+        self.0 = (self.0 & !ASKED) | found.0;
+    }
+
+    /// Whether there is one that may be gone without anybody having been told.
+    #[must_use]
+    pub fn may_end(self) -> bool {
+        let mut unconfirmed = self;
+        unconfirmed.confirm(Self::default());
+        unconfirmed != self
     }
 
     /// Takes one away: what it stands for is gone.

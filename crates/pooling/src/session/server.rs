@@ -1,10 +1,9 @@
 //! The server's messages, on their way to the client.
 
-use model::Outcome;
+use model::PoolMode;
 use wire::backend::{self, TransactionStatus};
 use wire::frame::{HEAD_BYTES, Head};
 
-use super::effect::Effect;
 use super::{Barrier, Body, ClientSession, Io, ServerSession, ServerStep};
 use crate::error::PoolingError;
 use crate::replies::Expected;
@@ -21,6 +20,11 @@ pub(super) enum Fate {
     Swallow,
     /// The server ends the session.
     Lost,
+}
+
+/// Whether something may be written in place of such a message, or in front of it.
+fn writes_itself(kind: u8) -> bool {
+    matches!(kind, backend::ERROR_RESPONSE | backend::PARAMETER_STATUS | backend::READY_FOR_QUERY)
 }
 
 impl ClientSession {
@@ -71,12 +75,12 @@ impl ClientSession {
                 let Some(head) = Head::from_server(rest).map_err(PoolingError::Server)? else {
                     break HEAD_BYTES;
                 };
-                let front = head.body.min(front_limit(head.kind));
+                let front = head.body.min(self.front_limit(head.kind));
                 let Some(bytes) = rest.get(HEAD_BYTES..HEAD_BYTES + front) else {
                     break HEAD_BYTES + front;
                 };
                 // Written by the handlers themselves: whatever stands before must be there first.
-                if matches!(head.kind, backend::ERROR_RESPONSE | backend::PARAMETER_STATUS) {
+                if writes_itself(head.kind) {
                     io.to_client.extend_from_slice(&input[*unsent..*consumed]);
                     *unsent = *consumed;
                 }
@@ -104,6 +108,16 @@ impl ClientSession {
         Ok(ServerStep::More { consumed: *consumed, need })
     }
 
+    /// How much of a message of this type must be at hand.
+    fn front_limit(&self, kind: u8) -> usize {
+        match kind {
+            backend::DATA_ROW if self.own_is_due() => WHOLE_LIMIT_BYTES,
+            // Rows and data go through unread.
+            backend::DATA_ROW | backend::COPY_DATA => 0,
+            _ => WHOLE_LIMIT_BYTES,
+        }
+    }
+
     fn local_is_due(&self) -> bool {
         self.replies.front().is_some_and(Expected::is_local)
     }
@@ -112,7 +126,12 @@ impl ClientSession {
     fn own_is_due(&self) -> bool {
         matches!(
             self.replies.front(),
-            Some(Expected::OwnQuery | Expected::OwnParse(_) | Expected::OwnClose(_))
+            Some(
+                Expected::OwnSettings(_)
+                    | Expected::OwnQuestion
+                    | Expected::OwnParse(_)
+                    | Expected::OwnClose(_)
+            )
         )
     }
 
@@ -138,7 +157,8 @@ impl ClientSession {
         server: &mut ServerSession,
         io: &mut Io<'_>,
     ) -> Result<Fate, PoolingError> {
-        let own = matches!(self.replies.front(), Some(Expected::OwnQuery));
+        let asked = matches!(self.replies.front(), Some(Expected::OwnQuestion));
+        let own = asked || matches!(self.replies.front(), Some(Expected::OwnSettings(_)));
         match head.kind {
             backend::NOTIFICATION_RESPONSE => return Ok(Fate::Forward),
             backend::NOTICE_RESPONSE if !own => return Ok(Fate::Forward),
@@ -151,13 +171,29 @@ impl ClientSession {
                         backend::write_parameter_status(io.to_client, name, wanted);
                         return Ok(Fate::Swallow);
                     }
+                    // What was set on attach may be reported only now: no news to the client.
+                    let news = !own && !server.parameters.is_what(&self.parameters, name, value);
                     let client = (!own).then_some(&mut self.parameters);
                     server.parameters.reported(client, name, value);
+                    return Ok(if news { Fate::Forward } else { Fate::Swallow });
                 }
                 return Ok(if own { Fate::Swallow } else { Fate::Forward });
             }
             backend::ERROR_RESPONSE => return Ok(self.error(body, server, io)),
             backend::READY_FOR_QUERY => return self.ready(head, body, server, io),
+            backend::DATA_ROW if asked => {
+                self.learn(body);
+                return Ok(Fate::Swallow);
+            }
+            backend::COMMAND_COMPLETE if own => {
+                if let Some(Expected::OwnSettings(left)) = self.replies.front_mut() {
+                    *left -= 1;
+                    if *left == 0 {
+                        self.replies.pop();
+                    }
+                }
+                return Ok(Fate::Swallow);
+            }
             _ if own => return Ok(Fate::Swallow),
             _ => {}
         }
@@ -226,43 +262,6 @@ impl ClientSession {
         Ok(fate)
     }
 
-    /// A statement is done.
-    fn complete(&mut self, head: Head, body: &[u8], server: &mut ServerSession, io: &mut Io<'_>) {
-        let rows = match head.kind {
-            backend::COMMAND_COMPLETE => backend::rows_of_tag(body),
-            _ => 0,
-        };
-        let Some(done) = self.meter.finish(Outcome::Done, rows, io.now, io.events) else { return };
-        match done.effect {
-            Effect::None => {}
-            // A suspended portal has done some of it, and may never be finished.
-            Effect::Pin(reason) => self.pins.add(reason),
-            _ if head.kind != backend::COMMAND_COMPLETE => {}
-            Effect::Reset(name) => {
-                if server.parameters.maybe_reset_one(&mut self.parameters, name) {
-                    self.reattach = true;
-                }
-            }
-            Effect::ResetAll => {
-                server.parameters.maybe_reset();
-                self.parameters.reset();
-                self.reattach = true;
-            }
-            Effect::DeallocateAll => {
-                self.statements.clear();
-                server.statements.clear();
-            }
-            Effect::DiscardAll => {
-                self.pins.clear();
-                self.statements.clear();
-                server.statements.clear();
-                self.parameters.reset();
-                server.parameters.reset();
-                self.reattach = true;
-            }
-        }
-    }
-
     fn ready(
         &mut self,
         head: Head,
@@ -273,7 +272,7 @@ impl ClientSession {
         let unexpected = PoolingError::Unexpected { kind: head.kind };
         let status = TransactionStatus::read(body).ok_or(unexpected.clone())?;
         let fate = match self.replies.front() {
-            Some(Expected::OwnQuery) => Fate::Swallow,
+            Some(Expected::OwnQuestion) => Fate::Swallow,
             Some(Expected::Query { .. } | Expected::FunctionCall | Expected::Sync) => Fate::Forward,
             None if self.unsure && self.skipping => {
                 self.skipping = false;
@@ -298,23 +297,27 @@ impl ClientSession {
         if self.quiet || matches!(answered, Some(Expected::Sync)) {
             server.statements.pipeline_answered(self.quiet);
         }
+        if matches!(answered, Some(Expected::OwnQuestion)) {
+            self.answered(server);
+            if self.quiet && self.status == TransactionStatus::Idle {
+                self.ask_if_in_doubt(server, io);
+            }
+        }
         if fate == Fate::Forward {
             self.status = status;
+            for (name, value) in server.parameters.confirm(&mut self.parameters) {
+                backend::write_parameter_status(io.to_client, &name, &value);
+            }
+            self.transaction_ended(status, server);
             self.meter.ready(status, self.quiet, io.now, io.events);
             if status == TransactionStatus::Idle && self.quiet {
                 // Portals end with their transaction (manual 55.2.3).
                 self.portals.clear();
+                if self.mode != PoolMode::Session {
+                    self.ask_if_in_doubt(server, io);
+                }
             }
         }
         Ok(fate)
-    }
-}
-
-/// How much of a message of this type must be at hand.
-fn front_limit(kind: u8) -> usize {
-    match kind {
-        // Rows and data go through unread.
-        backend::DATA_ROW | backend::COPY_DATA => 0,
-        _ => WHOLE_LIMIT_BYTES,
     }
 }

@@ -2,7 +2,7 @@
 
 use model::Outcome;
 
-use crate::conversation::{Conversation, server};
+use crate::conversation::{Conversation, server, settings};
 
 fn failed(code: &str) -> Outcome {
     Outcome::Failed(model::SqlState::from_bytes(code.as_bytes()))
@@ -126,11 +126,13 @@ fn settings_that_cannot_be_applied_are_the_clients_error() {
     // refuses: the client's own statement must not run with foreign settings and look well.
     let (mut owner, mut one) = (Conversation::new(&[("geqo", "off")]), server(10));
     owner.client(&mut one, &["Q select 1"]);
-    owner.server(&mut one, &["C SET", "Z I", "C SELECT 1", "Z I"]);
+    owner.server(&mut one, &["own 1", "C SELECT 1", "Z I"]);
     let mut talk = Conversation::new(&[]);
     talk.client(&mut one, &["Q select 2"]);
-    assert_eq!(talk.server_got(), "Q RESET \"geqo\";\nQ select 2");
-    let said = ["E 57014 canceling statement due to user request", "Z I", "C SELECT 2", "Z I"];
+    let got = talk.server_got();
+    assert_eq!(got, settings(&["RESET \"geqo\""]) + "Q select 2");
+    assert!(!got.contains("\nS"), "the server skips the statement: no Sync stands before it");
+    let said = ["1", "2", "C BEGIN", "1", "2", "E 57014 canceling statement due to user request"];
     let bytes = crate::conversation::from_server(&said);
     assert_eq!(talk.server_bytes(&mut one, &bytes), Ok(false), "the server is not used further");
     assert_eq!(talk.lose(&mut one), pgweir_pooling::session::Loss::Survived);

@@ -4,6 +4,7 @@
 
 mod conversation;
 mod differential;
+mod doubt;
 mod errors;
 mod flows;
 mod loss;

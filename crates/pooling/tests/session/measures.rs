@@ -15,7 +15,7 @@ fn a_statement_is_measured_from_the_clients_side() {
     let (mut talk, mut one) = (Conversation::new(&[("geqo", "off")]), server(10));
     talk.client(&mut one, &["Q select * from t"]);
     talk.pass(3);
-    talk.server(&mut one, &["C SET", "Z I", "T", "D 1"]);
+    talk.server(&mut one, &["own 1", "T", "D 1"]);
     talk.pass(4);
     talk.server(&mut one, &["D 2", "C SELECT 2", "Z I"]);
     let [query] = talk.queries()[..] else { panic!("{:?}", talk.events) };

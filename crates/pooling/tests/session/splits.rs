@@ -13,8 +13,8 @@ use Turn::{Client as C, Server as S};
 
 const PLAIN: &[Turn] = &[
     C(&["Q select 1; select 2"]),
-    S(&["C SET", "S TimeZone=Europe/Berlin", "Z I", "T", "D 1", "C SELECT 1", "T", "D 2"]),
-    S(&["C SELECT 1", "Z I"]),
+    S(&["own 1", "T", "D 1", "C SELECT 1", "T", "D 2"]),
+    S(&["C SELECT 1", "S TimeZone=Europe/Berlin", "Z I"]),
     C(&["Q begin", "Q set timezone to 'Asia/Tokyo'", "Q select 1"]),
     S(&["C BEGIN", "Z T", "C SET", "S TimeZone=Asia/Tokyo", "Z T", "T", "C SELECT 0", "Z T"]),
     C(&["Q rollback"]),
@@ -23,7 +23,7 @@ const PLAIN: &[Turn] = &[
 
 const PREPARED: &[Turn] = &[
     C(&["P a select $1", "Ds a", "P b select 2", "S", "B a", "E", "B b p", "Dp p", "E p", "S"]),
-    S(&["C SET", "S TimeZone=Europe/Berlin", "Z I", "1", "t", "T", "3", "1", "Z I"]),
+    S(&["own 1", "1", "t", "T", "3", "1", "Z I"]),
     S(&["3", "1", "2", "D 1", "C SELECT 1", "3", "1", "2", "T", "D 2", "C SELECT 1", "Z I"]),
     C(&["P a select 3", "B a", "E", "S", "Cs b", "P b selekt", "B b", "E", "S"]),
     S(&["3", "1", "E 42P05 prepared statement \"__pgweir_4\" already exists", "Z I"]),
@@ -34,7 +34,7 @@ const PREPARED: &[Turn] = &[
 
 const COPY: &[Turn] = &[
     C(&["Q copy t from stdin", "d one", "d two", "c"]),
-    S(&["C SET", "S TimeZone=Europe/Berlin", "Z I", "G", "C COPY 2", "Z I"]),
+    S(&["own 1", "G", "C COPY 2", "Z I"]),
     C(&["P - copy t to stdout", "B -", "E", "S"]),
     S(&["1", "2", "H", "d one", "N 00000 a notice", "d two", "c", "C COPY 2", "Z I"]),
     C(&["F 952", "Q copy t from stdin", "d late", "f never mind", "d late", "c"]),
@@ -119,6 +119,8 @@ fn garbage(kinds: &'static [u8]) -> impl Strategy<Value = Vec<u8>> {
         Just(b"\0\0\0\0\0".to_vec()),
         Just(b"listen x; select 1\0".to_vec()),
         Just(b"discard all\0".to_vec()),
+        Just(b"set a to 1; do $$ $$\0".to_vec()),
+        Just(b"\0\x02\0\0\0\x05set a\0\0\0\x011".to_vec()),
         Just(b"I".to_vec()),
         Just(b"T".to_vec()),
         Just(b"SERROR\0C22012\0M\"__pgweir_0\"\0\0".to_vec()),

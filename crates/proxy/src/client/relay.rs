@@ -26,6 +26,8 @@ pub(super) enum Relay {
     Release,
     /// The transaction is over, but an answer may be left that belongs to it.
     Check,
+    /// The client must go on with a server connection that nobody has used before.
+    Renew,
     /// The server is gone.
     Lost,
     /// The server makes no sense, or runs what it must not: what it does is stopped.
@@ -49,8 +51,8 @@ impl ClientTask {
         }
         loop {
             self.consider_others(socket);
-            if let Some(end) = self.take_from_client(socket, server) {
-                return Poll::Ready(Relay::End(end));
+            if let Some(relay) = self.take_from_client(socket, server) {
+                return Poll::Ready(relay);
             }
             // Not before: a client that stood in the queue gets what it waited for.
             if order == Order::Drain && self.session.between_transactions() {
@@ -144,7 +146,7 @@ impl ClientTask {
         &mut self,
         socket: &mut Socket,
         server: &mut ServerConnection,
-    ) -> Option<End> {
+    ) -> Option<Relay> {
         if socket.read.len() < socket.need || !self.takes_more(socket) {
             return None;
         }
@@ -159,7 +161,6 @@ impl ClientTask {
             now: self.arrived,
         };
         let step = self.session.on_client(socket.read.bytes(), Some(&mut server.session), &mut io);
-        self.note_settings(server);
         if !self.session.server_is_quiet() {
             self.client.set_state(ClientState::Active, self.clock);
         }
@@ -176,13 +177,18 @@ impl ClientTask {
                 socket.need = 1;
                 None
             }
+            Ok(ClientStep::NeedOwnServer { consumed }) => {
+                socket.read.consume(consumed);
+                socket.need = 1;
+                Some(Relay::Renew)
+            }
             Ok(ClientStep::NeedServer { consumed }) => {
                 // It holds one: cannot be.
                 socket.read.consume(consumed);
                 None
             }
-            Ok(ClientStep::Terminate) => Some(End::Left),
-            Err(error) => Some(End::Violation(error)),
+            Ok(ClientStep::Terminate) => Some(Relay::End(End::Left)),
+            Err(error) => Some(Relay::End(End::Violation(error))),
         }
     }
 
@@ -197,7 +203,6 @@ impl ClientTask {
             now: self.clock,
         };
         let step = self.session.on_server(server.read.bytes(), &mut server.session, &mut io);
-        self.note_settings(server);
         let usable = match step {
             Ok(ServerStep::More { consumed, .. }) => {
                 server.read.consume(consumed);

@@ -19,7 +19,7 @@ use super::unleased::{Idle, Wanted};
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::pool::Lease;
 use crate::proxy::{Seat, Shared};
-use crate::server::{Running, ServerConnection};
+use crate::server::Running;
 use crate::stream::Stream;
 
 /// How long a client that is sent away may take to read why.
@@ -72,8 +72,6 @@ pub(super) struct ClientTask {
     pub(super) leased: Instant,
     /// Others wait for that: it is given back after the transaction, whatever was sent behind it.
     pub(super) yields: bool,
-    /// Settings of ours are on their way to the server.
-    settling: bool,
     /// The clock when it was last looked at: a look costs, and most things need none of their own.
     pub(super) clock: Instant,
     /// The statement that runs is being cancelled, since its time is over.
@@ -114,7 +112,6 @@ impl ClientTask {
             arrived: now,
             leased: now,
             yields: false,
-            settling: false,
             clock: now,
             interruption: None,
             labels,
@@ -169,7 +166,7 @@ impl ClientTask {
     }
 
     async fn converse(&mut self, socket: &mut Socket) -> End {
-        loop {
+        'conversation: loop {
             match poll_fn(|cx| self.poll_idle(socket, cx)).await {
                 Idle::NeedServer => {}
                 Idle::End(end) => return end,
@@ -186,7 +183,22 @@ impl ClientTask {
                     return end;
                 }
             };
-            let relay = poll_fn(|cx| self.poll_relay(socket, lease.server(), cx)).await;
+            let relay = loop {
+                let relay = poll_fn(|cx| self.poll_relay(socket, lease.server(), cx)).await;
+                if !matches!(relay, Relay::Renew) {
+                    break relay;
+                }
+                self.client.holds_nothing(self.clock);
+                self.to_server = WriteBuffer::default();
+                match lease.renew(self.client.id).await {
+                    Ok(renewed) => lease = renewed,
+                    Err(error) => {
+                        self.session.refuse(error);
+                        continue 'conversation;
+                    }
+                }
+                self.attach(socket, &mut lease, Duration::ZERO);
+            };
             if let Some(end) = self.part(socket, lease, relay) {
                 return end;
             }
@@ -199,13 +211,13 @@ impl ClientTask {
         self.client.holds_nothing(self.clock);
         self.interruption = None;
         self.client.set_statement(self.session.statement(), self.session.prepared_statements());
-        self.settling = false;
         let end = match relay {
             Relay::Release => {
                 lease.release();
                 None
             }
-            Relay::Check => {
+            // Goes on with another one: it never gets here.
+            Relay::Check | Relay::Renew => {
                 lease.clean(Running::Finish(WriteBuffer::default()), false);
                 None
             }
@@ -221,10 +233,7 @@ impl ClientTask {
                 let loss = self.session.server_lost(&mut lease.server().session, &mut io);
                 match relay {
                     Relay::Broken => lease.abandon(),
-                    _ => {
-                        lease.server().cancel.set_settling(false);
-                        drop(lease);
-                    }
+                    _ => drop(lease),
                 }
                 (loss == Loss::Close).then_some(End::SessionLost)
             }
@@ -257,15 +266,6 @@ impl ClientTask {
                 false => Running::Cancel,
             };
             lease.clean(running, session.leaves_state());
-        }
-    }
-
-    /// Cancel requests wait while settings of ours are on their way.
-    pub(super) fn note_settings(&mut self, server: &ServerConnection) {
-        let due = self.session.settings_are_due();
-        if due != self.settling {
-            self.settling = due;
-            server.cancel.set_settling(due);
         }
     }
 

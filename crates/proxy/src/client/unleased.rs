@@ -58,7 +58,11 @@ impl ClientTask {
                         return Poll::Ready(Idle::NeedServer);
                     }
                     // Only with a server connection.
-                    Ok(ClientStep::Full { consumed } | ClientStep::Wait { consumed }) => {
+                    Ok(
+                        ClientStep::Full { consumed }
+                        | ClientStep::Wait { consumed }
+                        | ClientStep::NeedOwnServer { consumed },
+                    ) => {
                         socket.read.consume(consumed);
                     }
                     Ok(ClientStep::Terminate) => return Poll::Ready(Idle::End(End::Left)),
@@ -115,6 +119,12 @@ impl ClientTask {
                 }
             }
         };
+        self.attach(socket, &mut lease, wait);
+        Wanted::Lease(lease)
+    }
+
+    /// Writes what a server connection that was had after `wait` lacks of the client's settings.
+    pub(super) fn attach(&mut self, socket: &mut Socket, lease: &mut Lease, wait: Duration) {
         let server = lease.server();
         self.last_server = Some(server.id);
         let mut io = Io {
@@ -125,10 +135,8 @@ impl ClientTask {
             now: self.arrived,
         };
         self.session.attach(&mut server.session, wait, &mut io);
-        self.note_settings(server);
         // Not before: a cancel request that came in between would hit the settings.
         self.client.holds(server.id, Arc::clone(&server.cancel), self.clock);
-        Wanted::Lease(lease)
     }
 
     /// In the queue: until it is its turn, it is cancelled, or it leaves.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::ClientId;
 use pooling::parameters::{ClientParameters, ServerParameters};
+use pooling::session::write_settings;
 use wire::backend;
 use wire::error_response::{ErrorFields, ErrorView, Severity};
 use wire::frame::FrameError;
@@ -38,7 +39,7 @@ pub(super) async fn negotiate(
         server.reported_at_login(name, value);
     }
     // The application's name needs no server: it is any text.
-    let wanted = server.clone().difference(&parameters.without("application_name"));
+    let wanted = server.clone().difference(&parameters.without("application_name")).join(";");
     let changes = if wanted.is_empty() {
         Arc::from([])
     } else if let Some(known) = pool.known_settings(&wanted) {
@@ -111,12 +112,12 @@ async fn try_out(
 ) -> Result<Result<Reported, ErrorFields>, ProxyError> {
     let wanted = parameters.without("application_name");
     let before = server.session.parameters.clone();
-    let sql = server.session.parameters.difference(&wanted);
+    let statements = server.session.parameters.difference(&wanted);
     let mut reported = Vec::new();
-    if !sql.is_empty() {
-        let refusal = apply(server, &sql, &mut reported).await?;
+    if !statements.is_empty() {
+        let refusal = apply(server, &statements, &mut reported).await?;
         if let Some(refusal) = refusal {
-            // One Query is one transaction: nothing of it holds.
+            // They are one transaction: nothing of it holds.
             server.session.parameters = before;
             return Ok(Err(refusal));
         }
@@ -129,14 +130,15 @@ async fn try_out(
     Ok(Ok(reported))
 }
 
-/// Runs the SQL; returns the error if there is one.
+/// Runs the statements; returns the error if there is one.
 async fn apply(
     server: &mut ServerConnection,
-    sql: &str,
+    statements: &[String],
     reported: &mut Reported,
 ) -> Result<Option<ErrorFields>, ProxyError> {
     let mut request = Vec::new();
-    frontend::write_query(&mut request, sql.as_bytes());
+    write_settings(statements, &mut request);
+    frontend::write_empty(&mut request, frontend::SYNC);
     server.stream.send(&request).await?;
     server.session.statements.set_unnamed(None);
     let mut refusal = None;
@@ -159,6 +161,9 @@ async fn apply(
             _ => {}
         }
         if head.kind == backend::READY_FOR_QUERY {
+            if refusal.is_some() {
+                server.run("ROLLBACK").await?;
+            }
             return Ok(refusal);
         }
     }

@@ -1,13 +1,12 @@
 //! A server connection in the hands of a client.
 
 use std::sync::Arc;
-use std::time::Duration;
+
+use model::{ClientId, ServerId};
+use wire::error_response::ErrorFields;
 
 use super::Pool;
 use crate::server::{Running, ServerConnection};
-
-/// How long settings that are on their way are waited for before what is behind them is cancelled.
-const SETTLING: Duration = Duration::from_secs(1);
 
 /// A server connection in the hands of a client.
 ///
@@ -37,7 +36,9 @@ impl Lease {
     /// of.
     pub(crate) fn release(mut self) {
         let Some(server) = self.server.take() else { return };
-        if server.was_cancelled() {
+        if server.session.is_worn() {
+            self.pool.close_in_background(server);
+        } else if server.was_cancelled() {
             clean(Arc::clone(&self.pool), server, Running::Nothing, false);
         } else {
             self.pool.free(server);
@@ -56,12 +57,8 @@ impl Lease {
     pub(crate) fn abandon(mut self) {
         let Some(server) = self.server.take() else { return };
         let request = server.cancel.begin();
-        let mut lease = Self::new(Arc::clone(&self.pool), server);
+        let lease = Self::new(Arc::clone(&self.pool), server);
         tokio::spawn(async move {
-            let server = lease.server();
-            // A server that makes no sense is cancelled all the same.
-            let _ = tokio::time::timeout(SETTLING, server.settle()).await;
-            server.cancel.set_settling(false);
             if let Err(error) = request.send().await {
                 tracing::debug!("cancel request not delivered: {error}");
             }
@@ -69,8 +66,40 @@ impl Lease {
         });
     }
 
+    /// Closes the connection, on which nothing of the client's is left, and opens another in its
+    /// place, which nobody has used before. Cancel-safe: dropping the future gives up the place.
+    pub(crate) async fn renew(mut self, client: ClientId) -> Result<Self, ErrorFields> {
+        let Some(server) = self.server.take() else { return Err(ErrorFields::error("08006", "")) };
+        let pool = Arc::clone(&self.pool);
+        let place = Place { pool: Arc::clone(&pool), server: server.id, is_free: true };
+        server.close().await;
+        pool.open_in(place, client).await
+    }
+
     pub(super) fn into_server(mut self) -> Option<Box<ServerConnection>> {
         self.server.take()
+    }
+}
+
+/// The place of a connection that is being replaced. It counts as out.
+pub(super) struct Place {
+    pub(super) pool: Arc<Pool>,
+    pub(super) server: ServerId,
+    is_free: bool,
+}
+
+impl Place {
+    /// Another connection has it.
+    pub(super) fn taken(mut self) {
+        self.is_free = false;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.is_free {
+            self.pool.closed(self.server);
+        }
     }
 }
 

@@ -6,7 +6,10 @@ use std::time::Instant;
 
 use model::{ClientId, ConnectionEvent, Event, ServerId, SqlState};
 
-use super::{Inner, Pool};
+use super::lease::Place;
+use super::{Inner, Lease, Pool};
+use wire::error_response::ErrorFields;
+
 use crate::error::ProxyError;
 use crate::server::{ServerConnection, Upstream, connect};
 
@@ -86,6 +89,29 @@ impl Pool {
                     Err(error) => pool.open_failed(&upstream, &error),
                 }
             });
+        }
+    }
+
+    /// Opens a connection in the place of another one, for `client`.
+    pub(super) async fn open_in(
+        self: &Arc<Self>,
+        old: Place,
+        client: ClientId,
+    ) -> Result<Lease, ErrorFields> {
+        let (upstream, place) = {
+            let inner = self.inner.lock();
+            (inner.upstream.clone(), inner.place)
+        };
+        let id = ServerId(self.next_server.fetch_add(1, Ordering::Relaxed));
+        match connect(&upstream, id).await {
+            Ok(mut server) => {
+                server.place = place;
+                let mut inner = self.inner.lock();
+                inner.out.remove(&old.server);
+                old.taken();
+                Ok(self.lease(&mut inner, Box::new(server), client))
+            }
+            Err(error) => Err(error.as_connect_failure(&upstream.address)),
         }
     }
 

@@ -173,13 +173,16 @@ async fn log_in(
     for (name, value) in &parameters {
         known.reported_at_login(name, value);
     }
+    let opened = Instant::now();
+    let session =
+        ServerSession::new(&upstream.user, known, upstream.max_prepared_statements, opened);
     Ok(ServerConnection {
         id,
         address: talk.stream.peer_address(),
         local_address: talk.stream.local_address(),
         stream: talk.stream,
         read: talk.read,
-        session: ServerSession::new(known, upstream.max_prepared_statements),
+        session,
         cancel: CancelHandle::new(
             Route::to(upstream),
             is_encrypted,
@@ -187,7 +190,7 @@ async fn log_in(
             key,
             upstream.cancel_timeout,
         ),
-        age: Age::new(Instant::now(), rand::random()),
+        age: Age::new(opened, rand::random()),
         opened_at: Timestamp::now(),
         parameters,
         place: 0,

@@ -11,7 +11,6 @@ use model::ServerId;
 use pooling::scheduler::Age;
 use pooling::session::ServerSession;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::watch;
 use wire::backend::{self, TransactionStatus};
 use wire::frame::{HEAD_BYTES, Head};
 use wire::{frontend, startup};
@@ -48,9 +47,6 @@ pub(crate) struct CancelHandle {
     begun: AtomicU64,
     /// The server may still act on a request, and nobody knows when.
     stray: AtomicBool,
-    /// Settings of ours are on their way, and the client's statement behind them: a request waits,
-    /// since it would hit the settings and let the statement run without them.
-    settling: watch::Sender<bool>,
 }
 
 impl CancelHandle {
@@ -62,23 +58,8 @@ impl CancelHandle {
         timeout: Duration,
     ) -> Arc<Self> {
         let (under_way, begun) = (AtomicU32::new(0), AtomicU64::new(0));
-        let (stray, settling) = (AtomicBool::new(false), watch::Sender::new(false));
-        Arc::new(Self {
-            route,
-            is_encrypted,
-            process_id,
-            key,
-            timeout,
-            under_way,
-            begun,
-            stray,
-            settling,
-        })
-    }
-
-    /// Whether settings of ours are on their way.
-    pub(crate) fn set_settling(&self, settling: bool) {
-        self.settling.send_if_modified(|was| std::mem::replace(was, settling) != settling);
+        let stray = AtomicBool::new(false);
+        Arc::new(Self { route, is_encrypted, process_id, key, timeout, under_way, begun, stray })
     }
 
     /// Announces a request. Must be called while the client is known to hold the connection.
@@ -103,18 +84,14 @@ pub(crate) struct CancelUnderWay {
 }
 
 impl CancelUnderWay {
-    /// Sends the request, once no settings are on their way, and waits until the server has acted on
-    /// it: it closes the connection after it has signalled the process (postmaster.c,
+    /// Sends the request, and waits until the server has acted on it: it closes the connection after it has signalled the process (postmaster.c,
     /// processCancelRequest).
     ///
     /// Not cancel-safe: the server connection is not used again.
     pub(crate) async fn send(mut self) -> Result<(), ProxyError> {
         let request = startup::cancel_request(self.handle.process_id, &self.handle.key);
         let timeout = self.handle.timeout;
-        let mut settling = self.handle.settling.subscribe();
         let exchange = async {
-            // An error would mean that the sender is gone: it is in the handle that we hold.
-            let _ = settling.wait_for(|settling| !settling).await;
             let encryption =
                 if self.handle.is_encrypted { Encryption::Always } else { Encryption::Plain };
             let mut stream = self.handle.route.open(encryption).await?;
@@ -230,7 +207,6 @@ impl ServerConnection {
                     self.end_requests(FINISHING).await?;
                 }
                 Running::Cancel => {
-                    self.settle().await?;
                     self.cancel.begin().send().await?;
                     self.end_requests(AGAIN).await?;
                 }
@@ -253,18 +229,6 @@ impl ServerConnection {
         tokio::time::timeout(CLEANING, cleaning)
             .await
             .unwrap_or(Err(ProxyError::TimedOut("cleaning a server connection")))
-    }
-
-    /// Reads past the answer to settings that are on their way, so that a cancel request hits what
-    /// comes behind them. Not cancel-safe.
-    pub(crate) async fn settle(&mut self) -> Result<(), ProxyError> {
-        if *self.cancel.settling.borrow() {
-            let rest = self.session.take_rest_of_message();
-            self.skip(rest).await?;
-            self.skip_to_ready().await?;
-            self.cancel.set_settling(false);
-        }
-        Ok(())
     }
 
     /// Ends all that the client has begun, and reads past the answers. What is not done after
@@ -310,7 +274,7 @@ impl ServerConnection {
         Ok(())
     }
 
-    async fn run(&mut self, sql: &str) -> Result<(), ProxyError> {
+    pub(crate) async fn run(&mut self, sql: &str) -> Result<(), ProxyError> {
         let mut request = Vec::new();
         frontend::write_query(&mut request, sql.as_bytes());
         self.stream.send(&request).await?;

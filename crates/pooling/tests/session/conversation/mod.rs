@@ -18,13 +18,21 @@ pub(crate) struct Server {
 }
 
 /// A server connection that has just logged in.
+/// What a server gets that lacks settings.
+pub(crate) fn settings(statements: &[&str]) -> String {
+    let all = ["BEGIN"].iter().chain(statements).chain(&["COMMIT"]);
+    all.map(|text| format!("P - {text}\nB -\nE\n")).collect()
+}
+
 pub(crate) fn server(max_prepared_statements: usize) -> Server {
     let mut parameters = ServerParameters::default();
     for (name, value) in [("TimeZone", "UTC"), ("application_name", ""), ("server_version", "15.0")]
     {
         parameters.reported_at_login(name, value);
     }
-    Server { session: ServerSession::new(parameters, max_prepared_statements) }
+    Server {
+        session: ServerSession::new("app", parameters, max_prepared_statements, Instant::now()),
+    }
 }
 
 /// A client's session, and both sides' bytes.
@@ -38,6 +46,8 @@ pub(crate) struct Conversation {
     /// Whether it holds a server connection.
     pub(crate) attached: bool,
     pub(crate) terminated: bool,
+    /// Whether it holds one that others have used, and must not.
+    pub(crate) wants_own_server: bool,
     unused_client: Vec<u8>,
     unused_server: Vec<u8>,
     to_server: Vec<u8>,
@@ -52,15 +62,20 @@ impl Conversation {
     }
 
     pub(crate) fn in_mode(mode: PoolMode, startup: &[(&str, &str)]) -> Self {
+        Self::of(ClientId(1), mode, startup)
+    }
+
+    pub(crate) fn of(client: ClientId, mode: PoolMode, startup: &[(&str, &str)]) -> Self {
         let parameters = ClientParameters::new(startup.iter().copied());
         Self {
-            session: ClientSession::new(ClientId(1), LabelId::OTHERS, mode, parameters),
+            session: ClientSession::new(client, LabelId::OTHERS, mode, parameters),
             shapes: ShapeRegistry::new(1000),
             now: Instant::now(),
             events: Vec::new(),
             wait: Duration::ZERO,
             attached: false,
             terminated: false,
+            wants_own_server: false,
             unused_client: Vec::new(),
             unused_server: Vec::new(),
             to_server: Vec::new(),
@@ -111,20 +126,18 @@ impl Conversation {
                 ClientStep::NeedServer { consumed } => {
                     assert!(!self.attached, "it has one");
                     assert!(consumed < input.len(), "for nothing");
-                    let mut io = Io {
-                        shapes: &self.shapes,
-                        to_server: &mut self.to_server,
-                        to_client: &mut self.to_client,
-                        events: &mut self.events,
-                        now: self.now,
-                    };
-                    self.session.attach(&mut server.session, self.wait, &mut io);
-                    self.attached = true;
                     self.unused_client.drain(..consumed);
+                    self.attach(server);
                 }
                 ClientStep::Full { consumed } | ClientStep::Wait { consumed } => {
                     assert!(self.attached && consumed < input.len());
                     self.unused_client.drain(..consumed);
+                    return Ok(());
+                }
+                ClientStep::NeedOwnServer { consumed } => {
+                    assert!(self.attached && self.session.between_transactions());
+                    self.unused_client.drain(..consumed);
+                    self.wants_own_server = true;
                     return Ok(());
                 }
                 ClientStep::Terminate => {
@@ -133,6 +146,20 @@ impl Conversation {
                 }
             }
         }
+    }
+
+    /// It gets this server connection.
+    pub(crate) fn attach(&mut self, server: &mut Server) {
+        let mut io = Io {
+            shapes: &self.shapes,
+            to_server: &mut self.to_server,
+            to_client: &mut self.to_client,
+            events: &mut self.events,
+            now: self.now,
+        };
+        self.session.attach(&mut server.session, self.wait, &mut io);
+        self.attached = true;
+        self.wants_own_server = false;
     }
 
     /// The server says this. The connection is given back when it can be.
@@ -165,6 +192,7 @@ impl Conversation {
             }
             ServerStep::Lost => false,
         };
+        self.written.append(&mut self.to_server);
         if self.session.releasable() {
             assert!(self.unused_server.is_empty(), "given back with bytes on the way");
             self.attached = false;

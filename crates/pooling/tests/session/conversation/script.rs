@@ -64,6 +64,19 @@ fn server_message(said: &str) -> Vec<u8> {
         "V" => message(b'V', &[255; 4]),
         "Z" | "d" => message(kind.as_bytes()[0], rest.as_bytes()),
         "C" => message(b'C', &text(rest)),
+        // pgweir's settings, so many of them, as they are answered.
+        "own" => {
+            let settings: usize = rest.parse().expect("a number");
+            from_server(&["1", "2", "C SET"]).repeat(settings + 2)
+        }
+        "D2" => {
+            let column = |text: &str| {
+                let length = u32::try_from(text.len()).unwrap().to_be_bytes();
+                [&length[..], text.as_bytes()].concat()
+            };
+            let (first, second) = rest.split_once('|').expect("two columns");
+            message(b'D', &[vec![0, 2], column(first), column(second)].concat())
+        }
         "D" => {
             let length = u32::try_from(rest.len()).unwrap().to_be_bytes();
             message(b'D', &[&[0, 1], &length[..], rest.as_bytes()].concat())

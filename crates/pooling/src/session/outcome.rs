@@ -1,0 +1,158 @@
+//! What statements that have succeeded do to the session, and what of it holds when the transaction
+//! ends.
+
+use model::Outcome;
+use sql::{Class, SettingChange};
+use wire::backend::{self, TransactionStatus};
+use wire::frame::Head;
+
+use super::effect::Effect;
+use super::pins::PinReason;
+use super::probe::Doubt;
+use super::{ClientSession, Io, ServerSession};
+
+impl ClientSession {
+    /// A statement is done.
+    pub(super) fn complete(
+        &mut self,
+        head: Head,
+        body: &[u8],
+        server: &mut ServerSession,
+        io: &mut Io<'_>,
+    ) {
+        let rows = match head.kind {
+            backend::COMMAND_COMPLETE => backend::rows_of_tag(body),
+            _ => 0,
+        };
+        let Some(done) = self.meter.finish(Outcome::Done, rows, io.now, io.events) else { return };
+        // A suspended portal has done some of it, and may never be finished.
+        if head.kind != backend::COMMAND_COMPLETE
+            && !matches!(done.effect, Effect::Pin(_) | Effect::Doubt)
+        {
+            return;
+        }
+        match done.shape.class {
+            Class::Commit | Class::PrepareTransaction => self.block_ended(body, server),
+            Class::Rollback => self.journal.discard(),
+            _ => {}
+        }
+        self.took_effect(done.effect, server);
+    }
+
+    /// COMMIT was answered: with ROLLBACK, if the block had failed.
+    fn block_ended(&mut self, tag: &[u8], server: &mut ServerSession) {
+        if tag.starts_with(b"ROLLBACK") {
+            self.journal.discard();
+        } else {
+            self.parameters.transaction_ended();
+            self.journal.commit(&mut self.parameters, &mut server.parameters);
+        }
+    }
+
+    fn took_effect(&mut self, effect: Effect, server: &mut ServerSession) {
+        match effect {
+            Effect::None => {}
+            Effect::Settings(changes, pin) => {
+                changes.into_iter().for_each(|change| self.changed(change, server));
+                if let Some(reason) = pin {
+                    self.pin(reason, server);
+                } else if self.pins.has(PinReason::TemporaryTable) {
+                    // It may have been the search path that made them temporary.
+                    self.doubt.about_pins();
+                }
+            }
+            Effect::Pin(reason) => self.pin(reason, server),
+            Effect::Doubt => self.doubt.about_all(),
+            Effect::Unpin => {
+                if self.pins.may_end() {
+                    self.doubt.about_pins();
+                }
+            }
+            Effect::Discard { sequences } => {
+                if sequences {
+                    self.pins.remove(PinReason::SequenceState);
+                }
+                self.doubt.about_pins();
+            }
+            Effect::DeallocateAll => {
+                self.statements.clear();
+                server.statements.clear();
+                if self.pins.has(PinReason::SqlPrepare) {
+                    self.doubt.about_pins();
+                }
+            }
+            Effect::DiscardAll => {
+                self.pins.clear();
+                self.doubt = Doubt::None;
+                self.statements.clear();
+                server.statements.clear();
+                self.journal.discard();
+                self.parameters.reset();
+                server.parameters.reset();
+                self.reattach = true;
+            }
+            Effect::Savepoint(name) => {
+                if !self.journal.savepoint(&name) {
+                    self.doubt.about_all();
+                }
+            }
+            Effect::Release(name) => self.journal.release(&name),
+            Effect::RollbackTo(name) => self.journal.rollback_to(&name),
+        }
+    }
+
+    /// The client must keep its server connection, at least until the server has been asked whether
+    /// the state outlived the transaction that made it.
+    fn pin(&mut self, reason: PinReason, server: &mut ServerSession) {
+        self.pins.add(reason);
+        if matches!(reason, PinReason::Load | PinReason::Module) {
+            // No command takes a library out of a server process again.
+            server.worn = true;
+        }
+        // What PREPARE prepared may do anything when it is executed.
+        match reason {
+            PinReason::SqlPrepare => self.doubt.about_all(),
+            _ => self.doubt.about_pins(),
+        }
+    }
+
+    fn changed(&mut self, change: SettingChange, server: &mut ServerSession) {
+        match &change {
+            // Its new value is reported.
+            SettingChange::Set { name, .. } if server.parameters.reports(name) => return,
+            SettingChange::Reset { name } if server.parameters.reports(name) => {
+                if server.parameters.maybe_reset_one(&mut self.parameters, name) {
+                    self.reattach = true;
+                }
+                return;
+            }
+            SettingChange::Set { .. } => {}
+            SettingChange::Reset { name } => self.reattach |= self.parameters.asked_for(name),
+            SettingChange::ResetAll => {
+                server.parameters.maybe_reset(&mut self.parameters);
+                self.reattach = true;
+            }
+        }
+        if !self.journal.change(change) {
+            self.doubt.about_all();
+        }
+    }
+
+    /// ReadyForQuery came: a transaction that was not begun by a statement is over with it.
+    pub(super) fn transaction_ended(
+        &mut self,
+        status: TransactionStatus,
+        server: &mut ServerSession,
+    ) {
+        let failed = std::mem::take(&mut self.failed);
+        if status != TransactionStatus::Idle {
+            return;
+        }
+        self.parameters.transaction_ended();
+        if failed {
+            self.journal.discard();
+        } else {
+            self.journal.commit(&mut self.parameters, &mut server.parameters);
+        }
+    }
+}
