@@ -13,6 +13,7 @@ mod likeness;
 mod limits;
 mod login;
 mod lost_setting;
+mod modes;
 mod pinning;
 mod pool;
 mod prepared;

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::prepared::{ServerName, Statement};
+use crate::session::Refusal;
 
 /// A statement that SQL's DEALLOCATE is to remove.
 #[derive(Clone, Debug)]
@@ -51,6 +52,8 @@ pub enum Expected {
         statement: Arc<Statement>,
         /// The server's name for it; none is the unnamed statement.
         server: Option<ServerName>,
+        /// Why the server got another one, which fails.
+        refused: Option<Refusal>,
     },
     /// The client's Bind.
     Bind,
@@ -69,6 +72,8 @@ pub enum Expected {
         statements: u32,
         /// The statement that it deallocates, in case it fails.
         deallocated: Option<Box<Deallocated>>,
+        /// Why the server got another one, which fails.
+        refused: Option<Refusal>,
     },
     /// The client's FunctionCall, up to its ReadyForQuery.
     FunctionCall,

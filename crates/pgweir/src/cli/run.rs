@@ -47,7 +47,8 @@ pub struct RunArguments {
     #[arg(long, value_name = "DIR", hide = true)]
     pub data_dir: Option<String>,
 
-    /// When a server connection goes back to its pool: transaction, session [default: transaction].
+    /// When a server connection goes back to its pool: transaction, session, statement,
+    /// transaction_strict [default: transaction].
     #[arg(long, value_name = "MODE")]
     pub pool_mode: Option<String>,
 

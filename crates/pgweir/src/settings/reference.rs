@@ -206,10 +206,12 @@ pub const REFERENCE: &[SettingReference] = &[
     setting("stats_users", NAMES, Value(""), "Who may look, and only look, in the admin console."),
     setting(
         "pool_mode",
-        "transaction, session",
+        "transaction, session, statement, transaction_strict",
         Value("transaction"),
-        "When a server connection goes back to its pool: at the end of the transaction, or when \
-         the client disconnects.",
+        "When a server connection goes back to its pool: at the end of the transaction, unless the \
+         client has made state that cannot be carried (`transaction`); when the client disconnects \
+         (`session`); after each statement, and transaction blocks are refused (`statement`); at the \
+         end of the transaction, and what would make such state is refused (`transaction_strict`).",
     ),
     setting(
         "default_pool_size",

@@ -291,13 +291,17 @@ pub(crate) fn timeout(raw: &Raw) -> Checked<Option<Duration>> {
     duration(raw).map(|duration| (!duration.is_zero()).then_some(duration))
 }
 
-/// `transaction` or `session`.
+/// PgBouncer's modes, and one of ours.
 pub(crate) fn pool_mode(raw: &Raw) -> Checked<PoolMode> {
     match text(raw)?.as_str() {
         "transaction" => Ok(PoolMode::Transaction),
+        "transaction_strict" => Ok(PoolMode::TransactionStrict),
         "session" => Ok(PoolMode::Session),
-        "statement" => Err("`statement` is not offered yet; use transaction or session".to_owned()),
-        _ => Err(format!("{} is not a pool mode; use transaction or session", raw.shown())),
+        "statement" => Ok(PoolMode::Statement),
+        _ => Err(format!(
+            "{} is not a pool mode; use transaction, session, statement or transaction_strict",
+            raw.shown()
+        )),
     }
 }
 

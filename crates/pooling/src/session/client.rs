@@ -6,14 +6,15 @@ use std::sync::Arc;
 use wire::frame::{HEAD_BYTES, Head, write_head, write_message};
 use wire::frontend::{self, Bind, Parse, Target};
 
-use super::effect::{Effect, deallocated_name};
+use super::effect::Effect;
 use super::fronts::{calls_large_object, front_limit};
 use super::measure::Running;
 use super::pins::PinReason;
+use super::refusal::IN_ITS_PLACE;
 use super::{Barrier, Body, ClientSession, ClientStep, Io, Portal, ServerSession, samples};
 use crate::error::PoolingError;
 use crate::prepared::{SERVER_NAME_PREFIX, Statement};
-use crate::replies::{Deallocated, Expected};
+use crate::replies::Expected;
 
 /// How much may be added at once to what the client sends: a few bytes of its may stand for a long
 /// statement that must be prepared again.
@@ -146,8 +147,9 @@ impl ClientSession {
         if self.reattach && self.between_transactions() {
             self.attach(server, std::time::Duration::ZERO, io);
         }
+        let mut taken = Taken::Forwarded;
         match head.kind {
-            frontend::QUERY => self.query(head, front, server, io),
+            frontend::QUERY => taken = self.query(head, front, server, io),
             frontend::PARSE => return self.parse(head, front, server, io),
             frontend::BIND => self.bind(head, front, server, io)?,
             frontend::DESCRIBE => self.describe(head, front, server, io)?,
@@ -188,7 +190,7 @@ impl ClientSession {
         if self.yields && asks && !self.quiet && !self.lost_sync {
             self.barrier = Barrier::Shut;
         }
-        Ok(Taken::Forwarded)
+        Ok(taken)
     }
 
     /// Forwards a message and waits for its answer.
@@ -198,24 +200,34 @@ impl ClientSession {
         forward(head, front, io);
     }
 
-    fn query(&mut self, head: Head, front: &[u8], server: &mut ServerSession, io: &mut Io<'_>) {
+    fn query(
+        &mut self,
+        head: Head,
+        front: &[u8],
+        server: &mut ServerSession,
+        io: &mut Io<'_>,
+    ) -> Taken {
         let text = frontend::read_query(front);
         let mut observed = std::mem::take(&mut self.observed);
         io.shapes.observe(text, &mut observed);
         if head.body == front.len() && self.deallocate_here(&observed, text, server, io) {
             observed.clear();
             self.observed = observed;
-            return;
+            return Taken::Replaced;
         }
         let renamed = match &observed[..] {
             // Of a longer message the rest would follow what is sent in its place.
             [only] if head.body == front.len() => self.deallocate(&only.shape, text, server, io),
             _ => None,
         };
+        let refusal = self.refusal(&observed, text);
         let statements = u32::try_from(observed.len()).unwrap_or(u32::MAX);
         for one in observed.drain(..) {
             let text = text.get(one.range.clone()).unwrap_or_default();
-            let effect = Effect::of(&one.shape, text);
+            let effect = match refusal {
+                None => Effect::of(&one.shape, text),
+                Some(_) => Effect::None,
+            };
             if effect.is_barrier(&self.parameters) {
                 self.barrier = Barrier::Shut;
             }
@@ -233,35 +245,30 @@ impl ClientSession {
         server.statements.set_unnamed(None);
         self.statements.remove(b"");
         self.unpin_large();
-        let expected = Expected::Query { statements, deallocated: None };
+        if let Some(refusal) = refusal {
+            frontend::write_query(io.to_server, IN_ITS_PLACE);
+            let refused = Some(refusal);
+            self.replies.push(Expected::Query { statements, deallocated: None, refused });
+            self.quiet = false;
+            return Taken::Replaced;
+        }
+        let expected = Expected::Query { statements, deallocated: None, refused: None };
         match renamed {
             Some(deallocated) => {
                 let text = format!("DEALLOCATE \"{}\"", deallocated.server);
                 frontend::write_query(io.to_server, text.as_bytes());
                 server.statements.forget(deallocated.server);
-                self.replies.push(Expected::Query { statements, deallocated: Some(deallocated) });
+                self.replies.push(Expected::Query {
+                    statements,
+                    deallocated: Some(deallocated),
+                    refused: None,
+                });
                 self.quiet = false;
+                return Taken::Replaced;
             }
             None => self.expect(expected, head, front, io),
         }
-    }
-
-    /// SQL's DEALLOCATE of a statement that was prepared by the protocol: only pgweir knows its name
-    /// on the server.
-    fn deallocate(
-        &mut self,
-        shape: &sql::Shape,
-        text: &[u8],
-        server: &mut ServerSession,
-        io: &mut Io<'_>,
-    ) -> Option<Box<Deallocated>> {
-        if shape.effect != sql::SessionEffect::Deallocate {
-            return None;
-        }
-        let name = deallocated_name(text)?.into_bytes().into_boxed_slice();
-        let statement = self.statements.remove(&name)?;
-        let server = self.prepare_on(&statement, server, io);
-        Some(Box::new(Deallocated { name, statement, server }))
+        Taken::Forwarded
     }
 
     fn parse(
@@ -276,19 +283,35 @@ impl ClientSession {
         let read = if whole { Parse::read(front) } else { Parse::read_front(front) };
         let parse = read.map_err(PoolingError::Client)?;
         let observed = io.shapes.observe_one(parse.text);
+        let is_kept = whole || parse.name.is_empty();
+        let refused = self.refusal_of_parse(&observed.shape, parse.text, is_kept);
         let statement = Arc::new(if whole {
             Statement::new(parse.text, parse.types, observed.shape, observed.values)
                 .in_epoch(self.known.epoch())
         } else {
-            self.pins.add(PinReason::LargeStatement);
+            if refused.is_none() {
+                self.pins.add(PinReason::LargeStatement);
+            }
             Statement::not_kept(observed.shape)
         });
+        if refused.is_some() {
+            if parse.name.is_empty() {
+                self.statements.remove(b"");
+            }
+            server.statements.set_unnamed(None);
+            frontend::write_parse(io.to_server, b"", IN_ITS_PLACE, &[0, 0]);
+            let name = parse.name.into();
+            self.replies.push(Expected::Parse { name, statement, server: None, refused });
+            self.quiet = false;
+            return Ok(Taken::Replaced);
+        }
         if parse.name.is_empty() {
             self.meter.server_parse();
             server.statements.set_unnamed(Some(Arc::clone(&statement)));
             self.statements.insert(b"", Arc::clone(&statement));
             self.unpin_large();
-            let expected = Expected::Parse { name: Box::default(), statement, server: None };
+            let expected =
+                Expected::Parse { name: Box::default(), statement, server: None, refused: None };
             self.expect(expected, head, front, io);
             return Ok(Taken::Forwarded);
         }
@@ -305,7 +328,7 @@ impl ClientSession {
         if preparation.parse {
             self.meter.server_parse();
             let server = Some(preparation.name);
-            self.replies.push(Expected::Parse { name, statement, server });
+            self.replies.push(Expected::Parse { name, statement, server, refused: None });
             self.quiet = false;
             let name = preparation.name.to_string();
             let renamed = Head { kind: head.kind, body: head.body - parse.name.len() + name.len() };
@@ -315,7 +338,7 @@ impl ClientSession {
         } else if self.is_refused_in_block(&statement) {
             let taken = preparation.name.to_string();
             frontend::write_parse(io.to_server, taken.as_bytes(), parse.text, parse.types);
-            self.replies.push(Expected::Parse { name, statement, server: None });
+            self.replies.push(Expected::Parse { name, statement, server: None, refused: None });
             self.quiet = false;
         } else {
             self.replies.push(Expected::LocalParseComplete { name, statement });

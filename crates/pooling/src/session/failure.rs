@@ -7,6 +7,7 @@ use wire::frame::write_message;
 
 use super::effect::Effect;
 use super::measure::Running;
+use super::refusal::Refusal;
 use super::server::Fate;
 use super::{Barrier, ClientSession, Io, ServerSession};
 use crate::prepared::SERVER_NAME_PREFIX;
@@ -21,7 +22,7 @@ impl ClientSession {
         io: &mut Io<'_>,
     ) -> Fate {
         let view = ErrorView::new(body);
-        let sqlstate = SqlState::from_bytes(view.sqlstate());
+        let mut sqlstate = SqlState::from_bytes(view.sqlstate());
         if view.is_fatal() {
             self.last_words = Some(body.to_vec());
             return Fate::Lost;
@@ -30,10 +31,15 @@ impl ClientSession {
         if sqlstate == SqlState::from_bytes(b"0A000") && contains(body, b"RevalidateCachedQuery") {
             server.statements.doubt(self.known.next_epoch());
         }
-        let parsed = match self.replies.front() {
-            Some(Expected::Parse { name, .. }) => Some(name.clone()),
-            _ => None,
+        let (parsed, refused) = match self.replies.front() {
+            Some(Expected::Parse { name, refused, .. }) => (Some(name.clone()), *refused),
+            Some(Expected::Query { refused, .. }) => (None, *refused),
+            _ => (None, None),
         };
+        let refusal = Refusal::of_error(refused, sqlstate).map(Refusal::words);
+        if let Some(words) = &refusal {
+            sqlstate = SqlState::from_bytes(words.sqlstate().as_bytes());
+        }
         match self.replies.front_mut() {
             Some(Expected::OwnQuestion) => {
                 self.question_refused(sqlstate);
@@ -46,7 +52,7 @@ impl ClientSession {
                 self.last_words = Some(body.to_vec());
                 return Fate::Lost;
             }
-            Some(Expected::Query { statements, deallocated }) => {
+            Some(Expected::Query { statements, deallocated, .. }) => {
                 self.failed = true;
                 // None is left at a commit that fails, or in a text that the lexer finds empty.
                 let left = std::mem::take(statements) as usize;
@@ -71,6 +77,10 @@ impl ClientSession {
             io.to_client.extend_from_slice(&words.encode());
             return Fate::Swallow;
         }
+        if let Some(words) = refusal {
+            io.to_client.extend_from_slice(&words.encode());
+            return Fate::Swallow;
+        }
         if contains(body, SERVER_NAME_PREFIX.as_bytes()) {
             let words = self.with_client_names(body, parsed.as_deref(), server);
             write_message(io.to_client, backend::ERROR_RESPONSE, |out| out.extend(words));
@@ -89,7 +99,7 @@ impl ClientSession {
         // What was done last is undone first.
         for expected in skipped.into_iter().rev() {
             match expected {
-                Expected::Parse { name, statement, server: on_server } => {
+                Expected::Parse { name, statement, server: on_server, .. } => {
                     self.statements.undo(&name, &statement);
                     match on_server {
                         Some(on_server) => server.statements.forget(on_server),

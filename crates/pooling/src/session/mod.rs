@@ -15,6 +15,7 @@ mod outcome;
 mod own_server;
 mod pins;
 mod probe;
+mod refusal;
 mod samples;
 mod server;
 
@@ -30,6 +31,7 @@ use wire::frontend;
 
 pub use detached::Loss;
 pub use pins::{PinReason, Pins};
+pub use refusal::Refusal;
 
 use crate::known::KnownStatements;
 use crate::parameters::{ClientParameters, Journal, ServerParameters};

@@ -12,7 +12,7 @@ use super::measure::Running;
 use super::pins::PinReason;
 use super::{ClientSession, Io, ServerSession};
 use crate::prepared::{SERVER_NAME_PREFIX, ServerName, Statement};
-use crate::replies::Expected;
+use crate::replies::{Deallocated, Expected};
 
 impl ClientSession {
     /// Whether the server refuses a Parse of this for certain, since the transaction block failed. It
@@ -73,6 +73,33 @@ impl ClientSession {
         }
     }
 
+    /// SQL's DEALLOCATE of a statement that was prepared by the protocol: only pgweir knows its name
+    /// on the server.
+    pub(super) fn deallocate(
+        &mut self,
+        shape: &sql::Shape,
+        text: &[u8],
+        server: &mut ServerSession,
+        io: &mut Io<'_>,
+    ) -> Option<Box<Deallocated>> {
+        if shape.effect != sql::SessionEffect::Deallocate {
+            return None;
+        }
+        let name = deallocated_name(text)?.into_bytes().into_boxed_slice();
+        let statement = self.statements.remove(&name)?;
+        let server = self.prepare_on(&statement, server, io);
+        Some(Box::new(Deallocated { name, statement, server }))
+    }
+
+    /// An unnamed statement that is too long to be kept ends with its transaction, where nothing may
+    /// stay.
+    pub(super) fn forget_large(&mut self) {
+        if self.pins.has(PinReason::LargeStatement) {
+            self.statements.remove(b"");
+            self.unpin_large();
+        }
+    }
+
     /// Makes the server raise 42P05 for a name that the client has used already.
     pub(super) fn duplicate(
         &mut self,
@@ -85,7 +112,12 @@ impl ClientSession {
         let taken = self.prepare_on(&known, server, io).to_string();
         let types = if statement.is_kept() { statement.types() } else { &[0, 0] };
         frontend::write_parse(io.to_server, taken.as_bytes(), statement.text(), types);
-        self.replies.push(Expected::Parse { name: name.into(), statement, server: None });
+        self.replies.push(Expected::Parse {
+            name: name.into(),
+            statement,
+            server: None,
+            refused: None,
+        });
         self.quiet = false;
     }
 

@@ -313,6 +313,9 @@ impl ClientSession {
             if status == TransactionStatus::Idle && self.quiet {
                 // Portals end with their transaction (manual 55.2.3).
                 self.portals.clear();
+                if self.mode == PoolMode::TransactionStrict {
+                    self.forget_large();
+                }
                 if self.mode != PoolMode::Session {
                     self.ask_if_in_doubt(server, io);
                 }

@@ -74,6 +74,10 @@ impl ClientTask {
                 if self.session.releasable_after_check() {
                     return Poll::Ready(Relay::Check);
                 }
+                if let Some(refusal) = self.session.not_allowed() {
+                    let words = Box::new(refusal.last_words());
+                    return Poll::Ready(Relay::End(End::NotAllowed(words)));
+                }
             }
             // What the client sent may lie here for want of room.
             let sent = std::mem::take(&mut self.is_full) && self.to_server.pending() == 0;

@@ -40,6 +40,8 @@ pub(super) enum End {
     Violation(PoolingError),
     /// It took too long over something: it is told what.
     TimedOut(Box<ErrorFields>),
+    /// It did what its pool's mode does not allow: it is told what.
+    NotAllowed(Box<ErrorFields>),
     /// The server connection is lost, and with it the client's session. It has been told.
     SessionLost,
 }
@@ -139,10 +141,10 @@ impl ClientTask {
                 "57P01",
                 "terminating connection due to administrator command",
             )),
-            End::TimedOut(error) => Some((**error).clone()),
+            End::TimedOut(error) | End::NotAllowed(error) => Some((**error).clone()),
             End::Violation(error) => Some(ErrorFields::fatal("08P01", error.to_string())),
         };
-        if let End::TimedOut(error) = &end {
+        if let End::TimedOut(error) | End::NotAllowed(error) = &end {
             tracing::info!(client = %self.client.id, pool = %self.client.pool.key,
                 "client disconnected: {}", error.message);
         }

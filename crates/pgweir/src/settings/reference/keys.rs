@@ -104,7 +104,7 @@ pub const DATABASE_KEYS: &[KeyReference] = &[
     },
     KeyReference {
         name: "pool_mode",
-        kind: "transaction, session",
+        kind: "transaction, session, statement, transaction_strict",
         default: "`pool_mode`",
         what: "Mode of this database's pools.",
     },
@@ -122,7 +122,7 @@ pub const USER_KEYS: &[KeyReference] = &[
     },
     KeyReference {
         name: "pool_mode",
-        kind: "transaction, session",
+        kind: "transaction, session, statement, transaction_strict",
         default: "that of the database",
         what: "Mode of this user's pools.",
     },

@@ -37,8 +37,8 @@ fn every_problem_is_reported_with_its_place() {
             "environment variable PGWEIR_LISTEN: listen: `everywhere` is not an address and a \
              port; write 127.0.0.1:6432, [::1]:6432, or *:6432 for every IPv4 address",
             "pgweir.toml:11:7: users.app: is not a section; write [users.app] and its keys below",
-            "pgweir.toml:2:13: pool_mode: `transactoin` is not a pool mode; use transaction or \
-             session",
+            "pgweir.toml:2:13: pool_mode: `transactoin` is not a pool mode; use transaction, \
+             session, statement or transaction_strict",
             "pgweir.toml:3:24: query_wait_timeout: `-1` is not a duration; write \"15s\", \"2m\", \
              \"500ms\" or 15 (seconds)",
             "pgweir.toml:4:1: pool_mod: no such setting; did you mean `pool_mode`?",
