@@ -1,5 +1,6 @@
 //! What is measured and said of it: from statements through the proxy to the report.
 
+mod advise;
 mod findings;
 mod measuring;
 mod scene;

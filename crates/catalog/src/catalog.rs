@@ -192,6 +192,14 @@ impl Catalog {
         Ok(client.batch_execute(sql).await?)
     }
 
+    /// A connection that nobody else uses.
+    pub(crate) async fn open(
+        &self,
+        database: &str,
+    ) -> Result<tokio_postgres::Client, CatalogError> {
+        self.connections.open(database).await
+    }
+
     async fn read_one(&self, database: &str) -> Result<Reading, CatalogError> {
         let mut connection = self.connections.take(database).await?;
         let reading = read_database(&mut connection, database, &self.user, &self.settings);

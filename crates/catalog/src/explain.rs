@@ -44,7 +44,7 @@ pub(crate) async fn explain(
 
 /// Whether the statement's first word is one that is planned. What follows EXPLAIN must not be
 /// taken for an option of it, such as ANALYZE, which would execute the statement.
-fn is_plannable(text: &str) -> bool {
+pub(crate) fn is_plannable(text: &str) -> bool {
     let statement = skip_to_first_word(text);
     let end = statement.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(statement.len());
     PLANNABLE.iter().any(|keyword| statement[..end].eq_ignore_ascii_case(keyword))
@@ -118,7 +118,7 @@ impl ToSql for BoundValue<'_> {
 }
 
 /// EXPLAIN's only column; none where it is no JSON, or nested too deep.
-struct ExplainAnswer(Option<serde_json::Value>);
+pub(crate) struct ExplainAnswer(pub(crate) Option<serde_json::Value>);
 
 impl<'row> FromSql<'row> for ExplainAnswer {
     fn from_sql(_: &Type, raw: &'row [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {

@@ -18,9 +18,11 @@ mod settings;
 mod tls;
 mod transaction;
 mod what_if;
+mod what_if_session;
 
 pub use catalog::Catalog;
 pub use error::CatalogError;
 pub use identifier::quote_identifier;
 pub use settings::{CatalogSettings, Upstream};
 pub use tls::{Connector, Encrypted, Handshake, Tls};
+pub use what_if_session::{ImaginedPlanner, WhatIfSession};

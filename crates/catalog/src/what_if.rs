@@ -1,6 +1,7 @@
 //! Imagined indexes, by HypoPG. They live in the server's session, seen by no one else.
 
 use deadpool_postgres::{Object, Transaction};
+use insight::advisor::definition;
 use model::{IndexCandidate, Sample, WhatIf};
 use tokio_postgres::types::Type;
 
@@ -80,35 +81,5 @@ impl HypoPg {
             used: plan.indexes.contains(&name),
             bytes: u64::try_from(size.try_get::<_, i64>(0)?).unwrap_or(0),
         })
-    }
-}
-
-/// The DDL to imagine.
-fn definition(candidate: &IndexCandidate) -> String {
-    let columns: Vec<String> =
-        candidate.columns.iter().map(|column| quote_identifier(column)).collect();
-    format!(
-        "CREATE INDEX ON {}.{} ({})",
-        quote_identifier(&candidate.schema),
-        quote_identifier(&candidate.table),
-        columns.join(", ")
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_quoted() {
-        let candidate = IndexCandidate {
-            schema: "Shop".to_owned(),
-            table: "order\"s".to_owned(),
-            columns: vec!["customer id".to_owned(), "at) --".to_owned()],
-        };
-        assert_eq!(
-            definition(&candidate),
-            r#"CREATE INDEX ON "Shop"."order""s" ("customer id", "at) --")"#
-        );
     }
 }

@@ -138,15 +138,35 @@ pub struct IndexFacts {
     pub definition: Option<String>,
 }
 
+/// How an index is organised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IndexMethod {
+    /// B-tree.
+    #[default]
+    Btree,
+    /// GIN: jsonb, arrays, text search, trigrams.
+    Gin,
+}
+
 /// An index that might help.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IndexCandidate {
     /// Schema of the table.
     pub schema: String,
     /// The table.
     pub table: String,
+    /// Access method.
+    pub method: IndexMethod,
+    /// An expression that comes before the columns, as SQL.
+    pub expression: Option<String>,
     /// Key columns in order.
     pub columns: Vec<String>,
+    /// The operator class of the first key, where it is not its type's own.
+    pub operator_class: Option<String>,
+    /// Columns that are only carried along (INCLUDE).
+    pub include: Vec<String>,
+    /// The condition of a partial index, as SQL.
+    pub predicate: Option<String>,
 }
 
 /// A statement to plan, and indexes to try it with.

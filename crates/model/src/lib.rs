@@ -17,8 +17,8 @@ mod status;
 mod upkeep;
 
 pub use catalog::{
-    CatalogFacts, ColumnFacts, DatabaseFacts, IndexCandidate, IndexFacts, PlanAnswer, PlanQuestion,
-    ScanFacts, TableFacts, Unavailable, WhatIf,
+    CatalogFacts, ColumnFacts, DatabaseFacts, IndexCandidate, IndexFacts, IndexMethod, PlanAnswer,
+    PlanQuestion, ScanFacts, TableFacts, Unavailable, WhatIf,
 };
 pub use command::{Command, CommandError, ShutdownMode};
 pub use event::{ConnectionEvent, Event, Outcome, QueryEvent, TransactionEvent};

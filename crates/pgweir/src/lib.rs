@@ -1,5 +1,6 @@
 //! The binary's parts: command line, settings, the running process, the demo.
 
+pub mod advise;
 pub mod cli;
 pub mod demo;
 pub mod run;

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use pgweir::cli::{Cli, Command};
-use pgweir::{demo, run};
+use pgweir::{advise, demo, run};
 
 #[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Report(arguments) => run::block_on(arguments.execute()),
+        Command::Advise(arguments) => run::block_on(advise::run(&arguments)),
         Command::Demo(arguments) => run::block_on(demo::run(&arguments)),
         Command::Settings(arguments) => {
             arguments.execute(&mut std::io::stdout().lock()).map_err(Into::into)

@@ -36,7 +36,9 @@ pub const IDS_VERSION: u64 = canonical::VERSION;
 
 pub use canonical::strict_id;
 pub use class::{Class, SessionEffect};
-pub use facts::{Facts, Join, Operator, OrderKey, Predicate, TableRef, Unparsed, facts};
+pub use facts::{
+    ComputedPredicate, Facts, Join, Operator, OrderKey, Predicate, TableRef, Unparsed, facts,
+};
 pub use named::tables_named;
 pub use registry::{Observed, ShapeRegistry};
 pub use script::statements;

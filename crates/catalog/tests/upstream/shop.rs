@@ -109,6 +109,7 @@ pub(crate) fn candidate(columns: &[&str]) -> IndexCandidate {
         schema: "public".to_owned(),
         table: "orders".to_owned(),
         columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+        ..IndexCandidate::default()
     }
 }
 

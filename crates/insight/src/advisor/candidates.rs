@@ -114,7 +114,12 @@ fn needs<'a>(facts: &'a Facts, database: &'a DatabaseFacts) -> Vec<Option<Need<'
         match predicate.operator {
             Operator::Equal | Operator::In => push_new(&mut need.equalities, &predicate.column),
             Operator::Range => push_new(&mut need.ranges, &predicate.column),
-            Operator::Like { .. } | Operator::IsNull | Operator::Other => {}
+            Operator::Like { .. }
+            | Operator::IsNull
+            | Operator::IsTrue
+            | Operator::Contains
+            | Operator::Matches
+            | Operator::Other => {}
         }
     }
     for join in &facts.joins {
@@ -259,6 +264,7 @@ fn proposal<'a>(need: &Need<'a>, equalities: &[&str], tail: &[&str]) -> Option<P
             schema: table.schema.clone(),
             table: table.name.clone(),
             columns: equalities.iter().chain(tail).map(|name| (*name).to_owned()).collect(),
+            ..IndexCandidate::default()
         },
         table,
         equalities: equalities.len(),

@@ -131,7 +131,13 @@ pub(crate) fn index_name(candidate: &IndexCandidate, database: &DatabaseFacts) -
                 table.name == name || table.indexes.iter().any(|index| index.name == name)
             })
         };
-    let stem = format!("{}_{}", candidate.table, candidate.columns.join("_"));
+    let keys: Vec<&str> = candidate
+        .expression
+        .iter()
+        .map(|_| "expr")
+        .chain(candidate.columns.iter().chain(&candidate.include).map(String::as_str))
+        .collect();
+    let stem = format!("{}_{}", candidate.table, keys.join("_"));
     let mut name = with_ending(&stem, "_idx");
     let mut number = 0u32;
     while taken(&name) {
@@ -158,6 +164,7 @@ mod tests {
             schema: "public".to_owned(),
             table: table.to_owned(),
             columns: columns.iter().map(|c| (*c).to_owned()).collect(),
+            ..IndexCandidate::default()
         }
     }
 

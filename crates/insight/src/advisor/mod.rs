@@ -1,10 +1,15 @@
 //! Index advice: which indexes might help a statement, what to ask of the planner about them, and
 //! how to name them.
 
+mod advice;
 mod candidates;
+mod definition;
+mod demand;
 mod identifier;
 mod questions;
+mod search;
 mod statistics;
+mod workload_candidates;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +19,13 @@ use sql::{Facts, ShapeRegistry};
 
 use crate::settings::thresholds;
 
+pub use advice::{Advice, AdviceSettings, Basis, Drop, Pick, PlanNow, WorkloadStatement, advise};
 pub use candidates::candidates;
 pub(crate) use candidates::{Proposal, proposals};
+pub use definition::{build_and_undo, definition, is_built, makes_needless, target};
 pub(crate) use identifier::{index_name, quoted};
 pub use questions::questions;
+pub use search::{Judged, Planner};
 pub(crate) use statistics::index_bytes;
 
 thresholds! {

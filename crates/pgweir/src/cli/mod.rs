@@ -1,6 +1,7 @@
 //! The command line: what may be typed, and the commands that need no running proxy of their own.
 
 mod admin;
+mod advise;
 mod demo;
 mod report;
 mod run;
@@ -9,9 +10,10 @@ mod settings;
 use clap::{Parser, Subcommand};
 
 pub use admin::{AdminConsole, AdminError};
+pub use advise::{AdviceFormat, AdviseArguments};
 pub use demo::DemoArguments;
+pub(crate) use report::{DEFAULT_ADMIN, colour_wanted, print};
 pub use report::{ReportArguments, ReportFormat};
-pub(crate) use report::{colour_wanted, print};
 pub use run::RunArguments;
 pub use settings::SettingsArguments;
 
@@ -24,6 +26,7 @@ pub use settings::SettingsArguments;
     after_help = "Examples:
   pgweir run postgres://app:secret@db.internal/shop
   pgweir report --since 15m
+  pgweir advise postgres://app:secret@db.internal/shop --index-budget 500MB
   pgweir demo"
 )]
 pub struct Cli {
@@ -39,6 +42,8 @@ pub enum Command {
     Run(Box<RunArguments>),
     /// Print what a running pgweir found.
     Report(ReportArguments),
+    /// Say which indexes to build and which to drop, for live traffic or a file of statements.
+    Advise(Box<AdviseArguments>),
     /// Show all of it on a throwaway server: traffic, report, fixes, before and after.
     Demo(DemoArguments),
     /// List the settings.

@@ -16,7 +16,7 @@ use crate::run::local_admin;
 use crate::settings;
 
 /// Where pgweir listens unless told otherwise.
-const DEFAULT_ADMIN: &str = "postgres://127.0.0.1:6432/pgweir";
+pub(crate) const DEFAULT_ADMIN: &str = "postgres://127.0.0.1:6432/pgweir";
 
 /// What a report looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

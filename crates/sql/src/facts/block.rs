@@ -107,12 +107,16 @@ impl Collector {
                 | SelectItem::ExprWithAliases { expr, .. } => self.subqueries([expr], &scope),
                 SelectItem::QualifiedWildcard(..) | SelectItem::Wildcard(_) => {
                     self.facts.selects_star |= outermost;
+                    if !self.within_expression {
+                        self.facts.whole.extend(scope.relations.iter().filter_map(|r| r.table));
+                    }
                 }
             }
         }
         self.subqueries(&select.having, &scope);
         if let GroupByExpr::Expressions(keys, _) = &select.group_by {
             for key in keys {
+                self.mention(key, &scope);
                 if let Some(column) = self.key_column(key, select, &scope) {
                     self.facts.group_by.push((column.table, column.name));
                 }
@@ -120,6 +124,7 @@ impl Collector {
         }
         if let Some(OrderByKind::Expressions(keys)) = order_by.map(|order_by| &order_by.kind) {
             for key in keys {
+                self.mention(&key.expr, &scope);
                 let Some(column) = self.key_column(&key.expr, select, &scope) else {
                     break;
                 };
@@ -231,7 +236,9 @@ impl Collector {
             }
             TableFactor::Derived { subquery, alias, .. } => {
                 // It may be LATERAL; where it is not, it names nothing of this scope.
+                let around = std::mem::replace(&mut self.within_expression, false);
                 self.query(subquery, Some(&*scope), false);
+                self.within_expression = around;
                 Relation::new(alias.as_ref().map(|a| folded(&a.name)).unwrap_or_default(), None)
             }
             TableFactor::NestedJoin { table_with_joins, .. } => {

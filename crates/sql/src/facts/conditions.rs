@@ -1,10 +1,14 @@
 //! Predicates and joins from the conditions of WHERE and ON.
 
-use sqlparser::ast::{BinaryOperator, Expr};
+use sqlparser::ast::{BinaryOperator, Expr, Value};
 
+use super::computed::computed;
 use super::expressions::{is_value, string_constant};
 use super::scope::{Column, Scope, bare};
-use super::{Facts, Join, Operator, Predicate};
+use super::{Facts, Join, Operator, Predicate, alternatives};
+
+/// Longer strings, bytes, are no states that an index could be made for.
+const LONGEST_CONSTANT: usize = 40;
 
 /// Adds what must hold for `condition` to hold: the parts that AND joins, at the top.
 pub(super) fn collect(condition: &Expr, scope: &Scope<'_>, facts: &mut Facts) {
@@ -15,7 +19,15 @@ pub(super) fn collect(condition: &Expr, scope: &Scope<'_>, facts: &mut Facts) {
             Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
                 pending.extend([&**right, left]);
             }
-            conjunct => Conjunct { scope, facts }.collect(conjunct),
+            Expr::BinaryOp { op: BinaryOperator::Or, .. } => {
+                let split = alternatives::split(next);
+                // The planner takes out what all branches demand (`canonicalize_qual`).
+                pending.extend(split.common);
+                for leaf in split.rest {
+                    Conjunct { scope, facts, alternative: true }.collect(leaf);
+                }
+            }
+            conjunct => Conjunct { scope, facts, alternative: false }.collect(conjunct),
         }
     }
 }
@@ -23,6 +35,8 @@ pub(super) fn collect(condition: &Expr, scope: &Scope<'_>, facts: &mut Facts) {
 struct Conjunct<'a, 'b> {
     scope: &'a Scope<'b>,
     facts: &'a mut Facts,
+    /// It need not hold.
+    alternative: bool,
 }
 
 impl Conjunct<'_, '_> {
@@ -55,8 +69,8 @@ impl Conjunct<'_, '_> {
                 self.predicate(expr, unless(*negated, like(pattern, true)));
             }
             Expr::IsNull(expr) => self.predicate(expr, Operator::IsNull),
+            Expr::IsTrue(expr) => self.predicate(expr, Operator::IsTrue),
             Expr::IsNotNull(expr)
-            | Expr::IsTrue(expr)
             | Expr::IsNotTrue(expr)
             | Expr::IsFalse(expr)
             | Expr::IsNotFalse(expr) => self.predicate(expr, Operator::Other),
@@ -67,7 +81,7 @@ impl Conjunct<'_, '_> {
             }
             // A boolean column by itself.
             Expr::Identifier(_) | Expr::CompoundIdentifier(_) => {
-                self.predicate(conjunct, Operator::Other);
+                self.predicate(conjunct, Operator::IsTrue);
             }
             _ => {}
         }
@@ -83,14 +97,14 @@ impl Conjunct<'_, '_> {
                 self.join(left, right);
             }
         } else if is_value(right) {
-            self.predicate(left, meaning(operator, right));
+            self.compared(left, meaning(operator, right), Some(right));
         } else if is_value(left) {
             // `'x' LIKE pattern_column` is no condition that an index on the column helps.
             let operator = match meaning(operator, left) {
                 Operator::Like { .. } => Operator::Other,
                 operator => operator,
             };
-            self.predicate(right, operator);
+            self.compared(right, operator, Some(left));
         }
     }
 
@@ -107,8 +121,13 @@ impl Conjunct<'_, '_> {
     }
 
     fn join(&mut self, left: Column, right: Column) {
-        // Two columns of one table are no join; where a table is not known they may be.
-        if left.table.is_none() || left.table != right.table {
+        if self.alternative {
+            return;
+        }
+        // Two columns of one table are no join; where a table is not known they may be. In a
+        // subquery, a bare name may be a column of a query around it.
+        let correlated = self.scope.outer.is_some() && left.name != right.name;
+        if left.table.is_none() || left.table != right.table || correlated {
             self.facts
                 .joins
                 .push(Join { left: (left.table, left.name), right: (right.table, right.name) });
@@ -128,8 +147,22 @@ impl Conjunct<'_, '_> {
     }
 
     fn predicate(&mut self, expression: &Expr, operator: Operator) {
+        self.compared(expression, operator, None);
+    }
+
+    fn compared(&mut self, expression: &Expr, operator: Operator, value: Option<&Expr>) {
         if let Some(Column { table, name: column }) = self.column(expression) {
-            self.facts.predicates.push(Predicate { table, column, operator });
+            let constant = value.and_then(constant);
+            let predicate = Predicate { table, column, operator, constant };
+            if self.alternative {
+                self.facts.alternatives.push(predicate);
+            } else {
+                self.facts.predicates.push(predicate);
+            }
+        } else if !self.alternative
+            && let Some(found) = computed(expression, operator, self.scope, &self.facts.tables)
+        {
+            self.facts.computed.push(found);
         }
     }
 
@@ -144,9 +177,30 @@ fn meaning(operator: &BinaryOperator, value: &Expr) -> Operator {
         BinaryOperator::Lt | BinaryOperator::LtEq | BinaryOperator::Gt | BinaryOperator::GtEq => {
             Operator::Range
         }
+        BinaryOperator::AtArrow
+        | BinaryOperator::ArrowAt
+        | BinaryOperator::PGOverlap
+        | BinaryOperator::Question
+        | BinaryOperator::QuestionAnd
+        | BinaryOperator::QuestionPipe => Operator::Contains,
+        BinaryOperator::AtAt => Operator::Matches,
         BinaryOperator::PGLikeMatch => like(value, false),
         BinaryOperator::PGILikeMatch => like(value, true),
         _ => Operator::Other,
+    }
+}
+
+/// A plain constant as SQL: a number, a short string, a boolean.
+fn constant(value: &Expr) -> Option<String> {
+    match bare(value) {
+        Expr::Value(value) => match &value.value {
+            Value::Number(..) | Value::Boolean(_) => Some(value.to_string()),
+            Value::SingleQuotedString(text) if text.len() <= LONGEST_CONSTANT => {
+                Some(value.to_string())
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -35,6 +35,30 @@ pub(super) fn is_value(expression: &Expr) -> bool {
     !parts.opaque
 }
 
+/// The columns in an expression, those of subqueries aside; none if it holds something unknown or
+/// has more than `most` parts.
+pub(super) fn columns(expression: &Expr, most: usize) -> Option<Vec<&Expr>> {
+    let mut parts = Parts { expressions: vec![expression], ..Parts::default() };
+    let mut columns = Vec::new();
+    let mut seen = 0usize;
+    while let Some(next) = parts.expressions.pop() {
+        seen += 1;
+        if seen > most {
+            return None;
+        }
+        if matches!(next, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
+            columns.push(next);
+        }
+        parts.take(next);
+    }
+    (!parts.opaque).then_some(columns)
+}
+
+/// Whether there is a subquery in it.
+pub(super) fn has_subquery(expression: &Expr) -> bool {
+    !subqueries(expression).is_empty()
+}
+
 /// The text of a string constant, casts aside.
 pub(super) fn string_constant(mut expression: &Expr) -> Option<&str> {
     loop {

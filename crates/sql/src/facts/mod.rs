@@ -1,6 +1,8 @@
 //! What a statement touches, read from its text by sqlparser. The cold path.
 
+mod alternatives;
 mod block;
+mod computed;
 mod conditions;
 mod expressions;
 mod parse;
@@ -28,8 +30,16 @@ pub struct Facts {
     /// Conditions that compare a bare column with something that has no columns, and that must hold
     /// for a row to count: they are joined by AND at the top of a WHERE or ON. Subqueries' too.
     pub predicates: Vec<Predicate>,
+    /// The same for conditions of which one of several must hold (OR), where not all of them do.
+    pub alternatives: Vec<Predicate>,
+    /// Conditions as in `predicates`, but on what is computed from one table's columns.
+    pub computed: Vec<ComputedPredicate>,
     /// Equalities between columns of different tables, in the same places, and USING.
     pub joins: Vec<Join>,
+    /// Every column that is named anywhere, each once: table, where the text tells it, and name.
+    pub columns: Vec<(Option<usize>, String)>,
+    /// Tables of which `*` takes all columns.
+    pub whole: Vec<usize>,
     /// The outermost ORDER BY's keys, up to the first one that is not a bare column.
     pub order_by: Vec<OrderKey>,
     /// GROUP BY's bare columns, subqueries' too: table, where the text tells it, and name.
@@ -64,6 +74,21 @@ pub struct Predicate {
     pub column: String,
     /// How it is compared.
     pub operator: Operator,
+    /// What it is compared with where that is a plain constant, as SQL. A normalised text has none.
+    pub constant: Option<String>,
+}
+
+/// A condition on an expression over columns of one table, such as `lower(email) = $1`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComputedPredicate {
+    /// Index into [`Facts::tables`]; none where only the catalogue can tell.
+    pub table: Option<usize>,
+    /// The expression as SQL, its columns without their table's name.
+    pub expression: String,
+    /// The columns in it.
+    pub columns: Vec<String>,
+    /// How it is compared.
+    pub operator: Operator,
 }
 
 /// How a column is compared.
@@ -84,6 +109,12 @@ pub enum Operator {
     },
     /// `IS NULL`.
     IsNull,
+    /// `@>`, `<@`, `&&`, `?`, `?|`, `?&`: arrays, ranges, jsonb.
+    Contains,
+    /// `@@`: text search.
+    Matches,
+    /// A boolean column by itself, or `IS TRUE`.
+    IsTrue,
     /// Any other.
     Other,
 }

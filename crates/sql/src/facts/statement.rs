@@ -5,7 +5,7 @@ use sqlparser::ast::{
     TableObject, Update, UpdateTableFromKind,
 };
 
-use super::expressions::subqueries;
+use super::expressions::{columns, subqueries};
 use super::scope::{Relation, Scope, table_ref};
 use super::{Facts, TableRef, conditions};
 
@@ -15,7 +15,14 @@ pub(super) struct Collector {
     pub(super) facts: Facts,
     /// Names of the common table expressions in force.
     pub(super) expressions_named: Vec<String>,
+    /// Inside a subquery of an expression, of which `*` takes nothing: EXISTS, mostly.
+    pub(super) within_expression: bool,
 }
+
+/// Larger expressions are not searched for columns.
+const MOST_PARTS: usize = 2_000;
+/// Columns remembered of one statement.
+const MOST_COLUMNS: usize = 200;
 
 impl Collector {
     pub(super) fn collect(statement: &Statement) -> Facts {
@@ -56,8 +63,26 @@ impl Collector {
         scope: &Scope<'_>,
     ) {
         for expression in expressions {
+            self.mention(expression, scope);
             for query in subqueries(expression) {
+                let around = std::mem::replace(&mut self.within_expression, true);
                 self.query(query, Some(scope), false);
+                self.within_expression = around;
+            }
+        }
+    }
+
+    /// Notes the columns in an expression.
+    pub(super) fn mention(&mut self, expression: &Expr, scope: &Scope<'_>) {
+        for name in columns(expression, MOST_PARTS).into_iter().flatten() {
+            if self.facts.columns.len() >= MOST_COLUMNS {
+                return;
+            }
+            if let Some(column) = scope.column(name, &self.facts.tables) {
+                let column = (column.table, column.name);
+                if !self.facts.columns.contains(&column) {
+                    self.facts.columns.push(column);
+                }
             }
         }
     }

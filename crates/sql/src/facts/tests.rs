@@ -95,7 +95,7 @@ fn predicates() {
         ),
         (
             "select a from t where b <> 1 and c not in (1, 2) and d not like 'x' and e @> $1",
-            "t | where t.b other, t.c other, t.d other, t.e other",
+            "t | where t.b other, t.c other, t.d other, t.e contains",
         ),
         (
             "select a from t where b = $1::bigint and c = lower($2) and d > now() - interval '1 day'",
@@ -109,7 +109,7 @@ fn predicates() {
         ("select a from t where (b, c) in (($1, $2) /*, ... */)", "t | where t.b in, t.c in"),
         (
             "select a from t where active and deleted is false",
-            "t | where t.active other, t.deleted other",
+            "t | where t.active istrue, t.deleted other",
         ),
         (
             "select a from t where b = (select max(x) from u where y = $1)",
@@ -294,4 +294,50 @@ fn hostile_nesting_neither_overflows_nor_hangs() {
         let taken = started.elapsed();
         assert!(taken.as_secs() < 10, "{taken:?}: {}", &text[..60]);
     }
+}
+
+#[test]
+fn what_else_an_index_may_answer() {
+    let read = |text: &str| facts(text).unwrap();
+    let names = |predicates: &[Predicate]| {
+        predicates.iter().map(|one| one.column.clone()).collect::<Vec<_>>().join(" ")
+    };
+    let both = read("select a from t where (b = 1 and c = 2) or (c = 2 and d > $1)");
+    assert_eq!((names(&both.predicates), names(&both.alternatives)), ("c".into(), "b d".into()));
+    assert_eq!(both.predicates[0].constant.as_deref(), Some("2"));
+    let computed = |text: &str| {
+        read(text)
+            .computed
+            .iter()
+            .map(|one| format!("{} {:?}", one.expression, one.operator))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(computed("select a from t where lower(t.b) = $1"), ["lower(b) Equal"]);
+    assert_eq!(computed("select a from t where b ->> 'k' in ($1)"), ["b ->> 'k' In"]);
+    assert!(computed("select a from t, u where coalesce(t.b, u.b) = 1").is_empty());
+    assert!(computed("select a from t where random() < 1 or lower(b) = 'x'").is_empty());
+    assert!(computed("select a from t where age(b) > $1 and not lower(c) = $2").is_empty());
+}
+
+#[test]
+fn every_column_is_named_once() {
+    let named = |text: &str| {
+        let facts = facts(text).unwrap();
+        let columns = facts.columns.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>();
+        (columns.join(" "), facts.whole)
+    };
+    let text = "select sum(t.a * b) from t where c = 1 group by d having max(a) > 2 order by e";
+    assert_eq!(named(text), ("c a b d e".into(), vec![]));
+    let text = "select count(*) from t where exists (select * from u where u.x = t.y)";
+    assert_eq!(named(text), ("y x".into(), vec![]), "the inner list is not looked at");
+    assert_eq!(named("select * from t").1, [0]);
+    assert_eq!(named("select x.* from (select * from t) x").1, [0]);
+}
+
+#[test]
+fn a_bare_name_in_a_subquery_may_be_of_the_query_around_it() {
+    check(&[(
+        "select a from t where exists (select 1 from u where u_t = t_id and x < y)",
+        "t, u | join u.u_t=u.t_id",
+    )]);
 }

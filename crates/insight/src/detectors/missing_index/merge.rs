@@ -127,6 +127,7 @@ mod tests {
                     schema: "public".to_owned(),
                     table: "t".to_owned(),
                     columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+                    ..IndexCandidate::default()
                 },
                 table: &table,
                 equalities: *equalities,

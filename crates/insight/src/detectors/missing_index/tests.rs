@@ -54,6 +54,7 @@ fn imagined(columns: &[&str], cost: f64) -> WhatIf {
             schema: "public".to_owned(),
             table: "orders".to_owned(),
             columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+            ..IndexCandidate::default()
         },
         cost,
         used: true,
