@@ -62,17 +62,26 @@ pub(super) fn verdict(shown: &Shown) -> String {
         return "The indexes that are there do: no other would save enough to be worth it."
             .to_owned();
     }
-    let bytes: u64 = picks.iter().map(|pick| pick.bytes).sum();
+    let tried = |pick: &&Pick| pick.basis == Basis::Planner || !shown.advice.planner;
+    let judged: Vec<&Pick> = picks.iter().filter(tried).collect();
+    let bytes: u64 = judged.iter().map(|pick| pick.bytes).sum();
     let measured = shown.workload.iter().all(|one| one.measured_ms.is_some());
     format!(
-        "Estimated {} of the workload: {} of what it is now, with {} of {} together{}.",
+        "Estimated {} of the workload: {} of what it is now, with {} of {} together{}.{}",
         if measured { "time" } else { "cost" },
         share(shown.advice.relative_cost),
-        plural(picks.len(), "new index", "new indexes"),
+        plural(judged.len(), "new index", "new indexes"),
         units::bytes(bytes as f64),
         match shown.budget {
             Some(budget) => format!(" (budget {})", units::bytes(budget as f64)),
             None => String::new(),
+        },
+        match picks.len() - judged.len() {
+            0 => String::new(),
+            more => format!(
+                " {} could not be tried by the planner and is not counted.",
+                plural(more, "more index", "more indexes")
+            ),
         },
     )
 }
@@ -104,7 +113,12 @@ pub(super) fn effect(pick: &Pick) -> String {
     } else {
         String::new()
     };
-    format!("estimated to save {} of the workload{upkeep}", share(pick.gain))
+    match pick.basis {
+        Basis::Planner => format!("estimated to save {} of the workload{upkeep}", share(pick.gain)),
+        Basis::Statistics => {
+            format!("what it would take the place of is {} of the workload", share(pick.gain))
+        }
+    }
 }
 
 /// The statements that an index helps, with what they are estimated to cost with all new indexes.
