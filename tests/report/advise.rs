@@ -1,5 +1,7 @@
 //! `pgweir advise`: statements from a file or from live traffic, and which indexes to build.
 
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that fails says where")]
+
 use std::path::PathBuf;
 use std::process::Command;
 
