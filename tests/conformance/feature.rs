@@ -14,11 +14,12 @@ pub(crate) struct Feature {
 /// All, in the order of the table's columns.
 pub(crate) const FEATURES: &[Feature] = &[
     feature("connect", "connects as usual, with startup parameters and `options`"),
-    feature(
-        "prepared",
-        "prepares statements, uses them again in later transactions while another client works, and \
-         again after 250 others",
-    ),
+    Feature {
+        name: "prepared",
+        what: "prepares statements, uses them again in later transactions while another client \
+               works, and again after 250 others; by SQL's PREPARE where the driver has no other way",
+        pins: Some("PREPARE"),
+    },
     feature(
         "transactions",
         "commits, rolls back, rolls back to a savepoint, goes on after an error",

@@ -62,9 +62,7 @@ async fn subset(arguments: &[String]) -> ExitCode {
     if listed || drivers.is_empty() {
         return ExitCode::SUCCESS;
     }
-    let report = matrix::run(&drivers).await;
-    println!("\n{}", page::terminal(&report));
-    if report.is_right() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    conclude(&matrix::run(&drivers).await)
 }
 
 fn conclude(report: &Report) -> ExitCode {

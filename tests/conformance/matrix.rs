@@ -62,15 +62,6 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Whether nothing failed and no transaction of ordinary work ran while its client was pinned.
-    pub(crate) fn is_right(&self) -> bool {
-        self.rows.iter().all(|row| {
-            let failed = |cell: &Cell| matches!(cell.verdict, Verdict::Fail(_));
-            let pinned = |cell: &Cell| failed(cell) || cell.transactions.pinned > 0;
-            !row.cells.iter().any(failed) && !row.share.iter().any(pinned)
-        })
-    }
-
     /// Whether nothing failed and nothing pinned that should not; what was skipped does not count.
     pub(crate) fn is_green(&self) -> bool {
         self.rows.iter().all(Row::is_green)
@@ -131,10 +122,11 @@ async fn cell(
     let mut needed = BTreeSet::new();
     let mut missing = None;
     let said = program::run(command, patience, async |label: &str| {
-        let pins = watch::pins(&console, &database.name).await;
         if label == "end" {
+            let pins = watch::pins_that_stay(&console, &database.name).await;
             unexpected.extend(pins.iter().map(|reason| format!("{reason}, to the end")));
         } else if let Some(reason) = feature.pins {
+            let pins = watch::pins(&console, &database.name).await;
             if pins.contains(reason) {
                 needed.insert(reason.to_owned());
             } else {
@@ -144,6 +136,7 @@ async fn cell(
     })
     .await;
     let seen = watch.end().await;
+    needed.extend(seen.iter().filter(|reason| feature.pins == Some(reason.as_str())).cloned());
     unexpected.extend(seen.into_iter().filter(|reason| feature.pins != Some(reason.as_str())));
     let transactions = Transactions::of(&console, &database.name).await.since(before);
     let verdict = match (said.verdict, missing) {

@@ -54,6 +54,19 @@ pub(crate) async fn pins(console: &Client, database: &str) -> BTreeSet<String> {
     reasons
 }
 
+/// Why clients of this database are still pinned when the server has been asked whether the state that
+/// they have put away is gone.
+pub(crate) async fn pins_that_stay(console: &Client, database: &str) -> BTreeSet<String> {
+    const LOOKS: usize = 50;
+    for _ in 0..LOOKS {
+        if pins(console, database).await.is_empty() {
+            break;
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+    pins(console, database).await
+}
+
 /// Looks at the console again and again; what was seen is given by [`Watch::end`].
 #[derive(Debug)]
 pub(crate) struct Watch {

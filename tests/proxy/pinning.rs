@@ -176,3 +176,35 @@ async fn a_pinned_client_keeps_its_server_connection_when_it_is_old() {
     until("it is old", async || client.value(old).await == "t").await;
     assert_eq!(client.value("SELECT a FROM t").await, "7");
 }
+
+#[tokio::test]
+async fn what_functions_leave_is_learned_from_the_server() {
+    let scene = Scene::with_pool_of(1)
+        .await
+        .with_schema(
+            "CREATE FUNCTION set_tenant(name text) RETURNS void LANGUAGE plpgsql AS $$
+                BEGIN PERFORM set_config('shop.tenant', name, false); END $$;
+             CREATE FUNCTION by_way_of(name text) RETURNS void LANGUAGE sql
+                AS 'SELECT set_tenant(name)';
+             CREATE FUNCTION keep(name text) RETURNS void LANGUAGE plpgsql AS $$
+                BEGIN EXECUTE 'CREATE TEMP TABLE ' || name || ' (a int)'; END $$;
+             CREATE FUNCTION plain(a int) RETURNS int LANGUAGE sql AS 'SELECT a + 1'",
+        )
+        .await;
+    let [mut one, mut other] = scene.clients().await;
+    let tenant = "SELECT current_setting('shop.tenant', true)";
+    for (call, name) in [("set_tenant", "a"), ("by_way_of", "b"), ("\"set_tenant\"", "c")] {
+        one.rows(&format!("SELECT {call}('{name}')")).await;
+        for _ in 0..2 {
+            assert_ne!(other.value(tenant).await, name, "{call}");
+            assert_eq!(one.value(tenant).await, name, "{call}");
+        }
+    }
+    assert_eq!(scene.pinned(&one).await, "");
+    assert_eq!(one.value("SELECT plain(1)").await, "2");
+    one.rows("SELECT keep('t')").await;
+    until("it is pinned", async || scene.pinned(&one).await == "temporary table").await;
+    assert_eq!(one.value("SELECT count(*) FROM t").await, "0");
+    one.rows("DISCARD ALL").await;
+    assert_eq!(other.value("SELECT to_regclass('t') IS NULL").await, "t");
+}

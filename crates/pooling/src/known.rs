@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::prepared::{ByContent, Statement};
+use crate::routines::KnownRoutines;
 
 /// Texts longer than this are not remembered.
 const MAX_TEXT_BYTES: usize = 16 * 1024;
@@ -21,6 +22,8 @@ const MAX_STATEMENTS: usize = 1_000;
 pub struct KnownStatements {
     statements: RwLock<HashSet<ByContent>>,
     epoch: AtomicU64,
+    /// The functions that the pool's statements call.
+    pub routines: KnownRoutines,
 }
 
 impl KnownStatements {

@@ -5,6 +5,7 @@
 //! - [`prepared`]: prepared statements by content.
 //! - [`parameters`]: run-time parameters that follow a client from server to server.
 //! - [`replies`]: which reply belongs to whom.
+//! - [`routines`]: what functions do to the session.
 //! - [`quota`]: maxima that pools share, and who gives up what for whom.
 //! - [`scheduler`]: who gets which server connection, and when to open or close one.
 //! - [`timeouts`]: which of a client's timeouts is over.
@@ -16,6 +17,7 @@ pub mod parameters;
 pub mod prepared;
 pub mod quota;
 pub mod replies;
+pub mod routines;
 pub mod scheduler;
 pub mod session;
 pub mod timeouts;

@@ -8,6 +8,7 @@
 
 mod before;
 mod bytes;
+mod calls;
 mod canonical;
 mod class;
 mod classify;
@@ -34,6 +35,7 @@ mod tags;
 /// The version of strict ids and fingerprints: ids of one version can be compared.
 pub const IDS_VERSION: u64 = canonical::VERSION;
 
+pub use calls::{Calls, RoutineBody, custom_settings, routine_body};
 pub use canonical::strict_id;
 pub use class::{Class, SessionEffect};
 pub use facts::{

@@ -12,7 +12,7 @@ use crate::classify::classify;
 use crate::digest::{Digest, digest};
 use crate::scan::Until;
 use crate::shape::ShapeParts;
-use crate::{Class, SessionEffect, Shape};
+use crate::{Calls, Class, SessionEffect, Shape};
 
 /// One statement of a text.
 #[derive(Clone, Debug)]
@@ -101,14 +101,19 @@ impl ShapeRegistry {
         } else {
             classify(seen)
         };
+        let calls = Calls::of_statement(seen, digest.truncated);
         if !self.take_place() {
-            return self.others.get(class, effect);
+            if calls.is_empty() {
+                return self.others.get(class, effect);
+            }
+            return Shape::others(class, effect, calls);
         }
         let parts = ShapeParts {
             id: digest.id,
             source: Box::from(seen),
             class,
             effect,
+            calls,
             truncated: digest.truncated,
         };
         let shape = Arc::new(Shape::new(parts, self.sweep.load(Ordering::Relaxed)));
@@ -206,8 +211,10 @@ impl Others {
     fn get(&self, class: Class, effect: SessionEffect) -> Arc<Shape> {
         let index = class as usize * SessionEffect::ALL.len() + effect as usize;
         match self.0.get(index) {
-            Some(place) => Arc::clone(place.get_or_init(|| Shape::others(class, effect))),
-            None => Shape::others(class, effect),
+            Some(place) => {
+                Arc::clone(place.get_or_init(|| Shape::others(class, effect, Calls::default())))
+            }
+            None => Shape::others(class, effect, Calls::default()),
         }
     }
 }

@@ -7,7 +7,7 @@ use model::{FingerprintId, ShapeId, StrictId};
 
 use crate::canonical::{self, Ids};
 use crate::normalise::normalise;
-use crate::{Class, Facts, SessionEffect, Unparsed};
+use crate::{Calls, Class, Facts, SessionEffect, Unparsed};
 
 /// A statement with its literals left out, known to the registry from its first execution on.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct Shape {
     pub class: Class,
     /// What it may leave behind in the session.
     pub effect: SessionEffect,
+    /// The functions that it may call, of which nobody knows what they leave behind.
+    pub calls: Calls,
     /// The class's name, for reports.
     pub keyword: &'static str,
     /// The statement has [`Shape::STATEMENT_LIMIT`] bytes or more: what follows them was not looked
@@ -58,6 +60,7 @@ pub(crate) struct ShapeParts {
     pub(crate) source: Box<[u8]>,
     pub(crate) class: Class,
     pub(crate) effect: SessionEffect,
+    pub(crate) calls: Calls,
     pub(crate) truncated: bool,
 }
 
@@ -76,6 +79,7 @@ impl Shape {
             source: Mutex::new(Some(Source(parts.source))),
             class: parts.class,
             effect: parts.effect,
+            calls: parts.calls,
             keyword: parts.class.name(),
             truncated: parts.truncated,
             wants_sample: AtomicBool::new(false),
@@ -120,12 +124,12 @@ impl Shape {
         })
     }
 
-    /// The shape that stands for everything that the registry has no room to remember. Class and
-    /// effect are the statement's own: pinning depends on them.
+    /// The shape that stands for everything that the registry has no room to remember. Class,
+    /// effect and calls are the statement's own: pinning depends on them.
     #[must_use]
-    pub fn others(class: Class, effect: SessionEffect) -> Arc<Self> {
-        let source = Box::default();
-        let parts = ShapeParts { id: ShapeId::OTHERS, source, class, effect, truncated: false };
+    pub fn others(class: Class, effect: SessionEffect, calls: Calls) -> Arc<Self> {
+        let (id, source, truncated) = (ShapeId::OTHERS, Box::default(), false);
+        let parts = ShapeParts { id, source, class, effect, calls, truncated };
         let ids = Ids { strict: StrictId::OTHERS, fingerprint: FingerprintId::OTHERS };
         let text = Arc::from("(others)");
         let shape = Self {

@@ -294,10 +294,13 @@ impl ServerParameters {
         true
     }
 
-    /// DISCARD ALL was run.
+    /// DISCARD ALL was run. It leaves settings with a prefix that no library has defined
+    /// (GUC_NO_RESET_ALL in guc.c), and which these are nobody tells.
     pub fn reset(&mut self) {
-        self.applied.clear();
-        self.unsure.clear();
+        let custom =
+            std::mem::take(&mut self.applied).into_keys().filter(|name| name.contains('.'));
+        self.unsure.retain(|name| name.contains('.'));
+        self.unsure.extend(custom);
         self.unconfirmed.clear();
     }
 
@@ -353,6 +356,12 @@ impl ServerParameters {
                 });
             }
         }
+    }
+
+    /// The names of settings with a prefix that `client` wants, or that the server may have.
+    pub fn custom(&self, client: &ClientParameters) -> Vec<Box<str>> {
+        let all = client.wanted.keys().chain(self.applied.keys()).chain(&self.unsure);
+        all.filter(|name| name.contains('.')).cloned().collect()
     }
 
     /// The server was asked what is set in its session besides what it reports: that is what

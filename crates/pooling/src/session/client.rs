@@ -228,6 +228,7 @@ impl ClientSession {
                 None => Effect::of(&one.shape, text),
                 Some(_) => Effect::None,
             };
+            self.note_settings_of(&effect, text);
             if effect.is_barrier(&self.parameters) {
                 self.barrier = Barrier::Shut;
             }

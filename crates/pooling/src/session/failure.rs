@@ -158,13 +158,15 @@ impl ClientSession {
     /// Some of what a statement does to the session outlives its failure.
     fn statement_failed(&mut self, sqlstate: SqlState, io: &mut Io<'_>) {
         let failed = self.meter.finish(Outcome::Failed(sqlstate), 0, io.now, io.events);
-        match failed.map(|failed| failed.effect) {
-            Some(Effect::Pin(reason)) if reason.outlives_failure() => {
+        let Some(failed) = failed else { return };
+        self.calls_took_effect(&failed.shape.calls, io.now);
+        match failed.effect {
+            Effect::Pin(reason) if reason.outlives_failure() => {
                 self.pins.add(reason);
                 self.doubt.about_pins();
             }
             // Nobody knows what a procedure has committed.
-            Some(Effect::Doubt) => self.doubt.about_all(),
+            Effect::Doubt => self.doubt.about_all(),
             _ => {}
         }
     }

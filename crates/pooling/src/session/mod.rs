@@ -19,7 +19,7 @@ mod refusal;
 mod samples;
 mod server;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -251,6 +251,10 @@ pub struct ClientSession {
     failed: bool,
     doubt: Doubt,
     answer: Answer,
+    /// Functions that were called, and of which the server is to be asked what they do.
+    unknown_routines: BTreeSet<Box<str>>,
+    /// Settings that code may have changed, and that must be asked for by name.
+    doubtful_settings: BTreeSet<Box<str>>,
     /// How often the question was asked again because it had been cancelled.
     asked_again: u8,
     body: Option<Body>,
@@ -295,6 +299,8 @@ impl ClientSession {
             failed: false,
             doubt: Doubt::None,
             answer: Answer::default(),
+            unknown_routines: BTreeSet::new(),
+            doubtful_settings: BTreeSet::new(),
             asked_again: 0,
             body: None,
             meter: Meter::new(client, labels),

@@ -1,8 +1,10 @@
 //! What statements that have succeeded do to the session, and what of it holds when the transaction
 //! ends.
 
-use model::Outcome;
-use sql::{Class, SettingChange};
+use std::time::Instant;
+
+use model::{Outcome, PoolMode};
+use sql::{Calls, Class, SettingChange};
 use wire::backend::{self, TransactionStatus};
 use wire::frame::Head;
 
@@ -25,6 +27,7 @@ impl ClientSession {
             _ => 0,
         };
         let Some(done) = self.meter.finish(Outcome::Done, rows, io.now, io.events) else { return };
+        self.calls_took_effect(&done.shape.calls, io.now);
         // A suspended portal has done some of it, and may never be finished.
         if head.kind != backend::COMMAND_COMPLETE
             && !matches!(done.effect, Effect::Pin(_) | Effect::Doubt)
@@ -34,6 +37,7 @@ impl ClientSession {
         match done.shape.class {
             Class::Commit | Class::PrepareTransaction => self.block_ended(body, server),
             Class::Rollback => self.journal.discard(),
+            Class::Create | Class::Alter | Class::Drop => self.known.routines.forget(),
             _ => {}
         }
         self.took_effect(done.effect, server);
@@ -46,6 +50,20 @@ impl ClientSession {
         } else {
             self.parameters.transaction_ended();
             self.journal.commit(&mut self.parameters, &mut server.parameters);
+        }
+    }
+
+    /// Functions were called: what they have left is asked of the server, unless they are known to
+    /// leave nothing.
+    pub(super) fn calls_took_effect(&mut self, calls: &Calls, now: Instant) {
+        if calls.is_empty() || self.mode == PoolMode::Session {
+            return;
+        }
+        let standing = self.known.routines.standing(calls, now);
+        if standing.leaves_state {
+            self.doubt.about_all();
+            self.unknown_routines.extend(standing.unknown);
+            self.doubtful_settings.extend(standing.settings);
         }
     }
 

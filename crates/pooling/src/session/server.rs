@@ -298,7 +298,7 @@ impl ClientSession {
             server.statements.pipeline_answered(self.quiet);
         }
         if matches!(answered, Some(Expected::OwnQuestion)) {
-            self.answered(server);
+            self.answered(server, io.now);
             if self.quiet && self.status == TransactionStatus::Idle {
                 self.ask_if_in_doubt(server, io);
             }

@@ -267,3 +267,49 @@ fn what_a_statement_sets_back_at_once_is_told_though_the_server_says_nothing() {
     talk.client(&mut other, &["Q select 1"]);
     assert_eq!(talk.server_got(), "Q select 1");
 }
+
+#[test]
+fn functions_are_looked_up_once_and_what_they_do_is_known_then() {
+    let (mut talk, mut one) = (Conversation::new(&[]), server(10));
+    run(&mut talk, &mut one, "select f(1), g(2), now()", "SELECT 1", "Z I");
+    let question = talk.server_got();
+    assert!(question.contains("ARRAY['f','g']::pg_catalog.name[]"), "{question}");
+    let body = "D2 routine f|body begin return h(1); end";
+    talk.server(&mut one, &["T", body, "D2 routine g|harmless", "C SELECT 2", "Z I"]);
+    assert!(talk.attached && talk.server_got().contains("ARRAY['h']::"), "by way of f");
+    talk.server(&mut one, &["T", "D2 routine h|opaque", "C SELECT 1", "Z I"]);
+    assert!(!talk.attached);
+    run(&mut talk, &mut one, "select g(3)", "SELECT 1", "Z I");
+    assert_eq!(talk.server_got(), "Q select g(3)", "not asked again");
+    for _ in 0..2 {
+        run(&mut talk, &mut one, "select f(3)", "SELECT 1", "Z I");
+        let question = talk.server_got();
+        assert!(question.contains("pg_my_temp_schema") && !question.contains("ARRAY['"));
+        talk.server(&mut one, &["T", "C SELECT 0", "Z I"]);
+    }
+    run(&mut talk, &mut one, "create or replace function g() returns int as ''", "CREATE", "Z I");
+    talk.forget();
+    if talk.attached {
+        talk.server(&mut one, &["T", "C SELECT 0", "Z I"]);
+    }
+    run(&mut talk, &mut one, "select g(3)", "SELECT 1", "Z I");
+    assert!(talk.server_got().contains("ARRAY['g']::"), "it may be another one now");
+}
+
+#[test]
+fn settings_that_only_a_functions_body_names_are_asked_for() {
+    let (mut talk, mut one, mut other) = (Conversation::new(&[]), server(10), server(11));
+    run(&mut talk, &mut one, "select f()", "SELECT 1", "Z I");
+    talk.forget();
+    let body = "D2 routine f|body select set_config('shop.tenant', 'a', false)";
+    talk.server(&mut one, &["T", body, "C SELECT 1", "Z I"]);
+    let question = talk.server_got();
+    assert!(talk.attached && question.contains("ARRAY['shop.tenant']"), "{question}");
+    talk.server(&mut one, &["T", "D2 set shop.tenant|a", "C SELECT 1", "Z I"]);
+    assert!(!talk.attached);
+    talk.client(&mut other, &["Q select 1"]);
+    assert_eq!(talk.server_got(), settings(&["SET \"shop.tenant\" TO 'a'"]) + "Q select 1");
+    let mut next = Conversation::of(ClientId(2), PoolMode::Transaction, &[]);
+    next.client(&mut one, &["Q select 1"]);
+    assert_eq!(next.server_got(), settings(&["RESET \"shop.tenant\""]) + "Q select 1");
+}

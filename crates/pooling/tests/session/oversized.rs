@@ -35,14 +35,13 @@ fn a_long_bind_is_renamed() {
 }
 
 #[test]
-fn what_is_hidden_in_a_text_too_long_to_be_read_pins() {
+fn what_is_hidden_in_a_text_too_long_to_be_read_is_asked_about() {
     let filler = "x".repeat(1_200_000);
-    for (text, pinned) in [
-        (format!("select '{}'; set search_path to a", &filler[..900_000]), true),
-        (format!("select '{filler}'; set search_path to a"), true),
-        (format!("select '{filler}'; select 1"), true),
-        (format!("select '{filler}'"), false),
-        (format!("select '{filler}';"), false),
+    for text in [
+        format!("select '{}'; set search_path to a", &filler[..900_000]),
+        format!("select '{filler}'; set search_path to a"),
+        format!("select '{filler}'; select 1"),
+        format!("select '{filler}', f()"),
     ] {
         let (mut talk, mut one) = (Conversation::new(&[]), server(10));
         let query = from_client(&[&format!("Q {text}")]);
@@ -51,7 +50,10 @@ fn what_is_hidden_in_a_text_too_long_to_be_read_pins() {
         }
         assert!(talk.output().0 == query);
         talk.server(&mut one, &["C SELECT 1", "C SET", "Z I"]);
-        assert_eq!(talk.attached, pinned, "{}", &text[text.len() - 30..]);
+        assert!(talk.attached && talk.session.leaves_state(), "{}", &text[text.len() - 30..]);
+        assert!(talk.server_got().contains("pg_show_all_settings"));
+        talk.server(&mut one, &["T", "C SELECT 0", "Z I"]);
+        assert!(!talk.attached);
     }
 }
 
@@ -73,6 +75,8 @@ fn a_statement_too_long_to_be_kept_pins() {
     talk.client(&mut one, &[&format!("P a {text}"), "B a", "E", "S"]);
     assert_eq!(talk.server_got(), format!("P __pgweir_0 {text}\nB __pgweir_0\nE\nS"));
     talk.server(&mut one, &["1", "2", "C SELECT 1", "Z I"]);
+    talk.forget();
+    talk.server(&mut one, &["T", "C SELECT 0", "Z I"]);
     assert!(talk.attached && talk.session.leaves_state());
     talk.client(&mut one, &["Cs a", "S"]);
     assert_eq!(talk.server_got(), "Cs __pgweir_0\nS");
@@ -89,6 +93,7 @@ fn the_tail_of_a_long_parse_under_a_taken_name_is_not_sent_as_messages() {
     assert!(talk.output().0.starts_with(types), "a whole Parse");
     assert_eq!(talk.server_got(), "P __pgweir_0 -\nS");
     talk.server(&mut one, &["E 42P05 prepared statement \"__pgweir_0\" already exists", "Z I"]);
+    talk.server(&mut one, &["T", "C SELECT 0", "Z I"]);
     assert!(talk.session.between_transactions());
 }
 
