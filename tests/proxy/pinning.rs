@@ -2,7 +2,7 @@
 
 use testkit::frames::{self, bind, execute, kinds, parse, sync};
 
-use crate::scene::{Scene, until};
+use crate::scene::{Scene, error, until, values};
 
 /// Must survive: LISTEN and NOTIFY
 #[tokio::test]
@@ -112,8 +112,7 @@ async fn whatever_makes_state_pins_by_either_protocol() {
         ("SELECT set_config('work_mem', '5MB', true)", ""),
         ("NOTIFY x", ""),
     ] {
-        let extended = [parse("", sql), bind("", "", &[]), execute("", 0), sync()].concat();
-        for request in [frames::query(sql), extended] {
+        for request in by_either_protocol(sql) {
             let mut client = scene.client().await;
             client.send(&request).await;
             let answered = client.expect_until(b'Z').await;
@@ -207,4 +206,43 @@ async fn what_functions_leave_is_learned_from_the_server() {
     assert_eq!(one.value("SELECT count(*) FROM t").await, "0");
     one.rows("DISCARD ALL").await;
     assert_eq!(other.value("SELECT to_regclass('t') IS NULL").await, "t");
+}
+
+/// What another client has drawn from a sequence is nobody else's business.
+#[tokio::test]
+async fn currval_and_lastval_never_tell_what_another_client_has_drawn() {
+    let scene =
+        Scene::with_pool_of(1).await.with_schema("CREATE TABLE t (id serial, who text)").await;
+    let [mut one, mut other] = scene.clients().await;
+    let lastval = by_either_protocol("SELECT lastval()");
+    for request in lastval.clone() {
+        one.rows("INSERT INTO t (who) VALUES ('one')").await;
+        other.rows("INSERT INTO t (who) VALUES ('other')").await;
+        one.send(&request).await;
+        let answered = one.expect_until(b'Z').await;
+        assert_eq!(error(&answered).sqlstate(), "55000", "not the other's");
+        one.rows("BEGIN").await;
+        one.send(&request).await;
+        assert_eq!(error(&one.expect_until(b'Z').await).sqlstate(), "55000", "nor in a block");
+        one.rows("ROLLBACK").await;
+    }
+    for request in lastval {
+        other.rows("INSERT INTO t (who) VALUES ('other')").await;
+        let mut client = scene.client().await;
+        client.rows("INSERT INTO t (who) VALUES ('mine')").await;
+        client.send(&request).await;
+        let told = values(&client.expect_until(b'Z').await);
+        assert_eq!(told, [client.value("SELECT max(id) FROM t").await]);
+        // From now on it is pinned.
+        assert_eq!(scene.pinned(&client).await, "sequence state");
+        client.terminate().await;
+    }
+    one.rows("BEGIN; INSERT INTO t (who) VALUES ('one')").await;
+    assert_eq!(one.value("SELECT currval('t_id_seq')").await, one.value("SELECT lastval()").await);
+    one.rows("COMMIT").await;
+}
+
+fn by_either_protocol(sql: &str) -> [Vec<u8>; 2] {
+    let extended = [parse("", sql), bind("", "", &[]), execute("", 0), sync()].concat();
+    [frames::query(sql), extended]
 }

@@ -13,7 +13,7 @@ use super::pins::PinReason;
 use super::refusal::IN_ITS_PLACE;
 use super::{Barrier, Body, ClientSession, ClientStep, Io, Portal, ServerSession, samples};
 use crate::error::PoolingError;
-use crate::prepared::{SERVER_NAME_PREFIX, Statement};
+use crate::prepared::Statement;
 use crate::replies::Expected;
 
 /// How much may be added at once to what the client sends: a few bytes of its may stand for a long
@@ -153,7 +153,7 @@ impl ClientSession {
             frontend::PARSE => return self.parse(head, front, server, io),
             frontend::BIND => self.bind(head, front, server, io)?,
             frontend::DESCRIBE => self.describe(head, front, server, io)?,
-            frontend::EXECUTE => self.execute(head, front, io)?,
+            frontend::EXECUTE => self.execute(head, front, server, io)?,
             frontend::CLOSE => self.close(head, front, server, io)?,
             // While a COPY reads, the server ignores it (manual 55.2.6): nothing will answer.
             frontend::SYNC if self.copy_reads => {
@@ -194,7 +194,7 @@ impl ClientSession {
     }
 
     /// Forwards a message and waits for its answer.
-    fn expect(&mut self, expected: Expected, head: Head, front: &[u8], io: &mut Io<'_>) {
+    pub(super) fn expect(&mut self, expected: Expected, head: Head, front: &[u8], io: &mut Io<'_>) {
         self.replies.push(expected);
         self.quiet = false;
         forward(head, front, io);
@@ -220,6 +220,9 @@ impl ClientSession {
             [only] if head.body == front.len() => self.deallocate(&only.shape, text, server, io),
             _ => None,
         };
+        for one in &observed {
+            self.guard_sequences(&one.shape, true, server, io);
+        }
         let refusal = self.refusal(&observed, text);
         let statements = u32::try_from(observed.len()).unwrap_or(u32::MAX);
         for one in observed.drain(..) {
@@ -284,6 +287,7 @@ impl ClientSession {
         let read = if whole { Parse::read(front) } else { Parse::read_front(front) };
         let parse = read.map_err(PoolingError::Client)?;
         let observed = io.shapes.observe_one(parse.text);
+        self.guard_sequences(&observed.shape, false, server, io);
         let is_kept = whole || parse.name.is_empty();
         let refused = self.refusal_of_parse(&observed.shape, parse.text, is_kept);
         let statement = Arc::new(if whole {
@@ -358,6 +362,9 @@ impl ClientSession {
         self.meter.bind();
         let bind = Bind::read(front).map_err(PoolingError::Client)?;
         let statement = self.statements.get(bind.statement).cloned();
+        if let Some(statement) = &statement {
+            self.guard_sequences(&statement.shape, false, server, io);
+        }
         let renamed = self.server_name(bind.statement, server, io);
         let values = statement.as_ref().map_or(0, |statement| {
             let mut hasher = std::hash::DefaultHasher::new();
@@ -408,7 +415,13 @@ impl ClientSession {
         Ok(())
     }
 
-    fn execute(&mut self, head: Head, front: &[u8], io: &mut Io<'_>) -> Result<(), PoolingError> {
+    fn execute(
+        &mut self,
+        head: Head,
+        front: &[u8],
+        server: &mut ServerSession,
+        io: &mut Io<'_>,
+    ) -> Result<(), PoolingError> {
         let name = frontend::read_execute(front).map_err(PoolingError::Client)?;
         let (shape, values, sample, effect) = match self.portals.get_mut(name) {
             Some(Portal { statement: Some(statement), values, sample }) => {
@@ -421,51 +434,9 @@ impl ClientSession {
         if effect.is_barrier(&self.parameters) {
             self.barrier = Barrier::AtSync;
         }
+        self.guard_sequences(&shape, true, server, io);
         self.meter.begin(Running { shape, values, effect, arrived: io.now, received: 0, sample });
         self.expect(Expected::Execute, head, front, io);
-        Ok(())
-    }
-
-    fn close(
-        &mut self,
-        head: Head,
-        front: &[u8],
-        server: &mut ServerSession,
-        io: &mut Io<'_>,
-    ) -> Result<(), PoolingError> {
-        let (target, name) =
-            frontend::read_target(head.kind, front).map_err(PoolingError::Client)?;
-        if target == Target::Portal {
-            self.portals.remove(name);
-            self.expect(Expected::Close, head, front, io);
-            return Ok(());
-        }
-        match self.statements.remove(name) {
-            // The server keeps it: another client, or this one, may prepare it again.
-            Some(statement) if !name.is_empty() && statement.is_kept() => {
-                let closed = Some((name.into(), statement));
-                self.replies.push(Expected::LocalCloseComplete { closed });
-                self.answer_local(io.to_client);
-            }
-            Some(statement) if !name.is_empty() => {
-                let server_name = server.statements.prepare(&statement).name;
-                server.statements.forget(server_name);
-                self.replies.push(Expected::Close);
-                self.quiet = false;
-                let text = server_name.to_string();
-                frontend::write_statement_target(io.to_server, frontend::CLOSE, text.as_bytes());
-            }
-            _ if name.starts_with(SERVER_NAME_PREFIX.as_bytes()) => {
-                self.replies.push(Expected::LocalCloseComplete { closed: None });
-                self.answer_local(io.to_client);
-            }
-            _ => {
-                if name.is_empty() {
-                    server.statements.set_unnamed(None);
-                }
-                self.expect(Expected::Close, head, front, io);
-            }
-        }
         Ok(())
     }
 }

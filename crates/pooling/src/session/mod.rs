@@ -17,6 +17,7 @@ mod pins;
 mod probe;
 mod refusal;
 mod samples;
+mod sequences;
 mod server;
 
 use std::collections::{BTreeSet, HashMap};
@@ -59,6 +60,8 @@ pub struct ServerSession {
     worn: bool,
     /// The rest of a message that is being streamed to the client.
     body: Option<Body>,
+    /// Whose values `currval` and `lastval` would answer with.
+    drawn: Option<sequences::Drawn>,
 }
 
 impl ServerSession {
@@ -72,7 +75,17 @@ impl ServerSession {
     ) -> Self {
         let statements = ServerStatements::new(max_prepared_statements);
         let (user, owner) = (user.into(), None);
-        Self { parameters, statements, user, opened, owner, shared: false, worn: false, body: None }
+        Self {
+            parameters,
+            statements,
+            user,
+            opened,
+            owner,
+            shared: false,
+            worn: false,
+            body: None,
+            drawn: None,
+        }
     }
 
     /// Whether it must not be given to another client, however clean it is made.
@@ -255,6 +268,10 @@ pub struct ClientSession {
     unknown_routines: BTreeSet<Box<str>>,
     /// Settings that code may have changed, and that must be asked for by name.
     doubtful_settings: BTreeSet<Box<str>>,
+    /// How often it has got a server connection.
+    holds: u64,
+    /// `currval` and `lastval` would answer with what others have drawn.
+    foreign_sequences: bool,
     /// How often the question was asked again because it had been cancelled.
     asked_again: u8,
     body: Option<Body>,
@@ -301,6 +318,8 @@ impl ClientSession {
             answer: Answer::default(),
             unknown_routines: BTreeSet::new(),
             doubtful_settings: BTreeSet::new(),
+            holds: 0,
+            foreign_sequences: false,
             asked_again: 0,
             body: None,
             meter: Meter::new(client, labels),
@@ -327,6 +346,7 @@ impl ClientSession {
         self.unsure = false;
         let since = *self.began.get_or_insert(io.now);
         server.used_by(self.meter.client, since);
+        self.attached_to_sequences(server);
         let statements = server.parameters.difference(&self.parameters);
         if !statements.is_empty() {
             let answers = write_settings(&statements, io.to_server);

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use model::Outcome;
 use sql::Observed;
 use wire::backend::{self, TransactionStatus};
-use wire::frontend;
+use wire::frame::Head;
+use wire::frontend::{self, Target};
 
 use super::effect::{Effect, deallocated_name};
 use super::measure::Running;
 use super::pins::PinReason;
 use super::{ClientSession, Io, ServerSession};
+use crate::error::PoolingError;
 use crate::prepared::{SERVER_NAME_PREFIX, ServerName, Statement};
 use crate::replies::{Deallocated, Expected};
 
@@ -89,6 +91,50 @@ impl ClientSession {
         let statement = self.statements.remove(&name)?;
         let server = self.prepare_on(&statement, server, io);
         Some(Box::new(Deallocated { name, statement, server }))
+    }
+
+    /// Close of a statement or a portal.
+    pub(super) fn close(
+        &mut self,
+        head: Head,
+        front: &[u8],
+        server: &mut ServerSession,
+        io: &mut Io<'_>,
+    ) -> Result<(), PoolingError> {
+        let (target, name) =
+            frontend::read_target(head.kind, front).map_err(PoolingError::Client)?;
+        if target == Target::Portal {
+            self.portals.remove(name);
+            self.expect(Expected::Close, head, front, io);
+            return Ok(());
+        }
+        match self.statements.remove(name) {
+            // The server keeps it: another client, or this one, may prepare it again.
+            Some(statement) if !name.is_empty() && statement.is_kept() => {
+                let closed = Some((name.into(), statement));
+                self.replies.push(Expected::LocalCloseComplete { closed });
+                self.answer_local(io.to_client);
+            }
+            Some(statement) if !name.is_empty() => {
+                let server_name = server.statements.prepare(&statement).name;
+                server.statements.forget(server_name);
+                self.replies.push(Expected::Close);
+                self.quiet = false;
+                let text = server_name.to_string();
+                frontend::write_statement_target(io.to_server, frontend::CLOSE, text.as_bytes());
+            }
+            _ if name.starts_with(SERVER_NAME_PREFIX.as_bytes()) => {
+                self.replies.push(Expected::LocalCloseComplete { closed: None });
+                self.answer_local(io.to_client);
+            }
+            _ => {
+                if name.is_empty() {
+                    server.statements.set_unnamed(None);
+                }
+                self.expect(Expected::Close, head, front, io);
+            }
+        }
+        Ok(())
     }
 
     /// An unnamed statement that is too long to be kept ends with its transaction, where nothing may

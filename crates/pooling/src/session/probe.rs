@@ -162,8 +162,8 @@ impl ClientSession {
         let calls = Calls { names: asked.clone().into(), more: false };
         self.known.routines.learn(asked, std::mem::take(&mut answer.routines), now);
         let standing = self.known.routines.standing(&calls, now);
-        let is_new = |name: &Box<str>| !answer.settings_asked.contains(name);
-        if !standing.unknown.is_empty() || standing.settings.iter().any(is_new) {
+        let all_asked = standing.settings.iter().all(|name| answer.settings_asked.contains(name));
+        if !standing.unknown.is_empty() || !all_asked {
             self.doubt.about_all();
             self.unknown_routines.extend(standing.unknown);
             self.doubtful_settings.extend(standing.settings);
