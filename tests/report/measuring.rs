@@ -138,7 +138,8 @@ async fn shapes_beyond_the_limit_end_in_the_others_row() {
     let scene = Scene { database, proxy };
     let client = scene.client().await;
     for n in 0..400 {
-        client.simple_query(&format!("SELECT 1 AS column_{n}")).await.expect("a row");
+        let sql = format!("SELECT column_{n} FROM (SELECT 1 AS column_{n}) AS one");
+        client.simple_query(&sql).await.expect("a row");
     }
     let report = scene.report();
     let coverage = &report["coverage"];
