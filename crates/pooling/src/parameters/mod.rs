@@ -294,6 +294,13 @@ impl ServerParameters {
         true
     }
 
+    /// What was applied is of no interest any more.
+    pub fn forget(&mut self) {
+        self.applied.clear();
+        self.unsure.clear();
+        self.unconfirmed.clear();
+    }
+
     /// DISCARD ALL was run. It leaves settings with a prefix that no library has defined
     /// (GUC_NO_RESET_ALL in guc.c), and which these are nobody tells.
     pub fn reset(&mut self) {

@@ -106,7 +106,7 @@ impl ClientSession {
                 server.statements.clear();
                 self.journal.discard();
                 self.parameters.reset();
-                server.parameters.reset();
+                self.discarded_all(server);
                 self.reattach = true;
             }
             Effect::Savepoint(name) => {
@@ -116,6 +116,19 @@ impl ClientSession {
             }
             Effect::Release(name) => self.journal.release(&name),
             Effect::RollbackTo(name) => self.journal.rollback_to(&name),
+        }
+    }
+
+    /// DISCARD ALL leaves settings with a prefix. To take them back may fail where a library has
+    /// reserved the prefix since, and is not what a client expects that has the session to itself: such
+    /// a connection is closed afterwards instead.
+    fn discarded_all(&mut self, server: &mut ServerSession) {
+        let has_custom = !server.parameters.custom(&self.parameters).is_empty();
+        server.worn |= has_custom && self.mode == PoolMode::Session;
+        if server.worn {
+            server.parameters.forget();
+        } else {
+            server.parameters.reset();
         }
     }
 
