@@ -1,6 +1,9 @@
 //! Session state in transaction mode: who makes it keeps its server connection.
 
+use std::rc::Rc;
+
 use testkit::frames::{self, bind, execute, kinds, parse, sync};
+use tokio::task::LocalSet;
 
 use crate::scene::{Scene, error, until, values};
 
@@ -245,4 +248,35 @@ async fn currval_and_lastval_never_tell_what_another_client_has_drawn() {
 fn by_either_protocol(sql: &str) -> [Vec<u8>; 2] {
     let extended = [parse("", sql), bind("", "", &[]), execute("", 0), sync()].concat();
     [frames::query(sql), extended]
+}
+
+/// Twenty clients that pin, over two server connections: each gets its turn when another has put its
+/// table away.
+#[tokio::test]
+async fn a_pool_of_two_serves_twenty_clients_with_temporary_tables() {
+    let scene = Rc::new(Scene::with_pool_of(2).await);
+    let (tasks, mut clients) = (LocalSet::new(), Vec::new());
+    for number in 0..20 {
+        let scene = Rc::clone(&scene);
+        clients.push(tasks.spawn_local(async move {
+            let mut client = scene.client().await;
+            for (round, end) in
+                ["DISCARD ALL", "DISCARD TEMP", "DROP TABLE mine"].iter().enumerate()
+            {
+                let value = number * 10 + round;
+                client.rows(&format!("CREATE TEMP TABLE mine AS SELECT {value} AS a")).await;
+                assert_eq!(client.value("SELECT a FROM mine").await, value.to_string());
+                until("it is pinned", async || scene.pinned(&client).await == "temporary table")
+                    .await;
+                client.rows(end).await;
+            }
+            until("the pin is gone", async || scene.pinned(&client).await.is_empty()).await;
+        }));
+    }
+    tasks.await;
+    for client in clients {
+        client.await.unwrap();
+    }
+    let idle = "SELECT count(*) FROM pg_class WHERE relname = 'mine' AND relpersistence = 't'";
+    assert_eq!(scene.client().await.value(idle).await, "0");
 }
