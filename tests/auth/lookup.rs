@@ -1,5 +1,7 @@
 //! auth_query: users that only the server knows.
 
+use testkit::frames;
+
 use crate::scene::{Scene, told};
 
 const ROLES: &str = "
@@ -8,6 +10,7 @@ const ROLES: &str = "
     CREATE ROLE without LOGIN;
     CREATE ROLE barred NOLOGIN PASSWORD 'pw';";
 
+/// Must survive: a login after VALID UNTIL
 #[tokio::test]
 async fn those_may_log_in_whom_the_server_would_let_in() {
     let scene = Scene::open(ROLES, "", &[]).await;
@@ -20,17 +23,82 @@ async fn those_may_log_in_whom_the_server_would_let_in() {
             assert_eq!(scene.refusal(&format!("{user}:pw")).await, expected, "the right password");
         }
     }
+    // Nothing remembers that it was once right.
+    let admin = scene.postgres.admin().await;
+    admin.batch_execute("ALTER ROLE future VALID UNTIL '2001-01-01'").await.unwrap();
+    let refused = scene.refusal("future:pw").await;
+    assert!(refused.starts_with("FATAL 28P01"), "{refused}");
+    admin.batch_execute("ALTER ROLE future VALID UNTIL 'infinity'").await.unwrap();
+    assert_eq!(scene.who("future:pw").await.unwrap(), "future");
 }
 
+/// Must survive: an unknown user becomes auth_user
 #[tokio::test]
 async fn an_unknown_user_never_becomes_the_one_who_asks() {
-    let scene = Scene::open("", "", &[]).await;
-    for password in ["unused", "wrong"] {
-        let refused = scene.refusal(&format!("nobody:{password}")).await;
-        assert!(refused.starts_with("FATAL 28P01"), "{refused}");
+    // A name of 63 bytes, which is what PostgreSQL makes of longer ones.
+    let long = "n".repeat(63);
+    let roles = format!(
+        "CREATE ROLE asks SUPERUSER LOGIN PASSWORD 'asks'; CREATE ROLE {long} LOGIN PASSWORD 'pw'"
+    );
+    for query in [
+        // The usual one, and some that answer with somebody else, whoever is asked for.
+        "",
+        "auth_query = \"SELECT rolname, rolpassword FROM pg_authid WHERE rolname = 'asks' OR rolname = $1\"",
+        "auth_query = \"SELECT 'asks', 'asks' WHERE $1 <> ''\"",
+        "auth_query = \"SELECT NULL, 'asks' WHERE $1 <> ''\"",
+    ] {
+        let settings = format!("auth_user = \"asks\"\n{query}\n");
+        let scene = Scene::open(&roles, &settings, &[]).await;
+        for login in [
+            "nobody:asks".to_owned(),
+            "nobody:unused".to_owned(),
+            "Asks:asks".to_owned(),
+            format!("{long}n:pw"),
+        ] {
+            let refused = scene.refusal(&login).await;
+            assert!(refused.starts_with("FATAL 28P01"), "{query} {login}: {refused}");
+        }
+        if query.is_empty() {
+            assert_eq!(scene.who(&format!("{long}:pw")).await.unwrap(), long);
+        }
     }
 }
 
+/// Must survive: users told apart by the text of a refusal
+#[tokio::test]
+async fn who_is_only_known_to_the_server_is_refused_as_somebody_who_is_not() {
+    for method in ["plain", "scram-sha-256"] {
+        let scene = Scene::open("", &format!("auth_type = {method:?}"), &[]).await;
+        let mut told = Vec::new();
+        for user in ["web_scram", "nobody"] {
+            let mut client = scene.proxy.scripted().await;
+            client.startup(user, "postgres", &[]).await;
+            let mut said = vec![client.expect(b'R').await];
+            if method == "plain" {
+                client.send(&frames::password("wrong")).await;
+            } else {
+                let first = b"n,,n=,r=0123456789";
+                let length = u32::try_from(first.len()).unwrap().to_be_bytes();
+                let initial = [b"SCRAM-SHA-256\0", &length[..], first].concat();
+                client.send(&frames::message(b'p', &initial)).await;
+                let challenge = String::from_utf8(client.expect(b'R').await[4..].to_vec()).unwrap();
+                let parts: Vec<_> = challenge.split(',').collect();
+                let shape = format!("{} {} {}", parts[0].len(), parts[1].len(), parts[2]);
+                said.push(shape.into_bytes());
+                let proof = "A".repeat(43);
+                let last = format!("c=biws,{},p={proof}=", parts[0]);
+                client.send(&frames::message(b'p', last.as_bytes())).await;
+            }
+            let error = client.expect_error().await;
+            client.expect_closed().await;
+            said.push(error.to_string().replace(user, "USER").into_bytes());
+            told.push(said);
+        }
+        assert_eq!(told[0], told[1], "{method}");
+    }
+}
+
+/// Must survive: a startup search_path that reaches auth_query
 #[tokio::test]
 async fn a_clients_search_path_does_not_reach_the_question() {
     let planted = "CREATE SCHEMA evil;

@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
+mod certificates;
 mod keys;
 mod lookup;
 mod rules;
 mod scene;
+mod slowed;
