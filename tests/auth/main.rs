@@ -9,3 +9,4 @@ mod lookup;
 mod rules;
 mod scene;
 mod slowed;
+mod unix_socket;

@@ -4,16 +4,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use testkit::{Postgres, Proxy, ProxyOptions, ScriptedClient, show};
-use tokio::net::TcpStream;
 
 use crate::scene::{PGWEIR, until};
 use crate::vitals;
 
 /// File descriptors that pgweir may have.
-const LIMIT: usize = 64;
+pub(crate) const LIMIT: usize = 64;
 
 /// A program that is pgweir with few file descriptors.
-fn limited(directory: &std::path::Path) -> std::path::PathBuf {
+pub(crate) fn limited(directory: &std::path::Path) -> std::path::PathBuf {
     let file = directory.join("pgweir");
     let script = format!("#!/bin/sh\nulimit -n {LIMIT}\nexec '{PGWEIR}' \"$@\"\n");
     std::fs::write(&file, script).unwrap();
@@ -43,7 +42,9 @@ async fn without_file_descriptors_it_goes_on_and_accepts_later() {
         // The system takes them all, pgweir cannot.
         let mut crowd = Vec::new();
         for _ in 0..LIMIT + 20 {
-            crowd.push(TcpStream::connect(proxy.address()).await.unwrap());
+            let mut client = ScriptedClient::connect(proxy.address()).await;
+            client.startup("postgres", &database.name, &[]).await;
+            crowd.push(client);
         }
         until("it says so", async || proxy.log().contains("cannot accept")).await;
         until("there are none left", async || {

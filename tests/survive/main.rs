@@ -9,6 +9,7 @@ mod cancel;
 mod descriptors;
 mod desync;
 mod disconnects;
+mod half_open;
 mod hostile_server;
 mod memory;
 mod reload;

@@ -2,6 +2,7 @@
 //!
 //! Pure: no sockets, no files, no clocks. Whatever needs the time is given it.
 
+mod address;
 mod catalog;
 mod command;
 mod event;
@@ -16,6 +17,7 @@ mod snapshot;
 mod status;
 mod upkeep;
 
+pub use address::Address;
 pub use catalog::{
     CatalogFacts, ColumnFacts, DatabaseFacts, IndexCandidate, IndexFacts, IndexMethod, PlanAnswer,
     PlanQuestion, ScanFacts, TableFacts, Unavailable, WhatIf,

@@ -1,13 +1,12 @@
 //! The live state of connections and pools, as SHOW prints it.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientId, PoolKey, ServerId, ShapeId};
+use crate::{Address, ClientId, PoolKey, ServerId, ShapeId};
 
 /// When a server connection goes back to its pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,9 +123,9 @@ pub struct ClientStatus {
     /// Since when.
     pub since: Timestamp,
     /// Where it comes from.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Where it came to.
-    pub local_address: SocketAddr,
+    pub local_address: Address,
     /// Version of TLS and cipher suite; empty without TLS.
     pub tls: &'static str,
     /// When it came.
@@ -139,6 +138,8 @@ pub struct ClientStatus {
     pub server: Option<ServerId>,
     /// Why it keeps its server connection between transactions.
     pub pinned: Option<&'static str>,
+    /// Its process, if it is one of this machine that the system names.
+    pub process_id: Option<i32>,
     /// Statements it has prepared.
     pub prepared_statements: u32,
     /// The statement it runs, or ran last.
@@ -168,9 +169,9 @@ pub struct ServerStatus {
     /// What it is doing.
     pub state: ServerState,
     /// The server's address.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Our end.
-    pub local_address: SocketAddr,
+    pub local_address: Address,
     /// Version of TLS and cipher suite; empty without TLS.
     pub tls: &'static str,
     /// When it was opened.

@@ -62,6 +62,14 @@ pub enum ProxyError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The Unix socket could not be opened.
+    #[error("cannot listen on {}: {why}", .path.display())]
+    Socket {
+        /// The socket.
+        path: std::path::PathBuf,
+        /// Why not, and what would help.
+        why: String,
+    },
 }
 
 impl ProxyError {

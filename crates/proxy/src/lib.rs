@@ -23,8 +23,8 @@ pub use error::ProxyError;
 pub use events::EventBuffer;
 pub use login_settings::{AuthType, FindLookup, LoginSettings, LookupTarget};
 pub use pooling::timeouts::Timeouts;
-pub use proxy::{Measures, Proxy};
-pub use settings::{FindPool, Maxima, PoolTarget, ProxySettings};
+pub use proxy::{Listeners, Measures, Proxy};
+pub use settings::{FindPool, Maxima, PoolTarget, ProxySettings, UnixSocketPlace};
 pub use stream::{Handover, ServerAddress};
 pub use tls::{
     ChannelBinding, ClientTls, ClientTlsFiles, PeerCertificate, ServerTls, ServerTlsFiles, SslMode,

@@ -1,6 +1,7 @@
 //! Settings of the data path, as used.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +64,17 @@ pub struct Maxima {
     pub user_client_connections: Option<u32>,
 }
 
+/// Where a Unix socket is made, and who may use it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnixSocketPlace {
+    /// The directory.
+    pub directory: PathBuf,
+    /// The file mode: who may write may connect.
+    pub mode: u32,
+    /// The file's group by number; none leaves it as it comes.
+    pub group: Option<u32>,
+}
+
 /// Finds the pool for a database and a user, as the client names them; none if there is no such
 /// database.
 pub type FindPool = Arc<dyn Fn(&str, &str) -> Option<PoolTarget> + Send + Sync>;
@@ -72,6 +84,8 @@ pub type FindPool = Arc<dyn Fn(&str, &str) -> Option<PoolTarget> + Send + Sync>;
 pub struct ProxySettings {
     /// Where clients connect.
     pub listen: SocketAddr,
+    /// Where clients of this machine may connect too; the socket's name has the port of `listen`.
+    pub unix_socket: Option<UnixSocketPlace>,
     /// How clients' connections are encrypted.
     pub client_tls: ClientTls,
     /// Finds pools.
@@ -87,8 +101,11 @@ pub struct ProxySettings {
     pub admin_users: Vec<String>,
     /// Who may look in the admin console.
     pub stats_users: Vec<String>,
-    /// Client connections in all.
+    /// Clients that are logged in.
     pub max_client_conn: usize,
+    /// Connections that are not logged in: when there are more, those that have been there for
+    /// longest are closed.
+    pub max_not_logged_in: usize,
     /// Clients in the queue of one pool; none is no limit.
     pub max_wait_queue: Option<usize>,
     /// Prepared statements kept on a server connection.

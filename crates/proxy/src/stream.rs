@@ -3,11 +3,12 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
+use model::Address;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -70,7 +71,7 @@ impl ServerAddress {
                 Ok(Stream::Tcp(stream))
             }
             Self::Unix { directory, port } => {
-                let path = directory.join(format!(".s.PGSQL.{port}"));
+                let path = directory.join(socket_name(*port));
                 Ok(Stream::Unix(UnixStream::connect(path).await?))
             }
         }
@@ -84,6 +85,18 @@ impl fmt::Display for ServerAddress {
             _ => write!(f, "{}:{}", self.host(), self.port()),
         }
     }
+}
+
+/// What begins the name of a Unix socket; the port follows (manual, section 20.3.1).
+const SOCKET_PREFIX: &str = ".s.PGSQL.";
+
+/// The name of the Unix socket of a port.
+pub(crate) fn socket_name(port: u16) -> String {
+    format!("{SOCKET_PREFIX}{port}")
+}
+
+fn port_of(socket: &Path) -> Option<u16> {
+    socket.file_name()?.to_str()?.strip_prefix(SOCKET_PREFIX)?.parse().ok()
 }
 
 /// A peer that vanished without a word is noticed in about two minutes. Not having it is no error.
@@ -127,10 +140,18 @@ impl Stream {
 
     /// Where a client comes from, as far as rules are concerned; none is a Unix socket.
     pub(crate) fn peer_ip(&self) -> Option<IpAddr> {
-        match self {
-            Self::Unix(_) => None,
+        match self.peer_address() {
+            Address::Unix { .. } => None,
             // A socket for both families gives IPv4 addresses as IPv6.
-            _ => Some(self.peer_address().ip().to_canonical()),
+            Address::Tcp(address) => Some(address.ip().to_canonical()),
+        }
+    }
+
+    /// The process at the other end of a Unix socket, where the system says.
+    pub(crate) fn peer_process(&self) -> Option<i32> {
+        match self {
+            Self::Unix(stream) => stream.peer_cred().ok().and_then(|peer| peer.pid()),
+            _ => None,
         }
     }
 
@@ -166,16 +187,28 @@ impl Stream {
         }
     }
 
-    /// The peer's address; a Unix socket has none, and says so with port 0.
-    pub(crate) fn peer_address(&self) -> SocketAddr {
-        self.tcp().and_then(|stream| stream.peer_addr().ok()).unwrap_or(NO_ADDRESS)
+    /// The other end.
+    pub(crate) fn peer_address(&self) -> Address {
+        self.address(TcpStream::peer_addr)
     }
 
-    pub(crate) fn local_address(&self) -> SocketAddr {
-        self.tcp().and_then(|stream| stream.local_addr().ok()).unwrap_or(NO_ADDRESS)
+    /// Our end.
+    pub(crate) fn local_address(&self) -> Address {
+        self.address(TcpStream::local_addr)
+    }
+
+    fn address(&self, end: impl Fn(&TcpStream) -> io::Result<SocketAddr>) -> Address {
+        if let Self::Unix(stream) = self {
+            // Only the end that listens has a name, and it speaks for both.
+            let ends = [stream.local_addr(), stream.peer_addr()];
+            let port = ends.iter().flatten().find_map(|end| port_of(end.as_pathname()?));
+            return Address::Unix { port: port.unwrap_or(0) };
+        }
+        Address::Tcp(self.tcp().and_then(|stream| end(stream).ok()).unwrap_or(NO_ADDRESS))
     }
 }
 
+/// Of a connection that is gone.
 const NO_ADDRESS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::frames::{self, ErrorFields, Frame};
@@ -33,6 +34,14 @@ impl ScriptedClient {
             .unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
         stream.set_nodelay(true).unwrap_or_else(|error| panic!("TCP_NODELAY: {error}"));
         Self { stream: Socket::Plain(stream), patience: PATIENCE }
+    }
+
+    /// Connects to a Unix socket and sends nothing.
+    pub async fn connect_unix(socket: &Path) -> Self {
+        let stream = UnixStream::connect(socket)
+            .await
+            .unwrap_or_else(|error| panic!("connecting to {}: {error}", socket.display()));
+        Self { stream: Socket::Unix(stream), patience: PATIENCE }
     }
 
     /// Asks for encryption, which must be offered, and shakes hands.

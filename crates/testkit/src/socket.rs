@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -62,6 +62,7 @@ impl ClientEncryption {
 #[derive(Debug)]
 pub(crate) enum Socket {
     Plain(TcpStream),
+    Unix(UnixStream),
     Encrypted(Box<TlsStream<TcpStream>>),
     /// A handshake has failed.
     Gone,
@@ -83,6 +84,7 @@ impl Socket {
         match self {
             Self::Plain(stream) => stream,
             Self::Encrypted(stream) => stream.get_ref().0,
+            Self::Unix(_) => panic!("a Unix socket is no TCP connection"),
             Self::Gone => panic!("the connection was lost in a handshake"),
         }
     }
@@ -96,6 +98,7 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Encrypted(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
             Self::Gone => Poll::Ready(Ok(())),
         }
@@ -110,6 +113,7 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Encrypted(stream) => Pin::new(&mut **stream).poll_write(cx, buf),
             Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
@@ -118,6 +122,7 @@ impl AsyncWrite for Socket {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
             Self::Encrypted(stream) => Pin::new(&mut **stream).poll_flush(cx),
             Self::Gone => Poll::Ready(Ok(())),
         }
@@ -126,6 +131,7 @@ impl AsyncWrite for Socket {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Encrypted(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
             Self::Gone => Poll::Ready(Ok(())),
         }

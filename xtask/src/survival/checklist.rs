@@ -19,6 +19,7 @@ pub(super) const GROUPS: &[Group] = &[
             "SASL garbage",
             "a cap for every size",
             "unbounded allocation from a length field",
+            "logins that are begun and not ended",
         ],
     },
     Group {

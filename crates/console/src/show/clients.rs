@@ -42,7 +42,7 @@ fn row(client: &ClientStatus, live: &dyn Live) -> Row {
         close_needed: false,
         id: client.id.0,
         link: client.server.map(|server| pointer("S", server.0)),
-        remote_pid: 0,
+        remote_pid: client.process_id.unwrap_or(0),
         application: &client.application,
         prepared_statements: client.prepared_statements,
     };

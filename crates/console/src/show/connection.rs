@@ -1,10 +1,9 @@
 //! What `SHOW CLIENTS` and `SHOW SERVERS` have in common.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::{ClientStatus, PoolKey, ShapeId};
+use model::{Address, ClientStatus, PoolKey, ShapeId};
 
 use super::time;
 use crate::live::Live;
@@ -63,8 +62,8 @@ pub(super) struct Connection<'a> {
     pub(super) side: &'static str,
     pub(super) pool: &'a PoolKey,
     pub(super) state: &'static str,
-    pub(super) address: SocketAddr,
-    pub(super) local_address: SocketAddr,
+    pub(super) address: Address,
+    pub(super) local_address: Address,
     pub(super) tls: &'static str,
     pub(super) connected: Timestamp,
     pub(super) requested: Timestamp,
@@ -91,9 +90,9 @@ impl Connection<'_> {
             Value::text(&*self.pool.database),
             Value::text("none"),
             Value::text(self.state),
-            Value::text(self.address.ip().to_string()),
+            Value::text(self.address.host()),
             Value::int4(self.address.port()),
-            Value::text(self.local_address.ip().to_string()),
+            Value::text(self.local_address.host()),
             Value::int4(self.local_address.port()),
             Value::text(time(self.connected)),
             Value::text(time(self.requested)),

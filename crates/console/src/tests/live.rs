@@ -1,16 +1,15 @@
 //! A process to show.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use model::{
-    ClientId, ClientState, ClientStatus, Command, CommandError, Confidence, DatabaseStatus,
-    Finding, FingerprintId, Fix, LabelRegistry, Labels, Minute, PoolKey, PoolMode, PoolStatus,
-    Published, QueryStats, RowKey, ServerId, ServerState, ServerStatus, SettingStatus, Severity,
-    ShapeId, ShapeInfo, Snapshot, SqlState, TransactionStats, UserStatus,
+    Address, ClientId, ClientState, ClientStatus, Command, CommandError, Confidence,
+    DatabaseStatus, Finding, FingerprintId, Fix, LabelRegistry, Labels, Minute, PoolKey, PoolMode,
+    PoolStatus, Published, QueryStats, RowKey, ServerId, ServerState, ServerStatus, SettingStatus,
+    Severity, ShapeId, ShapeInfo, Snapshot, SqlState, TransactionStats, UserStatus,
 };
 
 use crate::live::{BoxFuture, Live};
@@ -26,8 +25,8 @@ fn key(database: &str, user: &str) -> PoolKey {
     PoolKey { database: database.into(), user: user.into() }
 }
 
-fn address(text: &str) -> SocketAddr {
-    text.parse().unwrap()
+fn address(text: &str) -> Address {
+    Address::Tcp(text.parse().unwrap())
 }
 
 /// A process with two pools, three clients and two server connections.
@@ -79,6 +78,7 @@ impl Live for FakeLive {
             waiting: Duration::from_micros(1_500_000),
             server: Some(ServerId(3)),
             pinned: Some("temporary table"),
+            process_id: None,
             prepared_statements: 5,
             statement: ShapeId(77),
         };

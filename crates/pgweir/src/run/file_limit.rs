@@ -17,6 +17,11 @@ pub(super) fn raise(max_client_conn: u64) -> Option<String> {
     shortfall(files, max_client_conn)
 }
 
+/// How many files the process may have open; none is no limit.
+pub(super) fn files() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
 fn shortfall(files: Option<u64>, max_client_conn: u64) -> Option<String> {
     let files = files.filter(|files| *files < max_client_conn.saturating_add(OTHERS))?;
     Some(format!(

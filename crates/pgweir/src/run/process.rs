@@ -51,20 +51,22 @@ pub(super) async fn serve(arguments: &RunArguments, settings: Settings) -> anyho
     let admin: Arc<dyn proxy::AdminConsole> = Arc::<ConsoleBridge>::clone(&bridge);
     let data_path = proxy_settings::of(&settings, &tls, &local_password);
     let proxy = Proxy::new(data_path, measures.clone(), Some(admin));
-    let listener = proxy.listen().await?;
-    let address = listener.local_addr().context("the listener has no address")?;
+    let listeners = proxy.listen().await?;
+    let address = listeners.address().context("the listener has no address")?;
     reloader.connect(proxy.clone());
     let analyser = Analyser::start(proxy.clone(), measures, &reloader, started_at)?;
     bridge.connect(proxy.clone(), analyser);
     let _local_admin = LocalAdmin::write(&settings, address, &local_password);
     let signals = Signals::listen()?;
+    let socket = listeners.unix_socket();
+    let socket = socket.map_or_else(String::new, |path| format!(" unix_socket={}", path.display()));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         pool_mode = %settings.pool_mode,
-        "pgweir is ready listen={address}"
+        "pgweir is ready listen={address}{socket}"
     );
     tokio::select! {
-        () = proxy.serve(listener) => {}
+        () = proxy.serve(listeners) => {}
         () = signals.act(proxy.clone(), &reloader) => {}
     }
     tracing::info!("pgweir has stopped");

@@ -6,12 +6,16 @@ use std::time::Duration;
 use model::PoolKey;
 use proxy::{
     AuthType, FindLookup, FindPool, LoginSettings, LookupTarget, Maxima, PoolTarget, ProxySettings,
-    ServerAddress,
+    ServerAddress, UnixSocketPlace,
 };
 use wire::auth::Secret;
 
+use super::file_limit;
 use super::local_admin::LOCAL_ADMIN;
 use crate::settings::{self, LoadedTls, PoolSettings, Settings};
+
+/// Connections that may be there without being logged in, however few clients there may be.
+const LEAST_NOT_LOGGED_IN: u32 = 1_000;
 
 /// A time that does not pass.
 const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
@@ -32,6 +36,7 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
     admin_users.push(LOCAL_ADMIN.to_owned());
     ProxySettings {
         listen: settings.listen,
+        unix_socket: unix_socket(settings),
         client_tls: tls.clients.clone(),
         find_pool,
         databases: settings.databases.keys().cloned().collect(),
@@ -40,6 +45,7 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
         admin_users,
         stats_users: settings.stats_users.clone(),
         max_client_conn: settings.max_client_conn.get() as usize,
+        max_not_logged_in: max_not_logged_in(settings),
         max_wait_queue: settings.max_wait_queue.map(|limit| limit.get() as usize),
         max_prepared_statements: settings.max_prepared_statements.get() as usize,
         query_wait_timeout: settings.query_wait_timeout.unwrap_or(FOR_EVER),
@@ -53,6 +59,23 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
         cancel_wait_timeout: settings.cancel_wait_timeout.unwrap_or(FOR_EVER),
         shutdown_timeout: settings.shutdown_timeout,
     }
+}
+
+fn unix_socket(settings: &Settings) -> Option<UnixSocketPlace> {
+    let socket = &settings.unix_socket;
+    Some(UnixSocketPlace {
+        directory: socket.directory.clone()?,
+        mode: socket.mode,
+        group: socket.group.as_ref().map(|group| group.id),
+    })
+}
+
+/// As many as may log in, who may all come at once, and no less than make room for strangers; but
+/// never more than a part of the files that there are.
+fn max_not_logged_in(settings: &Settings) -> usize {
+    let clients = settings.max_client_conn.get().max(LEAST_NOT_LOGGED_IN);
+    let files = file_limit::files().unwrap_or(u64::MAX) / 4;
+    usize::try_from(files).unwrap_or(usize::MAX).clamp(1, clients as usize)
 }
 
 /// None if its TLS is not loaded; all that databases name is.

@@ -47,6 +47,7 @@ impl Settings {
     fn values(&self) -> Vec<(&'static str, String)> {
         let Self {
             listen,
+            unix_socket,
             http,
             data_dir,
             upstreams,
@@ -110,6 +111,9 @@ impl Settings {
             ("server_tls_key_file", file(&server_tls.key)),
             ("server_tls_protocols", server_tls.protocols.to_string()),
             ("listen", listen.to_string()),
+            ("unix_socket_dir", or_empty(path(&unix_socket.directory))),
+            ("unix_socket_mode", format!("{:04o}", unix_socket.mode)),
+            ("unix_socket_group", or_empty(unix_socket.group.as_ref().map(|group| &group.name))),
             ("http", http.to_string()),
             ("data_dir", or_empty(data_dir)),
             ("upstream", urls.join(" ")),

@@ -18,6 +18,7 @@ mod problem;
 mod reference;
 mod resolve;
 mod tls;
+mod unix_socket;
 mod upstream;
 mod used;
 mod values;
@@ -33,6 +34,7 @@ pub use reference::{DATABASE_KEYS, KeyReference, REFERENCE, SettingReference, US
 pub use resolve::Resolved;
 pub(crate) use tls::for_tokio_postgres;
 pub use tls::{LoadedTls, TlsProblem, UrlTls};
+pub use unix_socket::{Group, UnixSocket};
 pub use upstream::Upstream;
 pub use used::Settings;
 pub use values::{AuthType, LogFormat, parse_duration};

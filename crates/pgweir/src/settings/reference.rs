@@ -68,6 +68,21 @@ pub const REFERENCE: &[SettingReference] = &[
         "Where clients connect. Port 0 takes a free one; the log line that says `ready` names it.",
     )),
     fixed(setting(
+        "unix_socket_dir",
+        "directory",
+        Unset,
+        "Where clients of this machine may connect too: by the Unix socket `.s.PGSQL.PORT` in this \
+         directory, with the port of `listen` (`psql -h DIRECTORY -p PORT`). One that an earlier \
+         process has left behind is replaced. PgBouncer's default is /tmp.",
+    )),
+    fixed(setting(
+        "unix_socket_mode",
+        "octal digits",
+        Value("0777"),
+        "File mode of the Unix socket: who may write may connect.",
+    )),
+    fixed(setting("unix_socket_group", TEXT, Unset, "Group of the Unix socket, by name.")),
+    fixed(setting(
         "http",
         ADDRESS,
         Value("127.0.0.1:6433"),

@@ -6,6 +6,7 @@ use super::detection;
 use super::password::Secret;
 use super::problem::{Origin, Problem, SettingsError};
 use super::tls;
+use super::unix_socket::UnixSocket;
 use super::used::Settings;
 use super::values::{self, Raw};
 use super::written::{Section, Written, WrittenValue};
@@ -109,6 +110,7 @@ impl Reader {
         let some_text = |raw: &Raw| values::text(raw).map(Some);
         let secret = |raw: &Raw| values::text(raw).map(|text| Some(Secret::new(text)));
         self.set(&mut settings.listen, "listen", values::address);
+        settings.unix_socket = UnixSocket::read(self);
         self.set(&mut settings.http, "http", values::address);
         self.set(&mut settings.data_dir, "data_dir", |raw| values::path(raw).map(Some));
         self.set(&mut settings.auth_type, "auth_type", values::auth_type);

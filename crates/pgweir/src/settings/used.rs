@@ -13,6 +13,7 @@ use proxy::{ClientTlsFiles, ServerTlsFiles};
 use super::authentication::Authentication;
 use super::database::{Database, User};
 use super::password::Secret;
+use super::unix_socket::UnixSocket;
 use super::upstream::Upstream;
 use super::values::{AuthType, LogFormat};
 
@@ -21,6 +22,8 @@ use super::values::{AuthType, LogFormat};
 pub struct Settings {
     /// Where clients connect.
     pub listen: SocketAddr,
+    /// Where clients of this machine may connect too.
+    pub unix_socket: UnixSocket,
     /// Where HTTP will be served.
     pub http: SocketAddr,
     /// Where history will be kept; none keeps none.
@@ -129,6 +132,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 6432)),
+            unix_socket: UnixSocket::default(),
             http: SocketAddr::from((Ipv4Addr::LOCALHOST, 6433)),
             data_dir: None,
             upstreams: Vec::new(),

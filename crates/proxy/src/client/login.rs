@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use model::{ClientId, ConnectionEvent, Event, Labels, PoolKey, SqlState};
+use model::{Address, ClientId, ConnectionEvent, Event, Labels, PoolKey, SqlState};
 use pooling::parameters::ClientParameters;
 use tokio::io::AsyncWriteExt;
 use wire::auth::AuthenticationRequest;
@@ -19,7 +19,7 @@ use super::{seat, welcome};
 use crate::admin::AdminRole;
 use crate::buffer::ReadBuffer;
 use crate::error::ProxyError;
-use crate::proxy::{Place, Shared};
+use crate::proxy::{Place, Shared, Stay};
 use crate::server::Learned;
 use crate::settings::ProxySettings;
 use crate::stream::{Handover, Stream};
@@ -50,21 +50,27 @@ enum LoggedIn {
     },
 }
 
-/// Serves one socket from first byte to last.
-pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream) {
+/// Serves one socket from first byte to last. `stay` is over when it is logged in.
+pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, stay: Stay) {
     let settings = shared.settings();
     let peer = stream.peer_address();
     let mut talk = Talk { stream, read: ReadBuffer::default() };
     let login =
         tokio::time::timeout(settings.client_login_timeout, log_in(&shared, &settings, &mut talk));
-    let result = login.await.unwrap_or(Err(ProxyError::TimedOut("client_login_timeout")));
+    let result = tokio::select! {
+        biased;
+        result = login => result.unwrap_or(Err(ProxyError::TimedOut("client_login_timeout"))),
+        () = stay.is_over() => return shown_out(peer),
+    };
     drop(settings);
     match result {
         Ok(LoggedIn::Client(task, place)) => {
+            drop(stay);
             task.run(talk.stream, talk.read).await;
             drop(place);
         }
         Ok(LoggedIn::Admin(user, role)) => {
+            drop(stay);
             if let Some(admin) = &shared.admin {
                 let read = talk.read.into_bytes();
                 admin.serve(Handover { stream: talk.stream, read }, user, role).await;
@@ -82,8 +88,13 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream) {
             let Some(fields) = error.for_client() else { return };
             if let ProxyError::Rejected { user, .. } = &error {
                 let address = talk.stream.peer_ip();
-                // Holds no place meanwhile, and keeps nobody else waiting.
-                tokio::time::sleep(shared.auth.pause_after_failure(address, user)).await;
+                let pause = shared.auth.pause_after_failure(address, user);
+                // Holds no place meanwhile, and keeps nobody else waiting. Who must leave before it
+                // is over is not told sooner.
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = stay.is_over() => return shown_out(peer),
+                }
             }
             let sqlstate = SqlState::from_bytes(fields.sqlstate().as_bytes());
             tracing::info!(client = %peer, %sqlstate, "client refused: {}", fields.message);
@@ -96,6 +107,10 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream) {
             let _ = tokio::time::timeout(PARTING, parting).await;
         }
     }
+}
+
+fn shown_out(peer: Address) {
+    tracing::debug!(client = %peer, "closed before it was logged in, to make room");
 }
 
 async fn log_in(
@@ -115,7 +130,7 @@ async fn log_in(
     }
     opening::check_encryption(talk, &settings.client_tls)?;
     let to_console = matches!(request.database.as_str(), "pgweir" | "pgbouncer");
-    let place = admit(shared, settings, &request, to_console)?;
+    admit(shared, settings, &request, to_console)?;
     let claim = Claim {
         user: &request.user,
         database: &request.database,
@@ -123,23 +138,33 @@ async fn log_in(
         address: talk.stream.peer_ip(),
         encrypted: talk.stream.is_encrypted(),
     };
-    let learned = shared.auth.authenticate(&settings.login, talk, claim).await?;
-    match place {
-        Some(place) => {
-            let task = client(shared, settings, talk, &request, learned).await?;
-            Ok(LoggedIn::Client(Box::new(task), place))
-        }
-        None => console(shared, settings, talk, &request).await,
+    if to_console && is_owner(talk, &request.user) {
+        return console(shared, talk, AdminRole::Admin, request.user).await;
     }
+    let learned = shared.auth.authenticate(&settings.login, talk, claim).await?;
+    if to_console {
+        let role = role(settings, &request.user)?;
+        return console(shared, talk, role, request.user).await;
+    }
+    let place = Place::take(shared, settings.max_client_conn).ok_or_else(|| full(settings))?;
+    let task = client(shared, settings, talk, &request, learned).await?;
+    Ok(LoggedIn::Client(Box::new(task), place))
 }
 
-/// Whether this client may try to log in at all, and its place; the admin console needs none.
+/// Whoever runs pgweir may do with it what it likes: on a Unix socket, the user `pgweir` or
+/// `pgbouncer` of the console, as PgBouncer has it.
+fn is_owner(talk: &Talk, user: &str) -> bool {
+    matches!(user, "pgweir" | "pgbouncer")
+        && talk.stream.peer_uid() == Some(nix::unistd::geteuid().as_raw())
+}
+
+/// Whether this client may try to log in at all. The admin console has room for whoever is let in.
 fn admit(
-    shared: &Arc<Shared>,
+    shared: &Shared,
     settings: &ProxySettings,
     request: &StartupParameters,
     to_console: bool,
-) -> Result<Option<Place>, ProxyError> {
+) -> Result<(), ProxyError> {
     let refuse = |error: ErrorFields| Err(ProxyError::Refused(Box::new(error)));
     if shared.is_draining() && !to_console {
         return refuse(ErrorFields::fatal("57P03", "pgweir is shutting down"));
@@ -148,18 +173,18 @@ fn admit(
         let error = ErrorFields::fatal("0A000", "replication connections are not supported yet");
         return refuse(error.with_hint("Connect to the PostgreSQL server directly for that."));
     }
-    if to_console {
-        return Ok(None);
+    if !to_console && !Place::is_free(shared, settings.max_client_conn) {
+        return Err(full(settings));
     }
-    let place = Place::take(shared, settings.max_client_conn);
-    if place.is_none() {
-        let error = ErrorFields::fatal("53300", "no more connections allowed (max_client_conn)");
-        return refuse(error.with_hint(format!(
-            "max_client_conn is {}; raise it, or close connections that are not used.",
-            settings.max_client_conn
-        )));
-    }
-    Ok(place)
+    Ok(())
+}
+
+fn full(settings: &ProxySettings) -> ProxyError {
+    let error = ErrorFields::fatal("53300", "no more connections allowed (max_client_conn)");
+    ProxyError::Refused(Box::new(error.with_hint(format!(
+        "max_client_conn is {}; raise it, or close connections that are not used.",
+        settings.max_client_conn
+    ))))
 }
 
 fn is_false(value: &str) -> bool {
@@ -173,21 +198,25 @@ async fn cancel(shared: &Shared, process_id: i32, key: &[u8]) {
     }
 }
 
-async fn console(
-    shared: &Arc<Shared>,
-    settings: &ProxySettings,
-    talk: &mut Talk,
-    request: &StartupParameters,
-) -> Result<LoggedIn, ProxyError> {
-    let role = if settings.admin_users.contains(&request.user) {
-        AdminRole::Admin
-    } else if settings.stats_users.contains(&request.user) {
-        AdminRole::Stats
+/// What a user may do in the admin console.
+fn role(settings: &ProxySettings, user: &String) -> Result<AdminRole, ProxyError> {
+    if settings.admin_users.contains(user) {
+        Ok(AdminRole::Admin)
+    } else if settings.stats_users.contains(user) {
+        Ok(AdminRole::Stats)
     } else {
         let error = ErrorFields::fatal("42501", "admin access needed")
             .with_hint("admin_users and stats_users say who may use the admin console.");
-        return Err(ProxyError::Refused(Box::new(error)));
-    };
+        Err(ProxyError::Refused(Box::new(error)))
+    }
+}
+
+async fn console(
+    shared: &Arc<Shared>,
+    talk: &mut Talk,
+    role: AdminRole,
+    user: String,
+) -> Result<LoggedIn, ProxyError> {
     let Some(admin) = &shared.admin else {
         let error = ErrorFields::fatal("3D000", "the admin console is not available");
         return Err(ProxyError::Refused(Box::new(error)));
@@ -199,7 +228,7 @@ async fn console(
     backend::write_backend_key(&mut out, 0, &[0; 4]);
     backend::write_ready(&mut out, TransactionStatus::Idle);
     talk.send(&out).await?;
-    Ok(LoggedIn::Admin(request.user.clone(), role))
+    Ok(LoggedIn::Admin(user, role))
 }
 
 async fn client(

@@ -1,14 +1,13 @@
 //! What the rest of the process may know of a client, and do to it.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use atomic_waker::AtomicWaker;
 use jiff::{SignedDuration, Timestamp};
-use model::{ClientId, ClientState, ClientStatus, ServerId, ShapeId};
+use model::{Address, ClientId, ClientState, ClientStatus, ServerId, ShapeId};
 use parking_lot::{Mutex, RwLock};
 use pooling::timeouts::{Doing, Timeouts};
 use subtle::ConstantTimeEq;
@@ -37,8 +36,9 @@ pub(crate) enum Order {
 pub(crate) struct ClientShared {
     pub(crate) id: ClientId,
     pub(crate) pool: Arc<Pool>,
-    address: SocketAddr,
-    local_address: SocketAddr,
+    address: Address,
+    local_address: Address,
+    process_id: Option<i32>,
     tls: &'static str,
     connected: Timestamp,
     started: Instant,
@@ -91,6 +91,7 @@ impl ClientShared {
             pool,
             address: stream.peer_address(),
             local_address: stream.local_address(),
+            process_id: stream.peer_process(),
             tls: stream.tls_description(),
             connected: Timestamp::now(),
             started,
@@ -248,6 +249,7 @@ impl ClientShared {
                 id => Some(ServerId(id)),
             },
             pinned: *self.pinned.lock(),
+            process_id: self.process_id,
             prepared_statements: self.prepared.load(Ordering::Relaxed),
             statement: ShapeId(self.statement.load(Ordering::Relaxed)),
         }

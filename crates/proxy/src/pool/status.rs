@@ -1,11 +1,10 @@
 //! Pools and server connections as SHOW prints them.
 
-use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use model::{ClientId, PoolKey, PoolStatus, ServerId, ServerState, ServerStatus};
+use model::{Address, ClientId, PoolKey, PoolStatus, ServerId, ServerState, ServerStatus};
 
 use super::Pool;
 use crate::server::ServerConnection;
@@ -15,8 +14,8 @@ use crate::server::ServerConnection;
 pub(super) struct Out {
     client: Option<ClientId>,
     since: Instant,
-    address: SocketAddr,
-    local_address: SocketAddr,
+    address: Address,
+    local_address: Address,
     tls: &'static str,
     opened_at: Timestamp,
     process_id: i32,

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use model::{ClientStatus, DatabaseStatus, LabelRegistry, PoolStatus, ServerStatus, ShutdownMode};
 use sql::ShapeRegistry;
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::admin::AdminConsole;
 use crate::client;
@@ -13,13 +12,19 @@ use crate::error::ProxyError;
 use crate::events::EventBuffer;
 use crate::settings::ProxySettings;
 use crate::stream::{Stream, keep_alive};
+use lobby::Room;
 
 mod command;
 mod drain;
+mod listeners;
+mod lobby;
 mod places;
 mod shared;
 mod timeouts;
+mod unix_socket;
 
+pub use listeners::Listeners;
+pub(crate) use lobby::Stay;
 pub(crate) use places::{Place, Seat};
 pub(crate) use shared::Shared;
 
@@ -27,8 +32,25 @@ pub(crate) use shared::Shared;
 const TICK: Duration = Duration::from_millis(50);
 /// The pause after the system has no socket to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
-/// How often it is said that it has none.
+/// How often the same trouble with new connections is told of.
 const ACCEPT_WARNING: Duration = Duration::from_secs(10);
+
+/// A warning that is not repeated all the time.
+#[derive(Debug, Default)]
+struct Warning {
+    last: Option<Instant>,
+}
+
+impl Warning {
+    /// Whether it may be said again; then it is taken for said.
+    fn is_due(&mut self) -> bool {
+        let due = self.last.is_none_or(|last| last.elapsed() >= ACCEPT_WARNING);
+        if due {
+            self.last = Some(Instant::now());
+        }
+        due
+    }
+}
 
 /// Where the data path leaves what it measures.
 #[derive(Clone, Debug)]
@@ -58,30 +80,38 @@ impl Proxy {
         Self { shared: Arc::new(Shared::new(settings, measures, admin)) }
     }
 
-    /// Opens the listener.
+    /// Opens the listeners.
     ///
     /// # Errors
-    /// [`ProxyError::Listen`].
-    pub async fn listen(&self) -> Result<TcpListener, ProxyError> {
-        let address = self.shared.settings().listen;
-        TcpListener::bind(address).await.map_err(|source| ProxyError::Listen { address, source })
+    /// [`ProxyError::Listen`], [`ProxyError::Socket`].
+    pub async fn listen(&self) -> Result<Listeners, ProxyError> {
+        let settings = self.shared.settings();
+        Listeners::open(settings.listen, settings.unix_socket.as_ref()).await
     }
 
     /// Serves until it is shut down. Not cancel-safe: dropped, it stops accepting; clients go on
     /// until their tasks end.
-    pub async fn serve(&self, listener: TcpListener) {
+    pub async fn serve(&self, listeners: Listeners) {
         let mut stop = self.shared.stop.subscribe();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut warned: Option<Instant> = None;
+        let (mut failed, mut crowded) = (Warning::default(), Warning::default());
         loop {
+            // Looked at again with each tick, if there is none.
+            let room = self.shared.lobby.room(self.max_not_logged_in(), Instant::now());
+            if room != Room::Free && crowded.is_due() {
+                tracing::warn!(
+                    "{} connections are not logged in: those that have been there for longest are \
+                     closed to make room",
+                    self.max_not_logged_in()
+                );
+            }
             tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => self.welcome(stream),
+                accepted = listeners.accept(), if room != Room::None => match accepted {
+                    Ok(stream) => self.welcome(stream),
                     Err(error) => {
                         // Most likely out of file descriptors: those in use come back.
-                        if warned.is_none_or(|last| last.elapsed() >= ACCEPT_WARNING) {
-                            warned = Some(Instant::now());
+                        if failed.is_due() {
                             tracing::warn!("cannot accept connections: {error}");
                         }
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -91,19 +121,25 @@ impl Proxy {
                 _ = stop.wait_for(Option::is_some) => break,
             }
         }
-        drop(listener);
+        drop(listeners);
         let mode = (*stop.borrow()).unwrap_or(ShutdownMode::Immediate);
         self.drain(mode, &mut tick).await;
     }
 
-    fn welcome(&self, stream: TcpStream) {
-        let shared = Arc::clone(&self.shared);
-        // Answers are written whole; waiting for more to fill a packet only delays them.
-        if stream.set_nodelay(true).is_err() {
-            return;
+    fn max_not_logged_in(&self) -> usize {
+        self.shared.settings.read().max_not_logged_in
+    }
+
+    fn welcome(&self, stream: Stream) {
+        if let Stream::Tcp(stream) = &stream {
+            // Answers are written whole; waiting for more to fill a packet only delays them.
+            if stream.set_nodelay(true).is_err() {
+                return;
+            }
+            keep_alive(stream);
         }
-        keep_alive(&stream);
-        tokio::spawn(client::serve(shared, Stream::Tcp(stream)));
+        let stay = Stay::begin(&self.shared, self.max_not_logged_in(), Instant::now());
+        tokio::spawn(client::serve(Arc::clone(&self.shared), stream, stay));
     }
 
     fn tick(&self) {

@@ -16,11 +16,16 @@ pub(super) struct Places {
     by_scope: Mutex<HashMap<Scope, u32>>,
 }
 
-/// One of `max_client_conn` places, from the startup packet on: a socket that has said nothing, or
-/// brings a cancel request, takes none.
+/// One of `max_client_conn` places, from when the client has proved who it is: nobody takes places
+/// away by beginning to log in.
 pub(crate) struct Place(Arc<Shared>);
 
 impl Place {
+    /// Whether there is one; there may be none any more when it is taken.
+    pub(crate) fn is_free(shared: &Shared, max: usize) -> bool {
+        shared.places.taken.load(Ordering::Acquire) < max
+    }
+
     /// None if all are taken.
     pub(crate) fn take(shared: &Arc<Shared>, max: usize) -> Option<Self> {
         let place = Self(Arc::clone(shared));

@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use super::Measures;
+use super::lobby::Lobby;
 use super::places::Places;
 use crate::admin::AdminConsole;
 use crate::client::{Authenticator, ClientRegistry};
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) auth: Authenticator,
     pub(crate) admin: Option<Arc<dyn AdminConsole>>,
     pub(super) places: Places,
+    pub(super) lobby: Lobby,
     pub(crate) next_client: AtomicU64,
     next_server: Arc<AtomicU64>,
     pub(super) shares: Arc<Shares>,
@@ -65,6 +67,7 @@ impl Shared {
             auth,
             admin,
             places: Places::default(),
+            lobby: Lobby::default(),
             next_client: AtomicU64::new(1),
             next_server: Arc::new(AtomicU64::new(1)),
             shares: Arc::default(),

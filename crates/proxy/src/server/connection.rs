@@ -139,8 +139,8 @@ pub(crate) struct ServerConnection {
     pub(crate) cancel: Arc<CancelHandle>,
     pub(crate) age: Age,
     pub(crate) opened_at: Timestamp,
-    pub(crate) address: std::net::SocketAddr,
-    pub(crate) local_address: std::net::SocketAddr,
+    pub(crate) address: model::Address,
+    pub(crate) local_address: model::Address,
     /// As reported at login, in the server's spelling.
     pub(crate) parameters: Vec<(String, String)>,
     /// Which of the places that its pool has led to it leads to.

@@ -7,6 +7,7 @@ mod limits;
 mod places;
 mod reference;
 mod tls;
+mod unix_socket;
 mod values;
 
 use std::path::Path;

@@ -1,0 +1,61 @@
+//! Where clients come in.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use tokio::net::TcpListener;
+
+use super::unix_socket::UnixSocket;
+use crate::error::ProxyError;
+use crate::settings::UnixSocketPlace;
+use crate::stream::Stream;
+
+/// Where clients come in. Once dropped, nobody does any more, and the Unix socket's file is gone.
+#[derive(Debug)]
+pub struct Listeners {
+    tcp: TcpListener,
+    unix: Option<UnixSocket>,
+}
+
+impl Listeners {
+    pub(super) async fn open(
+        address: SocketAddr,
+        unix: Option<&UnixSocketPlace>,
+    ) -> Result<Self, ProxyError> {
+        let listen = |source| ProxyError::Listen { address, source };
+        let tcp = TcpListener::bind(address).await.map_err(listen)?;
+        let port = tcp.local_addr().map_err(listen)?.port();
+        let unix = match unix {
+            Some(place) => Some(UnixSocket::open(place, port).await?),
+            None => None,
+        };
+        Ok(Self { tcp, unix })
+    }
+
+    /// The address, with the port that was free if the settings left it to the system.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// The Unix socket, if there is one.
+    #[must_use]
+    pub fn unix_socket(&self) -> Option<&Path> {
+        self.unix.as_ref().map(UnixSocket::path)
+    }
+
+    /// The next client. Cancel-safe.
+    pub(super) async fn accept(&self) -> io::Result<Stream> {
+        let tcp = async { Ok(Stream::Tcp(self.tcp.accept().await?.0)) };
+        match &self.unix {
+            None => tcp.await,
+            Some(unix) => tokio::select! {
+                accepted = tcp => accepted,
+                accepted = unix.accept() => Ok(Stream::Unix(accepted?)),
+            },
+        }
+    }
+}
