@@ -1,5 +1,7 @@
 //! auth_query: users that only the server knows.
 
+use std::time::{Duration, Instant};
+
 use testkit::frames;
 
 use crate::scene::{Scene, told};
@@ -64,15 +66,24 @@ async fn an_unknown_user_never_becomes_the_one_who_asks() {
     }
 }
 
-/// Must survive: users told apart by the text of a refusal
+/// Must survive: users told apart by the text of a refusal; users told apart by time
 #[tokio::test]
 async fn who_is_only_known_to_the_server_is_refused_as_somebody_who_is_not() {
+    const EACH: usize = 10;
+    let role = |number| format!("CREATE ROLE known{number} LOGIN PASSWORD 'pw';");
+    let roles: String = (0..EACH).map(role).collect();
     for method in ["plain", "scram-sha-256"] {
-        let scene = Scene::open("", &format!("auth_type = {method:?}"), &[]).await;
-        let mut told = Vec::new();
-        for user in ["web_scram", "nobody"] {
+        let scene = Scene::open(&roles, &format!("auth_type = {method:?}"), &[]).await;
+        let mut told = [Vec::new(), Vec::new()];
+        let mut times = [Vec::new(), Vec::new()];
+        // The first of all waits for a connection to the server.
+        scene.refusal("warm:up").await;
+        for number in 0..2 * EACH {
+            let kind = number % 2;
+            let user = format!("{}{}", ["known", "nobody"][kind], number / 2);
             let mut client = scene.proxy.scripted().await;
-            client.startup(user, "postgres", &[]).await;
+            let since = Instant::now();
+            client.startup(&user, "postgres", &[]).await;
             let mut said = vec![client.expect(b'R').await];
             if method == "plain" {
                 client.send(&frames::password("wrong")).await;
@@ -81,7 +92,9 @@ async fn who_is_only_known_to_the_server_is_refused_as_somebody_who_is_not() {
                 let length = u32::try_from(first.len()).unwrap().to_be_bytes();
                 let initial = [b"SCRAM-SHA-256\0", &length[..], first].concat();
                 client.send(&frames::message(b'p', &initial)).await;
-                let challenge = String::from_utf8(client.expect(b'R').await[4..].to_vec()).unwrap();
+                let challenge = client.expect(b'R').await;
+                times[kind].push(since.elapsed());
+                let challenge = String::from_utf8(challenge[4..].to_vec()).unwrap();
                 let parts: Vec<_> = challenge.split(',').collect();
                 let shape = format!("{} {} {}", parts[0].len(), parts[1].len(), parts[2]);
                 said.push(shape.into_bytes());
@@ -91,10 +104,19 @@ async fn who_is_only_known_to_the_server_is_refused_as_somebody_who_is_not() {
             }
             let error = client.expect_error().await;
             client.expect_closed().await;
-            said.push(error.to_string().replace(user, "USER").into_bytes());
-            told.push(said);
+            said.push(error.to_string().replace(&user, "USER").into_bytes());
+            told[kind].push(said);
         }
         assert_eq!(told[0], told[1], "{method}");
+        if method != "plain" {
+            // Others have the processor too: only the shortest time is the login's own.
+            let [known, unknown] = times.map(|times| times.into_iter().min().unwrap());
+            let slack = Duration::from_millis(1);
+            assert!(
+                known < unknown * 2 + slack && unknown < known * 2 + slack,
+                "{known:?} for those whom the server knows, {unknown:?} for others"
+            );
+        }
     }
 }
 

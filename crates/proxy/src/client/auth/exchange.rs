@@ -2,7 +2,9 @@
 
 use access::hba::Method;
 use wire::WireError;
-use wire::auth::{self, AuthenticationRequest, ScramServer, ScramVerifier, Secret, ServerBinding};
+use wire::auth::{
+    self, AuthenticationRequest, MockSeed, ScramServer, ScramVerifier, Secret, ServerBinding,
+};
 use wire::error_response::ErrorFields;
 use wire::frame::HEAD_BYTES;
 use wire::frontend;
@@ -59,16 +61,7 @@ impl Authenticator {
         let password = auth::parse_password_message(&body)?.to_vec();
         let (user, secret, seed) = (user.to_owned(), secret.cloned(), self.seed.clone());
         let given = password.clone();
-        let check = move || {
-            if let Some(secret @ Secret::Scram(_)) = &secret {
-                return auth::verify_plain(&user, secret, &password);
-            }
-            // A SCRAM verifier makes it derive a key. Those without one take as long, so that the
-            // time does not tell who is known.
-            let mock = Secret::Scram(seed.scram_verifier(&user));
-            std::hint::black_box(auth::verify_plain(&user, &mock, &password));
-            secret.is_some_and(|secret| auth::verify_plain(&user, &secret, &password))
-        };
+        let check = move || accepts(&seed, &user, secret.as_ref(), &password);
         let accepted = self.verifiers.derive(check).await?;
         // What is not UTF-8 cannot be sent on as it came.
         let given = String::from_utf8(given).ok().filter(|_| accepted);
@@ -149,6 +142,18 @@ impl Authenticator {
     }
 }
 
+/// Whether the password is the user's.
+fn accepts(seed: &MockSeed, user: &str, secret: Option<&Secret>, password: &[u8]) -> bool {
+    if let Some(secret @ Secret::Scram(_)) = secret {
+        return auth::verify_plain(user, secret, password);
+    }
+    // A SCRAM verifier makes it derive a key. Those without one take as long, so that the time does
+    // not tell who is known.
+    let mock = Secret::Scram(seed.scram_verifier(user));
+    std::hint::black_box(auth::verify_plain(user, &mock, password));
+    secret.is_some_and(|secret| auth::verify_plain(user, secret, password))
+}
+
 /// Whether an unknown user is asked for an MD5 hash where the method is `md5`: as most of the users
 /// that are known. PostgreSQL goes by password_encryption.
 fn speaks_md5(login: &LoginSettings) -> bool {
@@ -167,4 +172,41 @@ async fn password(talk: &mut Talk) -> Result<Vec<u8>, ProxyError> {
     let body = talk.read.bytes()[HEAD_BYTES..=length].to_vec();
     talk.read.consume(1 + length);
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use wire::auth::DEFAULT_ITERATIONS;
+
+    use super::*;
+
+    const ROUNDS: usize = 9;
+
+    /// Must survive: users told apart by time
+    #[test]
+    fn a_password_takes_as_long_to_check_whoever_is_said_to_have_it() {
+        let seed = MockSeed::new(rand::random());
+        let verifier = ScramVerifier::from_password(b"secret", &[7; 16], DEFAULT_ITERATIONS);
+        let known = [
+            None,
+            Some(Secret::parse("secret")),
+            Some(Secret::parse("md5c0ffeec0ffeec0ffeec0ffeec0ffeec0")),
+            Some(Secret::Scram(verifier)),
+        ];
+        let mut times = [const { Vec::new() }; 4];
+        for _ in 0..ROUNDS {
+            for (secret, times) in known.iter().zip(&mut times) {
+                let since = Instant::now();
+                assert!(!accepts(&seed, "user", secret.as_ref(), b"wrong"));
+                times.push(since.elapsed());
+            }
+        }
+        // Others have the processor too: only the shortest time is the check's own.
+        let shortest: [Duration; 4] = times.map(|times| times.into_iter().min().unwrap());
+        // The derivation of a key is all but nothing of it: who is spared that stands out.
+        let (least, most) = (shortest.iter().min().unwrap(), shortest.iter().max().unwrap());
+        assert!(*most < *least * 3, "{shortest:?}");
+    }
 }
