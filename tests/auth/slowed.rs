@@ -8,11 +8,16 @@ use crate::scene::Scene;
 
 /// A login with a wrong password: it has been sent, the answer not read.
 async fn try_wrong(scene: &Scene, user: &str) -> ScriptedClient {
-    let mut client = scene.proxy.scripted().await;
-    client.startup(user, "postgres", &[]).await;
-    client.expect(b'R').await;
-    client.send(&frames::password("wrong")).await;
-    client
+    for _ in 0..1000 {
+        let mut client = scene.proxy.scripted().await;
+        client.startup(user, "postgres", &[]).await;
+        if let (b'R', _) = client.expect_frame().await {
+            client.send(&frames::password("wrong")).await;
+            return client;
+        }
+        // The one who was let in has not left yet.
+    }
+    panic!("{user} is not asked for a password");
 }
 
 /// Must survive: passwords tried one after the other
