@@ -4,3 +4,4 @@ mod advise;
 mod findings;
 mod measuring;
 mod scene;
+mod workload;

@@ -21,9 +21,15 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn start() -> Self {
+        Self::with("").await
+    }
+
+    /// With these settings besides.
+    pub(crate) async fn with(settings: &str) -> Self {
         let postgres = Postgres::shared().await;
         let database = postgres.database().await;
         let options = ProxyOptions::upstream(postgres.url("postgres", "postgres"))
+            .settings(settings)
             .arguments(["--default-pool-size", "5"]);
         Self { proxy: Proxy::start(PGWEIR, options).await, database }
     }

@@ -62,7 +62,7 @@ mod tests {
                 "UPDATE tellers SET balance = balance + $1 WHERE tid = $2",
                 "INSERT INTO history (tid, aid) VALUES ($1, $2)",
             ] {
-                scene.statement(text).values(turn).run();
+                scene.statement(text).values(turn).prepared(0).run();
             }
             scene.commit();
         }

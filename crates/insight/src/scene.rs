@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use model::{
-    CatalogFacts, ClientId, ColumnFacts, DatabaseFacts, Event, IndexFacts, LabelId, LabelRegistry,
-    Labels, Outcome, PoolKey, PoolMode, PoolStatus, QueryEvent, Sample, ShapeId, Snapshot,
-    SqlState, TableFacts, TransactionEvent,
+    CatalogFacts, ClientId, ColumnFacts, ConnectionEvent, DatabaseFacts, Event, IndexFacts,
+    LabelId, LabelRegistry, Labels, Outcome, ParameterFormat, PoolKey, PoolMode, PoolStatus,
+    QueryEvent, Sample, SampleParameter, ShapeId, Snapshot, SqlState, TableFacts, TransactionEvent,
 };
 use sql::ShapeRegistry;
 
@@ -22,6 +22,10 @@ pub(crate) struct Scene {
     pub(crate) settings: DetectionSettings,
     /// Who sends the next statement.
     pub(crate) client: u64,
+    /// Why it is pinned.
+    pub(crate) pinned: Option<&'static str>,
+    /// Parse and Bind messages of each transaction.
+    pub(crate) messages: (u32, u32),
     label: LabelId,
     started_at: Timestamp,
     started: Instant,
@@ -39,6 +43,7 @@ struct Block {
     longest_idle: Duration,
     idle_after: ShapeId,
     last: ShapeId,
+    statements: u32,
 }
 
 impl Scene {
@@ -59,6 +64,8 @@ impl Scene {
             catalog: CatalogFacts { read_at: Some(started_at), ..CatalogFacts::default() },
             settings: DetectionSettings::default(),
             client: 1,
+            pinned: None,
+            messages: (0, 0),
             started_at,
             started,
             clock: Duration::ZERO,
@@ -84,6 +91,11 @@ impl Scene {
             wait: Duration::ZERO,
             work: Duration::from_micros(200),
             outcome: Outcome::Done,
+            prepared_literals: None,
+            stalled: Duration::ZERO,
+            sent: 500,
+            types: &[],
+            bound: Vec::new(),
         }
     }
 
@@ -100,8 +112,31 @@ impl Scene {
             longest_idle: Duration::ZERO,
             idle_after: ShapeId::OTHERS,
             last: ShapeId::OTHERS,
+            statements: 0,
         });
         self.statement("BEGIN").rows(0).run();
+    }
+
+    /// Back in time: what others did meanwhile comes next.
+    pub(crate) fn back(&mut self, milliseconds: u64) {
+        self.clock -= Duration::from_millis(milliseconds);
+    }
+
+    /// The next client comes.
+    pub(crate) fn connect(&mut self) {
+        self.client += 1;
+        let event = ConnectionEvent::Opened { client: ClientId(self.client), labels: self.label };
+        self.aggregator.apply(Event::Connection(event), self.now(), &self.shapes);
+    }
+
+    /// The client goes.
+    pub(crate) fn disconnect(&mut self, lifetime_ms: u64) {
+        let event = ConnectionEvent::Closed {
+            client: ClientId(self.client),
+            labels: self.label,
+            lifetime: Duration::from_millis(lifetime_ms),
+        };
+        self.aggregator.apply(Event::Connection(event), self.now(), &self.shapes);
     }
 
     /// The client is silent inside its transaction.
@@ -130,17 +165,17 @@ impl Scene {
             transaction: self.transaction,
             labels: self.label,
             block: explicit,
-            pinned: None,
+            pinned: self.pinned,
             finished: self.started + self.clock,
             duration: self.clock - block.began,
             wait: block.wait,
             idle: block.idle,
             longest_idle: block.longest_idle,
             idle_after: block.idle_after,
-            statements: 1,
-            client_parses: 0,
-            server_parses: 0,
-            binds: 0,
+            statements: block.statements,
+            client_parses: self.messages.0,
+            server_parses: self.messages.0,
+            binds: self.messages.1,
             bytes_received: 60,
             bytes_sent: 500,
         };
@@ -149,12 +184,21 @@ impl Scene {
 
     /// A tick's look at the only pool.
     pub(crate) fn pool_look(&mut self, size: u32, waiting: u32) {
+        self.pool(size, waiting, 0);
+    }
+
+    /// The same, with so many pinned clients.
+    pub(crate) fn pool_pinned(&mut self, size: u32, pinned: u32) {
+        self.pool(size, 0, pinned);
+    }
+
+    fn pool(&mut self, size: u32, waiting: u32, pinned: u32) {
         self.aggregator.note_pools(&[PoolStatus {
             key: PoolKey { database: "shop".into(), user: "web".into() },
             mode: PoolMode::Transaction,
             clients_active: 1,
             clients_waiting: waiting,
-            clients_pinned: 0,
+            clients_pinned: pinned,
             cancels_active: 0,
             servers_active: size,
             servers_idle: 0,
@@ -204,9 +248,36 @@ pub(crate) struct Statement<'a> {
     wait: Duration,
     work: Duration,
     outcome: Outcome,
+    prepared_literals: Option<u64>,
+    stalled: Duration,
+    sent: u64,
+    types: &'a [u32],
+    bound: Vec<SampleParameter>,
 }
 
-impl Statement<'_> {
+impl<'a> Statement<'a> {
+    /// It was prepared, with literals of this hash in its text.
+    pub(crate) fn prepared(self, literals: u64) -> Self {
+        Self { prepared_literals: Some(literals), ..self }
+    }
+
+    /// It was prepared with parameters of these types, and bound to these values, as text.
+    pub(crate) fn bound(self, types: &'a [u32], values: &[&str]) -> Self {
+        let bound = values.iter().map(|value| SampleParameter {
+            format: ParameterFormat::Text,
+            value: Some(value.as_bytes().into()),
+        });
+        Self { types, bound: bound.collect(), prepared_literals: Some(0), ..self }
+    }
+
+    pub(crate) fn stalled_ms(self, milliseconds: u64) -> Self {
+        Self { stalled: Duration::from_millis(milliseconds), ..self }
+    }
+
+    pub(crate) fn bytes(self, sent: u64) -> Self {
+        Self { sent, ..self }
+    }
+
     pub(crate) fn values(self, values: u64) -> Self {
         Self { values, ..self }
     }
@@ -245,8 +316,8 @@ impl Statement<'_> {
         let sample = shape.take_sample_request().then(|| {
             Box::new(Sample {
                 text: self.text.into(),
-                parameter_types: Arc::from([]),
-                parameters: Vec::new(),
+                parameter_types: Arc::from(self.types),
+                parameters: self.bound.clone(),
             })
         });
         let event = QueryEvent {
@@ -256,13 +327,15 @@ impl Statement<'_> {
             shape: shape.id,
             labels: scene.label,
             values: self.values,
+            prepared_literals: self.prepared_literals,
             finished: scene.started + scene.clock,
             wait: self.wait,
             first_byte: self.work,
             total: self.wait + self.work,
+            stalled: self.stalled,
             rows: self.rows,
             bytes_received: 60,
-            bytes_sent: 500,
+            bytes_sent: self.sent,
             outcome: self.outcome,
             sample,
         };
@@ -271,6 +344,7 @@ impl Statement<'_> {
             Some(block) => {
                 block.wait += self.wait;
                 block.last = shape.id;
+                block.statements += 1;
             }
             None => {
                 let single = Block {
@@ -280,6 +354,7 @@ impl Statement<'_> {
                     longest_idle: Duration::ZERO,
                     idle_after: ShapeId::OTHERS,
                     last: shape.id,
+                    statements: 1,
                 };
                 scene.end_transaction(single, false);
             }

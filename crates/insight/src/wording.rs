@@ -29,3 +29,21 @@ pub(crate) fn percent(share: f64) -> String {
     let value = share * 100.0;
     if value > 0.0 && value < 0.95 { format!("{value:.1} %") } else { format!("{value:.0} %") }
 }
+
+/// `512 bytes`, `1.5 kB`, `20 MB`, `3.1 GB`.
+pub(crate) fn bytes(bytes: f64) -> String {
+    match bytes {
+        bytes if bytes < 999.5 => format!("{bytes:.0} bytes"),
+        bytes if bytes < 9_950.0 => format!("{:.1} kB", bytes / 1e3),
+        bytes if bytes < 999_500.0 => format!("{:.0} kB", bytes / 1e3),
+        bytes if bytes < 9_950_000.0 => format!("{:.1} MB", bytes / 1e6),
+        bytes if bytes < 999_500_000.0 => format!("{:.0} MB", bytes / 1e6),
+        bytes => format!("{:.1} GB", bytes / 1e9),
+    }
+}
+
+/// Whether `text` contains `words`, in capitals or not.
+pub(crate) fn contains_ignoring_case(text: &str, words: &str) -> bool {
+    let (text, words) = (text.as_bytes(), words.as_bytes());
+    words.is_empty() || text.windows(words.len()).any(|part| part.eq_ignore_ascii_case(words))
+}

@@ -30,6 +30,9 @@ pub struct QueryEvent {
     pub labels: LabelId,
     /// A hash of the values that the shape leaves out; equal values hash equally in one process.
     pub values: u64,
+    /// A hash of the literals that stand in a prepared statement's text; none where the text came by
+    /// itself, in a Query message.
+    pub prepared_literals: Option<u64>,
     /// When the last byte of its answer was taken from the server.
     pub finished: Instant,
     /// Time spent waiting for a server connection, charged to a transaction's first statement.
@@ -39,6 +42,8 @@ pub struct QueryEvent {
     /// From the statement's arrival to the end of its answer, `wait` included. Time that a pipelined
     /// statement spent behind its predecessor is charged to the predecessor alone.
     pub total: Duration,
+    /// Of `total`, time in which the server had to wait until the client took what it was sent.
+    pub stalled: Duration,
     /// Rows returned or affected, from the command tag.
     pub rows: u64,
     /// Bytes from the client.

@@ -5,6 +5,7 @@
 mod address;
 mod catalog;
 mod command;
+mod distinct;
 mod event;
 mod finding;
 mod histogram;
@@ -23,6 +24,7 @@ pub use catalog::{
     PlanQuestion, ScanFacts, TableFacts, Unavailable, WhatIf,
 };
 pub use command::{Command, CommandError, ShutdownMode};
+pub use distinct::Distinct;
 pub use event::{ConnectionEvent, Event, Outcome, QueryEvent, TransactionEvent};
 pub use finding::{Confidence, Evidence, Finding, Fix, NotChecked, Published, Severity};
 pub use histogram::Histogram;
@@ -37,8 +39,8 @@ pub use server::{
     ServerSettings, SessionFacts, SlotFacts,
 };
 pub use snapshot::{
-    ConnectionStats, Coverage, Minute, PoolMinute, QueryStats, RowKey, ShapeInfo, Snapshot,
-    TransactionStats, WindowStats,
+    ConnectionStats, Coverage, Minute, OpenTransaction, PoolMinute, QueryStats, RowKey,
+    SampledValues, ShapeInfo, SlowStatement, Snapshot, Spread, TransactionStats, WindowStats,
 };
 pub use status::{
     ClientState, ClientStatus, DatabaseStatus, PoolMode, PoolStatus, ServerState, ServerStatus,

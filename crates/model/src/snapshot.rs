@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::{
-    FingerprintId, Histogram, LabelId, Labels, PoolKey, PoolStatus, Sample, ShapeId, SqlState,
-    StrictId,
+    ClientId, Distinct, FingerprintId, Histogram, LabelId, Labels, PoolKey, PoolStatus, Sample,
+    ShapeId, SqlState, StrictId,
 };
 
 /// What a row of statistics is about.
@@ -47,6 +47,90 @@ pub struct QueryStats {
     pub repeated_calls: u64,
     /// The longest such run.
     pub longest_repeat: u64,
+    /// How many different values it was run with.
+    pub values: Distinct,
+    /// Calls that were prepared (Parse), rather than sent as text (Query).
+    pub prepared_calls: u64,
+    /// Of these, how many different texts: those that differ in their literals.
+    pub prepared_texts: Distinct,
+    /// The most rows of one call.
+    pub most_rows: u64,
+    /// Calls whose answer had begun when they were cancelled or the client went away.
+    pub abandoned: u64,
+    /// Bytes of these answers.
+    pub abandoned_bytes: u64,
+    /// Time in which the server had to wait until clients took what they were sent.
+    pub stalled: Duration,
+    /// The longest such time of one call.
+    pub longest_stall: Duration,
+    /// Durations of the calls that were cancelled (57014).
+    pub cancelled: Spread,
+    /// Calls with the very values that had failed a moment before.
+    pub retries: u64,
+    /// Slow changes of rows while another client ran the same with the same values.
+    pub contended: u64,
+    /// How long they ran at the same time.
+    pub contended_time: Duration,
+    /// What the values looked at were like.
+    pub sampled: SampledValues,
+}
+
+/// Durations by their number, sum and ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spread {
+    /// How many.
+    pub count: u64,
+    /// Sum.
+    pub total: Duration,
+    /// The shortest; meaningless if there is none.
+    pub shortest: Duration,
+    /// The longest.
+    pub longest: Duration,
+}
+
+impl Spread {
+    /// Adds one duration.
+    pub fn record(&mut self, duration: Duration) {
+        self.merge(&Self { count: 1, total: duration, shortest: duration, longest: duration });
+    }
+
+    /// Adds all that `other` has.
+    pub fn merge(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        let none = self.count == 0;
+        self.shortest = if none { other.shortest } else { self.shortest.min(other.shortest) };
+        self.longest = self.longest.max(other.longest);
+        self.count += other.count;
+        self.total += other.total;
+    }
+}
+
+/// What is kept of the values in samples: no value, only what it means for the plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SampledValues {
+    /// Samples with an OFFSET.
+    pub offsets: u64,
+    /// Sum of the offsets.
+    pub offset_sum: u64,
+    /// The largest.
+    pub most_offset: u64,
+    /// Samples with a pattern of LIKE.
+    pub patterns: u64,
+    /// Of these, with a pattern that begins with a wildcard.
+    pub leading_wildcards: u64,
+}
+
+impl SampledValues {
+    /// Adds another's.
+    pub fn merge(&mut self, other: &Self) {
+        self.offsets += other.offsets;
+        self.offset_sum = self.offset_sum.saturating_add(other.offset_sum);
+        self.most_offset = self.most_offset.max(other.most_offset);
+        self.patterns += other.patterns;
+        self.leading_wildcards += other.leading_wildcards;
+    }
 }
 
 impl QueryStats {
@@ -72,6 +156,19 @@ impl QueryStats {
         self.repeats += other.repeats;
         self.repeated_calls += other.repeated_calls;
         self.longest_repeat = self.longest_repeat.max(other.longest_repeat);
+        self.values.merge(&other.values);
+        self.prepared_calls += other.prepared_calls;
+        self.prepared_texts.merge(&other.prepared_texts);
+        self.most_rows = self.most_rows.max(other.most_rows);
+        self.abandoned += other.abandoned;
+        self.abandoned_bytes += other.abandoned_bytes;
+        self.stalled += other.stalled;
+        self.longest_stall = self.longest_stall.max(other.longest_stall);
+        self.cancelled.merge(&other.cancelled);
+        self.retries += other.retries;
+        self.contended += other.contended;
+        self.contended_time += other.contended_time;
+        self.sampled.merge(&other.sampled);
     }
 }
 
@@ -98,6 +195,10 @@ pub struct TransactionStats {
     pub idle_after: ShapeId,
     /// Statements.
     pub statements: u64,
+    /// Of these, in blocks.
+    pub block_statements: u64,
+    /// Transactions of pinned clients by reason.
+    pub pin_reasons: BTreeMap<&'static str, u64>,
     /// Parse messages from clients.
     pub client_parses: u64,
     /// Parse messages to the server.
@@ -125,6 +226,10 @@ impl TransactionStats {
             self.idle_after = other.idle_after;
         }
         self.statements += other.statements;
+        self.block_statements += other.block_statements;
+        for (reason, count) in &other.pin_reasons {
+            *self.pin_reasons.entry(reason).or_default() += count;
+        }
         self.client_parses += other.client_parses;
         self.server_parses += other.server_parses;
         self.binds += other.binds;
@@ -146,6 +251,8 @@ pub struct PoolMinute {
     pub samples_waiting: u64,
     /// The longest queue seen.
     pub most_waiting: u32,
+    /// Pinned clients, summed over the ticks.
+    pub pinned: u64,
     /// The most server connections in use.
     pub most_active: u32,
     /// Server connections allowed.
@@ -162,6 +269,7 @@ impl PoolMinute {
         self.samples += other.samples;
         self.samples_waiting += other.samples_waiting;
         self.most_waiting = self.most_waiting.max(other.most_waiting);
+        self.pinned += other.pinned;
         self.most_active = self.most_active.max(other.most_active);
         self.size = self.size.max(other.size);
         for (code, count) in &other.connect_failures {
@@ -195,6 +303,40 @@ impl ConnectionStats {
     }
 }
 
+/// A statement that took long, or one that takes strong locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlowStatement {
+    /// The statement.
+    pub fingerprint: FingerprintId,
+    /// Who.
+    pub labels: LabelId,
+    /// The very client.
+    pub client: ClientId,
+    /// Its transaction, as in [`crate::QueryEvent::transaction`].
+    pub transaction: u32,
+    /// When it was sent, or had its server connection.
+    pub began: Timestamp,
+    /// When it ended; of one that keeps its locks, when its transaction did.
+    pub ended: Timestamp,
+}
+
+/// A transaction that is open now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenTransaction {
+    /// Whose.
+    pub client: ClientId,
+    /// Database and user.
+    pub pool: PoolKey,
+    /// `application_name`.
+    pub application: Arc<str>,
+    /// When it began.
+    pub began: Timestamp,
+    /// Since when its client has been silent; none while a statement runs.
+    pub silent_since: Option<Timestamp>,
+    /// The statement that runs, or ran last.
+    pub statement: ShapeId,
+}
+
 /// One minute of statistics.
 #[derive(Clone, Debug, Default)]
 pub struct Minute {
@@ -208,6 +350,10 @@ pub struct Minute {
     pub pools: HashMap<PoolKey, PoolMinute>,
     /// Client connections.
     pub connections: ConnectionStats,
+    /// Those that were logged in, by kind of client.
+    pub arrivals: HashMap<LabelId, ConnectionStats>,
+    /// Statements that took long, the first some hundred of the minute.
+    pub slow: Vec<SlowStatement>,
     /// Events that were dropped because the aggregator fell behind.
     pub dropped: u64,
 }
@@ -269,6 +415,8 @@ pub struct Snapshot {
     pub pools: Vec<PoolStatus>,
     /// Client connections now.
     pub clients: u64,
+    /// Transactions open now, the oldest first; not all of them.
+    pub open_transactions: Vec<OpenTransaction>,
     /// How complete all this is.
     pub coverage: Coverage,
     /// Since the start, by database: what SHOW STATS counts.
@@ -290,6 +438,10 @@ pub struct WindowStats {
     pub pools: HashMap<PoolKey, PoolMinute>,
     /// Client connections.
     pub connections: ConnectionStats,
+    /// Those that were logged in, by kind of client.
+    pub arrivals: HashMap<LabelId, ConnectionStats>,
+    /// Statements that took long.
+    pub slow: Vec<SlowStatement>,
     /// Events dropped.
     pub dropped: u64,
 }
@@ -324,6 +476,10 @@ impl Snapshot {
                 window.pools.entry(pool.clone()).or_default().merge(stats);
             }
             window.connections.merge(&minute.connections);
+            for (labels, stats) in &minute.arrivals {
+                window.arrivals.entry(*labels).or_default().merge(stats);
+            }
+            window.slow.extend(&minute.slow);
             window.dropped += minute.dropped;
         }
         window

@@ -7,6 +7,7 @@
 //! Pure: no sockets, no files, no clocks, and no panic on any bytes.
 
 mod before;
+mod bound;
 mod bytes;
 mod calls;
 mod canonical;
@@ -21,6 +22,7 @@ mod lexer;
 mod lists;
 mod named;
 mod normalise;
+mod not_in;
 mod number;
 mod registry;
 mod routine;
@@ -35,6 +37,7 @@ mod tags;
 /// The version of strict ids and fingerprints: ids of one version can be compared.
 pub const IDS_VERSION: u64 = canonical::VERSION;
 
+pub use bound::{BoundValues, ParameterComparison, bound_values, parameter_comparisons};
 pub use calls::{Calls, RoutineBody, custom_settings, routine_body};
 pub use canonical::strict_id;
 pub use class::{Class, SessionEffect};
@@ -42,6 +45,7 @@ pub use facts::{
     ComputedPredicate, Facts, Join, Operator, OrderKey, Predicate, TableRef, Unparsed, facts,
 };
 pub use named::tables_named;
+pub use not_in::{NotIn, not_in_subqueries};
 pub use registry::{Observed, ShapeRegistry};
 pub use script::statements;
 pub use setting::{SettingChange, SettingValue, setting_changes};

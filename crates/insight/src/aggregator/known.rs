@@ -11,6 +11,7 @@ use model::{
 use sql::Shape;
 
 use super::minute_of;
+use crate::wording::contains_ignoring_case;
 
 /// Shapes remembered of one fingerprint; a list of any length makes a shape of its own.
 const SHAPES_LIMIT: usize = 16;
@@ -29,6 +30,8 @@ struct Known {
     /// The shape met last: where a sample is asked for, and what tells whether it was parsed.
     shape: Arc<Shape>,
     text: Arc<str>,
+    /// It has an OFFSET, or a LIKE.
+    values_matter: bool,
     shapes: Vec<ShapeId>,
     strict_ids: Vec<StrictId>,
     first_seen: Timestamp,
@@ -70,6 +73,9 @@ impl KnownShapes {
             None => {
                 shape.request_sample();
                 let known = Known {
+                    values_matter: [" offset ", "like "]
+                        .iter()
+                        .any(|words| contains_ignoring_case(shape.text(), words)),
                     text: Arc::clone(shape.text()),
                     shapes: vec![shape.id],
                     strict_ids: vec![shape.strict()],
@@ -120,6 +126,14 @@ impl KnownShapes {
             {
                 known.shape.request_sample();
             }
+        }
+    }
+
+    /// Asks for a sample of the statements whose values decide about their plan, more often than of
+    /// the others.
+    pub(super) fn ask_for_values(&self) {
+        for known in self.by_fingerprint.values().filter(|known| known.values_matter) {
+            known.shape.request_sample();
         }
     }
 

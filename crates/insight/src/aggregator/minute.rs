@@ -80,7 +80,8 @@ impl OpenMinute {
     pub(super) fn labels(&self) -> BTreeSet<LabelId> {
         let rows = self.minute.queries.keys().map(|key| key.labels);
         let transactions = self.minute.transactions.keys().copied();
-        rows.chain(transactions).chain(self.held.keys().copied()).collect()
+        let arrivals = self.minute.arrivals.keys().copied();
+        rows.chain(transactions).chain(arrivals).chain(self.held.keys().copied()).collect()
     }
 
     /// The minute for a snapshot, with the times of transactions charged to their pools and at

@@ -1,8 +1,11 @@
 //! Events in, snapshots out.
 
+mod keys;
 mod known;
 mod minute;
+mod row;
 mod runs;
+mod slow;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -11,13 +14,16 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use model::{
     ConnectionEvent, Coverage, Event, FingerprintId, LabelId, LabelRegistry, Labels, Minute,
-    Outcome, PoolStatus, QueryEvent, RowKey, Snapshot, TransactionEvent, TransactionStats,
+    OpenTransaction, PoolMode, PoolStatus, QueryEvent, RowKey, Snapshot, TransactionEvent,
+    TransactionStats,
 };
 use sql::{Class, ShapeRegistry};
 
+use keys::KeyTracker;
 use known::KnownShapes;
 use minute::OpenMinute;
 use runs::{EndedRun, RunTracker};
+use slow::SlowTracker;
 
 /// The bounds of an [`Aggregator`]. What lies beyond them is counted in others rows.
 #[derive(Clone, Debug)]
@@ -72,6 +78,9 @@ pub struct Aggregator {
     known: KnownShapes,
     runs: RunTracker,
     ended: Vec<EndedRun>,
+    keys: KeyTracker,
+    slow: SlowTracker,
+    open_transactions: Vec<OpenTransaction>,
     labels: HashMap<LabelId, Arc<Labels>>,
     totals: HashMap<LabelId, TransactionStats>,
     pools: Vec<PoolStatus>,
@@ -92,6 +101,9 @@ impl Aggregator {
             known: KnownShapes::new(settings.fingerprint_limit),
             runs: RunTracker::new(settings.client_limit),
             ended: Vec::new(),
+            keys: KeyTracker::default(),
+            slow: SlowTracker::default(),
+            open_transactions: Vec::new(),
             labels: HashMap::new(),
             totals: HashMap::new(),
             pools: Vec::new(),
@@ -122,6 +134,10 @@ impl Aggregator {
             let minute = self.current.pool(&pool.key);
             minute.samples += 1;
             minute.samples_waiting += u64::from(pool.clients_waiting > 0);
+            // In session mode every client keeps its server connection.
+            if pool.mode == PoolMode::Transaction {
+                minute.pinned += u64::from(pool.clients_pinned);
+            }
             minute.most_waiting = minute.most_waiting.max(pool.clients_waiting);
             minute.most_active = minute.most_active.max(pool.servers_active);
             minute.size = pool.size;
@@ -140,12 +156,20 @@ impl Aggregator {
         self.clients = clients;
     }
 
+    /// Notes the transactions that are open now, the oldest first.
+    pub fn note_open_transactions(&mut self, open: Vec<OpenTransaction>) {
+        self.open_transactions = open;
+    }
+
     /// The picture at `now`. Complete minutes are shared with the snapshots before and after; only
     /// the current one is copied.
     pub fn snapshot(&mut self, now: Timestamp, labels: &LabelRegistry) -> Snapshot {
         self.roll(now);
         let since_start = Duration::try_from(now.duration_since(self.started_at));
-        self.runs.sweep(self.started + since_start.unwrap_or_default(), &mut self.ended);
+        let instant = self.started + since_start.unwrap_or_default();
+        self.runs.sweep(instant, &mut self.ended);
+        self.keys.sweep(instant);
+        self.known.ask_for_values();
         self.count_runs();
         for minute in std::mem::take(&mut self.closing) {
             self.learn_labels(&minute, labels);
@@ -167,6 +191,7 @@ impl Aggregator {
             labels: self.labels.clone(),
             pools: self.pools.clone(),
             clients: self.clients,
+            open_transactions: self.open_transactions.clone(),
             coverage: Coverage {
                 statements: self.statements,
                 others: self.others,
@@ -183,7 +208,7 @@ impl Aggregator {
     fn query(&mut self, event: QueryEvent, now: Timestamp, shapes: &ShapeRegistry) {
         let shape = shapes.get(event.shape);
         let class = shape.as_ref().map_or(Class::Other, |shape| shape.class);
-        let fingerprint = self.known.meet(shape, now);
+        let fingerprint = self.known.meet(shape.clone(), now);
         let key = self.current.row_key(
             RowKey { fingerprint, labels: event.labels },
             self.settings.row_limit,
@@ -192,21 +217,15 @@ impl Aggregator {
         self.statements += 1;
         self.others += u64::from(key.fingerprint == FingerprintId::OTHERS);
         let row = self.current.row(key);
-        row.rows += event.rows;
-        row.bytes_received += event.bytes_received;
-        row.bytes_sent += event.bytes_sent;
-        match event.outcome {
-            Outcome::Lost => row.lost += 1,
-            Outcome::Done | Outcome::Failed(_) => {
-                row.calls += 1;
-                row.wait.record(event.wait);
-                row.first_byte.record(event.first_byte);
-                row.total.record(event.total);
-            }
+        row::add(row, &event);
+        if let Some(sample) = &event.sample {
+            row::add_sample(row, sample);
         }
-        if let Outcome::Failed(code) = event.outcome {
-            minute::count_code(&mut row.errors, code);
-        }
+        self.keys.observe(&event, key.fingerprint, shape.as_deref(), row);
+        let (started, started_at) = (self.started, self.started_at);
+        let time_of = |at| time_of(at, started, started_at);
+        let slow = &mut self.current.minute.slow;
+        self.slow.observe(&event, key, shape.as_deref(), time_of, slow);
         self.runs.observe(&event, key, class, &mut self.ended);
         if let Some(sample) = event.sample {
             let took = event.total.saturating_sub(event.wait);
@@ -222,18 +241,28 @@ impl Aggregator {
             add_transaction(stats, event);
         }
         self.current.held(event.labels, event.wait, event.duration.saturating_sub(event.wait));
+        let ended = time_of(event.finished, self.started, self.started_at);
+        self.slow.ended(event, ended, &mut self.current.minute.slow);
         if event.block {
             self.runs.end_block(event.client, event.transaction, &mut self.ended);
         }
     }
 
     fn connection(&mut self, event: ConnectionEvent) {
-        let connections = &mut self.current.minute.connections;
+        let minute = &mut self.current.minute;
+        let connections = &mut minute.connections;
         match event {
-            ConnectionEvent::Opened { .. } => connections.opened += 1,
-            ConnectionEvent::Closed { client, lifetime, .. } => {
+            ConnectionEvent::Opened { labels, .. } => {
+                connections.opened += 1;
+                minute.arrivals.entry(labels).or_default().opened += 1;
+            }
+            ConnectionEvent::Closed { client, labels, lifetime } => {
                 connections.closed += 1;
                 connections.lifetime.record(lifetime);
+                let arrivals = minute.arrivals.entry(labels).or_default();
+                arrivals.closed += 1;
+                arrivals.lifetime.record(lifetime);
+                self.slow.forget(client);
                 self.runs.forget(client, &mut self.ended);
             }
             ConnectionEvent::Refused { sqlstate, .. } => {
@@ -303,6 +332,11 @@ impl Aggregator {
     }
 }
 
+fn time_of(at: Instant, started: Instant, started_at: Timestamp) -> Timestamp {
+    let since = at.saturating_duration_since(started);
+    started_at.checked_add(since).unwrap_or(Timestamp::MAX)
+}
+
 fn minute_of(time: Timestamp) -> i64 {
     time.as_second().div_euclid(60)
 }
@@ -312,8 +346,12 @@ fn add_transaction(stats: &mut TransactionStats, event: &TransactionEvent) {
     if event.block {
         stats.blocks += 1;
         stats.block_duration.record(event.duration);
+        stats.block_statements += u64::from(event.statements);
     }
-    stats.pinned += u64::from(event.pinned.is_some());
+    if let Some(reason) = event.pinned {
+        stats.pinned += 1;
+        *stats.pin_reasons.entry(reason).or_default() += 1;
+    }
     stats.duration += event.duration;
     stats.wait += event.wait;
     stats.idle += event.idle;

@@ -13,7 +13,8 @@ use crate::wording::count;
 /// **What it sees.** Errors by SQLSTATE for each statement. It speaks when at least one in twenty
 /// calls of a statement failed, of twenty calls or more. Statements of one database that fail with
 /// the same code make one finding. Errors 25P02 (the transaction had failed before) are left out:
-/// they follow from another.
+/// they follow from another; so are 40P01 and 40001 (`deadlocks`) and 57014 (`statement_timeouts`),
+/// which have detectors of their own.
 ///
 /// **Why it hurts.** The work of a failed transaction is lost, and applications usually try again.
 /// Constraint violations are often meant that way, and are reported as information only; what the
@@ -23,8 +24,8 @@ use crate::wording::count;
 ///
 /// **How sure.** High: the errors were counted.
 ///
-/// **Example.** 12 % of `UPDATE stock SET n = n - $1 WHERE id = $2` fail with 40P01: two
-/// transactions change the same rows in opposite orders.
+/// **Example.** 12 % of `UPDATE stock SET n = n - $1 WHERE id = $2` fail with 55P03: another
+/// transaction keeps the row locked for longer than `lock_timeout`.
 pub struct ErrorRate;
 
 thresholds! {
@@ -58,7 +59,7 @@ impl Detector for ErrorRate {
         let mut by_code: BTreeMap<(Arc<str>, SqlState), Failing<'_>> = BTreeMap::new();
         for statement in &inputs.workload.statements {
             let stats = &statement.stats;
-            let own = stats.errors.iter().filter(|(code, _)| !follows(**code));
+            let own = stats.errors.iter().filter(|(code, _)| counts(**code));
             let failed: u64 = own.clone().map(|(_, count)| count).sum();
             let rate = failed as f64 / stats.calls.max(1) as f64;
             if stats.calls < thresholds.least_calls || rate < thresholds.least_ratio {
@@ -134,9 +135,10 @@ impl ErrorRate {
     }
 }
 
-/// `in_failed_sql_transaction`: a consequence of the error before it.
-fn follows(code: SqlState) -> bool {
-    code.as_str() == "25P02"
+/// Not a consequence of the error before it (`in_failed_sql_transaction`), and not another
+/// detector's.
+fn counts(code: SqlState) -> bool {
+    !matches!(code.as_str(), "25P02" | "40P01" | "40001" | "57014")
 }
 
 /// What a code usually means, what to do, and how bad it is (PostgreSQL manual, appendix A).
@@ -149,29 +151,11 @@ fn meaning(code: SqlState) -> (&'static str, &'static str, Severity) {
              transaction, a conflict clause does not.",
             Severity::Info,
         ),
-        "40001" => (
-            "serialization failure",
-            "Run the whole transaction again, after a short random pause. Make transactions \
-             shorter, or use READ COMMITTED where it is enough.",
-            Severity::Warning,
-        ),
-        "40P01" => (
-            "deadlock",
-            "Change rows in the same order everywhere, for instance by key (SELECT … ORDER BY id \
-             FOR UPDATE). Run the transaction again when it happens.",
-            Severity::Warning,
-        ),
         "55P03" => (
             "lock not available",
             "Someone holds the lock for longer than the statement may wait. Look for long \
              transactions.",
             Severity::Warning,
-        ),
-        "57014" => (
-            "cancelled, usually by statement_timeout",
-            "Make the statement faster: see whether another finding names it. Raising the timeout \
-             keeps a connection busy for longer.",
-            Severity::Critical,
         ),
         "26000" => (
             "no such prepared statement",
@@ -270,13 +254,15 @@ mod tests {
 
     #[test]
     fn one_in_twenty_is_a_finding_and_less_is_not() {
-        let findings = detect(100, 5, "40P01");
+        let findings = detect(100, 5, "55P03");
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].severity, Severity::Warning);
         assert_eq!(findings[0].evidence["failed"], 5u64.into());
-        assert!(findings[0].title.starts_with("5 % fail with 40P01 (deadlock): UPDATE stock"));
-        assert!(detect(100, 4, "40P01").is_empty());
-        assert!(detect(19, 19, "40P01").is_empty(), "too few calls");
+        assert!(
+            findings[0].title.starts_with("5 % fail with 55P03 (lock not available): UPDATE stock")
+        );
+        assert!(detect(100, 4, "55P03").is_empty());
+        assert!(detect(19, 19, "55P03").is_empty(), "too few calls");
     }
 
     #[test]
@@ -289,6 +275,7 @@ mod tests {
     #[test]
     fn what_follows_from_another_error_is_left_out() {
         assert!(detect(100, 90, "25P02").is_empty());
+        assert!(detect(100, 90, "57014").is_empty(), "statement_timeouts' business");
     }
 
     #[test]

@@ -3,24 +3,41 @@
 //! A detector looks at statistics and catalogue facts and says what is wrong, why it hurts, what
 //! to do about it and how sure it is. What nobody can act on is not reported.
 
+mod clients;
 mod error_rate;
+mod errors;
+mod finding;
 mod idle_in_transaction;
 mod missing_index;
 mod n_plus_one;
 mod pool_saturation;
+mod results;
+mod statements;
+mod transactions;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
 
-use model::{CatalogFacts, Finding, FingerprintId, NotChecked, Snapshot, WindowStats};
-use sql::ShapeRegistry;
+use model::{
+    CatalogFacts, Finding, FingerprintId, NotChecked, ShapeId, Snapshot, TableFacts, WindowStats,
+};
+use sql::{Facts, ShapeRegistry, TableRef};
 
-use crate::{DetectionSettings, Workload};
+use crate::advisor::facts_of;
+use crate::wording::contains_ignoring_case;
+use crate::{DetectionSettings, StatementTotals, Workload};
 
+pub use clients::*;
 pub use error_rate::{ErrorRate, ErrorRateThresholds};
+pub use errors::*;
 pub use idle_in_transaction::{IdleInTransaction, IdleInTransactionThresholds};
 pub use missing_index::{MissingIndex, MissingIndexThresholds};
 pub use n_plus_one::{NPlusOne, NPlusOneThresholds};
 pub use pool_saturation::{PoolSaturation, PoolSaturationThresholds};
+pub use results::*;
+pub use statements::*;
+pub use transactions::*;
 
 /// What a detector looks at.
 pub struct Inputs<'a> {
@@ -38,7 +55,63 @@ pub struct Inputs<'a> {
     pub settings: &'a DetectionSettings,
 }
 
-impl Inputs<'_> {
+impl<'a> Inputs<'a> {
+    /// The window's statements, those with the most database time first, the others row left out.
+    fn statements(&self) -> impl Iterator<Item = &'a StatementTotals> + use<'a> {
+        let statements = self.workload.statements.iter();
+        statements.filter(|statement| statement.fingerprint != FingerprintId::OTHERS)
+    }
+
+    /// Those with this share of all database time and this much of it.
+    fn costly(
+        &self,
+        least_share: f64,
+        least_time: Duration,
+    ) -> impl Iterator<Item = &'a StatementTotals> + use<'a> {
+        let least_ms =
+            (self.workload.database_ms * least_share).max(least_time.as_secs_f64() * 1e3);
+        self.statements().take_while(move |statement| statement.database_ms() >= least_ms)
+    }
+
+    /// The statement's class, such as `SELECT`.
+    fn class(&self, fingerprint: FingerprintId) -> &'static str {
+        self.snapshot.shapes.get(&fingerprint).map_or("", |shape| shape.class)
+    }
+
+    /// The statement's normalised text.
+    fn text(&self, fingerprint: FingerprintId) -> &'a str {
+        self.snapshot.shapes.get(&fingerprint).map_or("", |shape| &*shape.text)
+    }
+
+    /// Whether the statement's text contains `words`, in capitals or not.
+    fn says(&self, fingerprint: FingerprintId, words: &str) -> bool {
+        contains_ignoring_case(self.text(fingerprint), words)
+    }
+
+    /// What the parser found in the statement.
+    fn facts(&self, fingerprint: FingerprintId) -> Option<Arc<Facts>> {
+        facts_of(fingerprint, self.snapshot, self.shapes)
+    }
+
+    /// The fingerprint of a shape that was run.
+    fn fingerprint_of(&self, shape: ShapeId) -> Option<FingerprintId> {
+        let mut shapes = self.snapshot.shapes.iter();
+        shapes.find_map(|(id, info)| info.shapes.contains(&shape).then_some(*id))
+    }
+
+    /// The table that a statement of this database means.
+    fn table(&self, database: &str, reference: &TableRef) -> Option<&'a TableFacts> {
+        let database = self.catalog.databases.get(database)?;
+        let named = |schema: &str| {
+            let mut tables = database.tables.iter();
+            tables.find(|table| table.name == reference.name && table.schema == schema)
+        };
+        match &reference.schema {
+            Some(schema) => named(schema),
+            None => database.search_path.iter().find_map(|schema| named(schema)),
+        }
+    }
+
     /// The statement's text, short enough for a title.
     fn title_text(&self, fingerprint: FingerprintId) -> String {
         const MOST: usize = 60;
@@ -76,13 +149,19 @@ pub trait Detector {
 /// All detectors.
 #[must_use]
 pub fn all() -> Vec<Box<dyn Detector>> {
-    vec![
+    let mut detectors: Vec<Box<dyn Detector>> = vec![
         Box::new(MissingIndex),
         Box::new(NPlusOne),
         Box::new(PoolSaturation),
         Box::new(IdleInTransaction),
         Box::new(ErrorRate),
-    ]
+    ];
+    detectors.extend(clients::all());
+    detectors.extend(errors::all());
+    detectors.extend(results::all());
+    detectors.extend(statements::all());
+    detectors.extend(transactions::all());
+    detectors
 }
 
 /// What the detectors said.

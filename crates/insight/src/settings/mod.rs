@@ -7,10 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::advisor::PlanThresholds;
-use crate::detectors::{
-    ErrorRateThresholds, IdleInTransactionThresholds, MissingIndexThresholds, NPlusOneThresholds,
-    PoolSaturationThresholds, all,
-};
+use crate::detectors::*;
 
 pub use thresholds::{ThresholdKind, ThresholdReference, ThresholdValue};
 pub(crate) use thresholds::{Thresholds, thresholds};
@@ -62,18 +59,68 @@ macro_rules! sections {
 
 // One line for each detector that has thresholds, in alphabetical order.
 sections! {
+    /// Of `abandoned_result`.
+    abandoned_result: AbandonedResultThresholds,
+    /// Of `bind_type_mismatch`.
+    bind_type_mismatch: BindTypeMismatchThresholds,
+    /// Of `chatty_transaction`.
+    chatty_transaction: ChattyTransactionThresholds,
+    /// Of `connect_failures`.
+    connect_failures: ConnectFailuresThresholds,
+    /// Of `connection_churn`.
+    connection_churn: ConnectionChurnThresholds,
+    /// Of `count_polling`.
+    count_polling: CountPollingThresholds,
+    /// Of `ddl_lock_queue`.
+    ddl_lock_queue: DdlLockQueueThresholds,
+    /// Of `deadlocks`.
+    deadlocks: DeadlocksThresholds,
+    /// Of `deep_offset`.
+    deep_offset: DeepOffsetThresholds,
     /// Of `error_rate`.
     error_rate: ErrorRateThresholds,
+    /// Of `hot_row`.
+    hot_row: HotRowThresholds,
     /// Of `idle_in_transaction`.
     idle_in_transaction: IdleInTransactionThresholds,
+    /// Of `leading_wildcard`.
+    leading_wildcard: LeadingWildcardThresholds,
+    /// Of `load_step`.
+    load_step: LoadStepThresholds,
+    /// Of `long_transaction`.
+    long_transaction: LongTransactionThresholds,
     /// Of `missing_index`.
     missing_index: MissingIndexThresholds,
     /// Of `n_plus_one`.
     n_plus_one: NPlusOneThresholds,
+    /// Of `not_in_nullable`.
+    not_in_nullable: NotInNullableThresholds,
+    /// Of `notify_misuse`.
+    notify_misuse: NotifyMisuseThresholds,
+    /// Of `pinned_sessions`.
+    pinned_sessions: PinnedSessionsThresholds,
+    /// Of `plan_regression`.
+    plan_regression: PlanRegressionThresholds,
     /// Not a detector: how often the server's planner is asked.
     plans: PlanThresholds,
     /// Of `pool_saturation`.
     pool_saturation: PoolSaturationThresholds,
+    /// Of `prepared_churn`.
+    prepared_churn: PreparedChurnThresholds,
+    /// Of `repeated_read`.
+    repeated_read: RepeatedReadThresholds,
+    /// Of `retry_storm`.
+    retry_storm: RetryStormThresholds,
+    /// Of `select_star`.
+    select_star: SelectStarThresholds,
+    /// Of `slow_client`.
+    slow_client: SlowClientThresholds,
+    /// Of `statement_timeouts`.
+    statement_timeouts: StatementTimeoutsThresholds,
+    /// Of `unbounded_result`.
+    unbounded_result: UnboundedResultThresholds,
+    /// Of `unparameterised_literals`.
+    unparameterised_literals: UnparameterisedLiteralsThresholds,
 }
 
 impl DetectionSettings {

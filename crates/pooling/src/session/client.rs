@@ -240,6 +240,7 @@ impl ClientSession {
                 sample: samples::of_text(&one.shape, text),
                 shape: one.shape,
                 values: one.values,
+                literals: None,
                 arrived: io.now,
                 received: 0,
             });
@@ -423,19 +424,28 @@ impl ClientSession {
         io: &mut Io<'_>,
     ) -> Result<(), PoolingError> {
         let name = frontend::read_execute(front).map_err(PoolingError::Client)?;
-        let (shape, values, sample, effect) = match self.portals.get_mut(name) {
+        let (shape, values, literals, sample, effect) = match self.portals.get_mut(name) {
             Some(Portal { statement: Some(statement), values, sample }) => {
                 let effect = Effect::of(&statement.shape, statement.text());
-                (Arc::clone(&statement.shape), *values, sample.take(), effect)
+                let literals = Some(statement.values);
+                (Arc::clone(&statement.shape), *values, literals, sample.take(), effect)
             }
             // A portal made by SQL (DECLARE), or of a statement prepared by SQL, or none at all.
-            _ => (io.shapes.observe_one(b"EXECUTE portal").shape, 0, None, Effect::None),
+            _ => (io.shapes.observe_one(b"EXECUTE portal").shape, 0, None, None, Effect::None),
         };
         if effect.is_barrier(&self.parameters) {
             self.barrier = Barrier::AtSync;
         }
         self.guard_sequences(&shape, true, server, io);
-        self.meter.begin(Running { shape, values, effect, arrived: io.now, received: 0, sample });
+        self.meter.begin(Running {
+            shape,
+            values,
+            literals,
+            effect,
+            arrived: io.now,
+            received: 0,
+            sample,
+        });
         self.expect(Expected::Execute, head, front, io);
         Ok(())
     }

@@ -156,6 +156,7 @@ impl ClientSession {
         self.meter.begin(Running {
             shape: observed.shape,
             values: observed.values,
+            literals: None,
             effect: Effect::None,
             arrived: io.now,
             received: 0,

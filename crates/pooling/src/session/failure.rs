@@ -142,6 +142,7 @@ impl ClientSession {
             self.meter.begin_first(Running {
                 shape: statement.shape.clone(),
                 values: statement.values,
+                literals: Some(statement.values),
                 effect: Effect::None,
                 arrived: io.now,
                 received: 0,

@@ -15,6 +15,8 @@ use super::effect::Effect;
 pub(crate) struct Running {
     pub(crate) shape: Arc<Shape>,
     pub(crate) values: u64,
+    /// A hash of the literals in a prepared text.
+    pub(crate) literals: Option<u64>,
     pub(crate) effect: Effect,
     pub(crate) arrived: Instant,
     pub(crate) received: u64,
@@ -32,6 +34,8 @@ pub(crate) struct Meter {
     /// Bytes not yet charged to a statement.
     received: u64,
     sent: u64,
+    /// Time, not yet charged, in which the client did not take what it was sent.
+    stalled: Duration,
     status: TransactionStatus,
     number: u32,
     transaction: Option<Transaction>,
@@ -103,6 +107,7 @@ impl Meter {
             first_byte: None,
             received: 0,
             sent: 0,
+            stalled: Duration::ZERO,
             status: TransactionStatus::Idle,
             number: 0,
             transaction: None,
@@ -174,6 +179,11 @@ impl Meter {
         }
     }
 
+    /// The server had to wait for so long until the client took what it was sent.
+    pub(crate) fn stalled(&mut self, time: Duration) {
+        self.stalled += time;
+    }
+
     /// The statement sent first is answered.
     pub(crate) fn finish(
         &mut self,
@@ -200,10 +210,12 @@ impl Meter {
             shape: running.shape.id,
             labels: self.labels,
             values: running.values,
+            prepared_literals: running.literals,
             finished: now,
             wait,
             first_byte: first_byte.duration_since(start).saturating_sub(wait),
             total: now.saturating_duration_since(start),
+            stalled: std::mem::take(&mut self.stalled),
             rows,
             bytes_received: running.received,
             bytes_sent: sent,

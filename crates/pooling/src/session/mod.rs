@@ -468,6 +468,11 @@ impl ClientSession {
         self.parameters.get(name)
     }
 
+    /// The server had to wait for so long until the client took what it was sent.
+    pub fn client_stalled(&mut self, time: Duration) {
+        self.meter.stalled(time);
+    }
+
     /// The client is gone: what was running is lost.
     pub fn gone(&mut self, now: Instant, events: &mut Vec<Event>) {
         if self.meter.running() > 0 {

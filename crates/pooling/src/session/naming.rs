@@ -56,6 +56,7 @@ impl ClientSession {
         self.meter.begin(Running {
             shape: Arc::clone(&only.shape),
             values: only.values,
+            literals: None,
             effect: Effect::None,
             arrived: io.now,
             received: 0,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use atomic_waker::AtomicWaker;
 use jiff::{SignedDuration, Timestamp};
-use model::{Address, ClientId, ClientState, ClientStatus, ServerId, ShapeId};
+use model::{Address, ClientId, ClientState, ClientStatus, OpenTransaction, ServerId, ShapeId};
 use parking_lot::{Mutex, RwLock};
 use pooling::timeouts::{Doing, Timeouts};
 use subtle::ConstantTimeEq;
@@ -226,6 +226,19 @@ impl ClientShared {
         self.connected.checked_add(after.unwrap_or_default()).unwrap_or(self.connected)
     }
 
+    fn open_transaction(&self, began: Instant) -> OpenTransaction {
+        let doing = self.activity.doing();
+        let is_silent = doing.state == ClientState::IdleInTransaction;
+        OpenTransaction {
+            client: self.id,
+            pool: self.pool.key.clone(),
+            application: self.application.lock().clone(),
+            began: self.time(began),
+            silent_since: is_silent.then(|| self.time(doing.since)),
+            statement: ShapeId(self.statement.load(Ordering::Relaxed)),
+        }
+    }
+
     fn status(&self) -> ClientStatus {
         let doing = self.activity.doing();
         let requested = self.activity.last_request();
@@ -314,6 +327,21 @@ impl ClientRegistry {
         for client in clients {
             client.give_order(order);
         }
+    }
+
+    /// The `most` oldest transactions that have been open for longer than `older`.
+    pub(crate) fn open_transactions(&self, older: Duration, most: usize) -> Vec<OpenTransaction> {
+        let mut found: Vec<(Instant, Arc<ClientShared>)> = Vec::new();
+        for client in self.by_process_id.read().values() {
+            let doing = client.activity.doing();
+            let open = matches!(doing.state, ClientState::Active | ClientState::IdleInTransaction);
+            if open && doing.in_transaction_since.elapsed() > older {
+                found.push((doing.in_transaction_since, Arc::clone(client)));
+            }
+        }
+        found.sort_by_key(|(began, _)| *began);
+        found.truncate(most);
+        found.into_iter().map(|(began, client)| client.open_transaction(began)).collect()
     }
 
     pub(crate) fn status(&self) -> Vec<ClientStatus> {

@@ -82,6 +82,7 @@ impl ClientTask {
             // What the client sent may lie here for want of room.
             let sent = std::mem::take(&mut self.is_full) && self.to_server.pending() == 0;
             let mut progress = sent || (!had_room && self.takes_more(socket));
+            self.note_stall(socket);
             if socket.write.pending() < HIGH_WATER_BYTES {
                 match server.read.poll_fill(&mut server.stream, cx) {
                     Poll::Pending => {}
@@ -131,6 +132,15 @@ impl ClientTask {
         if !self.yields && is_long() && self.client.pool.has_queue() {
             self.yields = true;
             self.session.yield_between_transactions();
+        }
+    }
+
+    /// Measures for how long the server has to wait because the client does not take its answer.
+    fn note_stall(&mut self, socket: &Socket) {
+        if socket.write.pending() >= HIGH_WATER_BYTES {
+            self.stalled_since.get_or_insert_with(Instant::now);
+        } else if let Some(since) = self.stalled_since.take() {
+            self.session.client_stalled(since.elapsed());
         }
     }
 

@@ -78,6 +78,8 @@ pub(super) struct ClientTask {
     pub(super) clock: Instant,
     /// The statement that runs is being cancelled, since its time is over.
     pub(super) interruption: Option<Interruption>,
+    /// The server has had to wait since then until the client takes what it is sent.
+    pub(super) stalled_since: Option<Instant>,
     labels: Labels,
     pinned: Option<&'static str>,
     pub(super) last_server: Option<ServerId>,
@@ -116,6 +118,7 @@ impl ClientTask {
             yields: false,
             clock: now,
             interruption: None,
+            stalled_since: None,
             labels,
             pinned: None,
             last_server: None,

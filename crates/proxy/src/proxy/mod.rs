@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::{ClientStatus, DatabaseStatus, LabelRegistry, PoolStatus, ServerStatus, ShutdownMode};
+use model::{
+    ClientStatus, DatabaseStatus, LabelRegistry, OpenTransaction, PoolStatus, ServerStatus,
+    ShutdownMode,
+};
 use sql::ShapeRegistry;
 
 use crate::admin::AdminConsole;
@@ -177,6 +180,12 @@ impl Proxy {
     #[must_use]
     pub fn clients(&self) -> Vec<ClientStatus> {
         self.shared.client_status()
+    }
+
+    /// The `most` oldest transactions that have been open for longer than `older`.
+    #[must_use]
+    pub fn open_transactions(&self, older: Duration, most: usize) -> Vec<OpenTransaction> {
+        self.shared.clients.open_transactions(older, most)
     }
 
     /// How many client connections, now.

@@ -24,6 +24,10 @@ const DRAIN: Duration = Duration::from_millis(100);
 const TICK: Duration = Duration::from_secs(1);
 /// How often the detectors run when nobody asks.
 const PUBLISH: Duration = Duration::from_secs(5);
+/// A transaction is looked at while it is open when it is older than this, and the oldest first.
+const LONG: Duration = Duration::from_secs(5);
+/// At most so many are.
+const LONG_MOST: usize = 50;
 /// How often shapes that are not used any more are forgotten.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -157,6 +161,7 @@ impl Work {
     fn publish(&mut self) -> Arc<Published> {
         let now = Timestamp::now();
         self.aggregator.note_clients(self.proxy.client_count() as u64);
+        self.aggregator.note_open_transactions(self.proxy.open_transactions(LONG, LONG_MOST));
         let snapshot = Arc::new(self.aggregator.snapshot(now, &self.measures.labels));
         let catalog = self.planner.as_ref().map(Planner::facts).unwrap_or_default();
         let shapes = &self.measures.shapes;
