@@ -3,7 +3,8 @@
 use deadpool_postgres::Object;
 use jiff::Timestamp;
 use model::{
-    CatalogFacts, DatabaseFacts, LockQueue, PlanAnswer, PlanQuestion, ServerFacts, Unavailable,
+    CatalogFacts, DatabaseFacts, LockQueue, PlanAnswer, PlanQuestion, PlanVariant, ServerFacts,
+    Unavailable,
 };
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -11,8 +12,9 @@ use tokio::time::timeout;
 use crate::back_off::BackOff;
 use crate::carry_over::{carry_over, carry_over_server};
 use crate::connections::{Connections, give_back};
-use crate::explain::explain;
+use crate::explain::{explain, explain_alone};
 use crate::facts::{Reading, read_database};
+use crate::generic::explain_generic;
 use crate::plan_tree::Plan;
 use crate::server::{read_locks, read_server};
 use crate::transaction::begin_read_only;
@@ -216,8 +218,18 @@ impl Catalog {
             Ok(Ok(planned)) => planned,
             failed => return give_back(connection, failed).map(|_| PlanAnswer::default()),
         };
-        let mut answer =
-            PlanAnswer { cost: Some(plan.cost), scans: plan.scans, ..PlanAnswer::default() };
+        let mut answer = PlanAnswer {
+            cost: Some(plan.cost),
+            scans: plan.scans,
+            memory: plan.memory,
+            rows: plan.rows,
+            plan: Some(plan.text),
+            ..PlanAnswer::default()
+        };
+        if !self.plan_others(&mut connection, question, &mut answer).await {
+            drop(Object::take(connection));
+            return Ok(answer);
+        }
         let Some(hypopg) = hypopg else {
             return Ok(answer);
         };
@@ -238,6 +250,39 @@ impl Catalog {
             }
         }
         Ok(answer)
+    }
+
+    /// The plans with other executions' values, and with none. False where the connection cannot
+    /// be used any more.
+    async fn plan_others(
+        &self,
+        connection: &mut Object,
+        question: &PlanQuestion,
+        answer: &mut PlanAnswer,
+    ) -> bool {
+        let limit = self.settings.transaction_timeout();
+        for ranked in &question.ranked {
+            let asking = explain_alone(connection, &self.settings, &ranked.sample);
+            match timeout(limit, asking).await {
+                Ok(Ok(plan)) => answer.variants.push(PlanVariant {
+                    rank: ranked.rank,
+                    took_ms: ranked.took_ms,
+                    plan: plan.text,
+                }),
+                Ok(Err(error)) if !error.spoils_connection() => {}
+                _ => return false,
+            }
+        }
+        let asking = explain_generic(connection, &self.settings, &question.sample);
+        match timeout(limit, asking).await {
+            Ok(Ok(plan)) => answer.generic = plan.map(|plan| plan.text),
+            Ok(Err(error)) if !error.spoils_connection() => {
+                let problem = error.redacted();
+                tracing::debug!(problem, "a statement has no generic plan");
+            }
+            _ => return false,
+        }
+        true
     }
 
     /// The plan with the indexes there are, and HypoPG where it is installed.

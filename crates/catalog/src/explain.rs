@@ -3,12 +3,13 @@
 use std::error::Error;
 
 use bytes::BytesMut;
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{Object, Transaction};
 use model::{ParameterFormat, Sample, SampleParameter};
 use tokio_postgres::types::{Format, FromSql, IsNull, Kind, ToSql, Type, to_sql_checked};
 
-use crate::CatalogError;
 use crate::plan_tree::Plan;
+use crate::transaction::begin_read_only;
+use crate::{CatalogError, CatalogSettings};
 
 /// Statements that EXPLAIN takes and whose plan tells something.
 const PLANNABLE: [&str; 7] = ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "WITH"];
@@ -36,10 +37,34 @@ pub(crate) async fn explain(
             (value as &(dyn ToSql + Sync), parameter_type(oid))
         })
         .collect();
-    let statement = format!("{EXPLAIN}{}", sample.text);
-    let row = transaction.query_typed_one(&statement, &parameters).await?;
+    plan_of(transaction, &sample.text, &parameters).await
+}
+
+/// Asks for the plan of a statement that EXPLAIN takes.
+///
+/// Cancel-safe: the transaction rolls back.
+pub(crate) async fn plan_of(
+    transaction: &Transaction<'_>,
+    statement: &str,
+    parameters: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<Plan, CatalogError> {
+    let row = transaction.query_typed_one(&format!("{EXPLAIN}{statement}"), parameters).await?;
     let ExplainAnswer(answer) = row.try_get(0)?;
     answer.as_ref().and_then(Plan::from_explain).ok_or(CatalogError::UnreadablePlan)
+}
+
+/// The same in a transaction of its own.
+///
+/// Cancel-safe.
+pub(crate) async fn explain_alone(
+    connection: &mut Object,
+    settings: &CatalogSettings,
+    sample: &Sample,
+) -> Result<Plan, CatalogError> {
+    let transaction = begin_read_only(connection, settings).await?;
+    let plan = explain(&transaction, sample).await?;
+    transaction.rollback().await?;
+    Ok(plan)
 }
 
 /// Whether the statement's first word is one that is planned. What follows EXPLAIN must not be

@@ -30,20 +30,37 @@ pub(crate) fn percent(share: f64) -> String {
     if value > 0.0 && value < 0.95 { format!("{value:.1} %") } else { format!("{value:.0} %") }
 }
 
-/// `512 bytes`, `1.5 kB`, `20 MB`, `3.1 GB`.
-pub(crate) fn bytes(bytes: f64) -> String {
-    match bytes {
-        bytes if bytes < 999.5 => format!("{bytes:.0} bytes"),
-        bytes if bytes < 9_950.0 => format!("{:.1} kB", bytes / 1e3),
-        bytes if bytes < 999_500.0 => format!("{:.0} kB", bytes / 1e3),
-        bytes if bytes < 9_950_000.0 => format!("{:.1} MB", bytes / 1e6),
-        bytes if bytes < 999_500_000.0 => format!("{:.0} MB", bytes / 1e6),
-        bytes => format!("{:.1} GB", bytes / 1e9),
-    }
-}
-
 /// Whether `text` contains `words`, in capitals or not.
 pub(crate) fn contains_ignoring_case(text: &str, words: &str) -> bool {
     let (text, words) = (text.as_bytes(), words.as_bytes());
     words.is_empty() || text.windows(words.len()).any(|part| part.eq_ignore_ascii_case(words))
+}
+
+/// `512 bytes`, `64 kB`, `1.5 MB`, `400 MB`, `12 GB`.
+pub(crate) fn bytes(number: f64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if number < 1024.0 {
+        return format!("{} bytes", count(number));
+    }
+    let mut value = number;
+    let mut unit = "bytes";
+    for next in UNITS {
+        if value < 1000.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    if value < 9.95 { format!("{value:.1} {unit}") } else { format!("{} {unit}", count(value)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn sizes_are_short() {
+        let sizes = [512.0, 65_536.0, 1.5 * 1048576.0, 400.0 * 1048576.0, 12.0 * 1073741824.0];
+        assert_eq!(sizes.map(bytes), ["512 bytes", "64 kB", "1.5 MB", "400 MB", "12 GB"]);
+    }
 }

@@ -121,6 +121,8 @@ pub struct IndexFacts {
     pub unique: bool,
     /// `indisvalid`: false while it is being built and after a failed build.
     pub valid: bool,
+    /// Whether somebody may be building it right now, where it is not valid.
+    pub building: bool,
     /// The predicate of a partial index.
     pub predicate: Option<String>,
     /// Size, bytes.

@@ -60,7 +60,13 @@ SELECT i.indrelid,
            OR EXISTS (SELECT FROM pg_catalog.pg_constraint k
                       WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
            -- An index of a partition goes with that of the partitioned table.
-           OR EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid = i.indexrelid)
+           OR EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid = i.indexrelid),
+       -- Whoever builds an index concurrently holds this lock on its table; so does VACUUM.
+       NOT i.indisvalid
+           AND EXISTS (SELECT FROM pg_catalog.pg_locks l
+                       WHERE l.relation = i.indrelid AND l.mode = 'ShareUpdateExclusiveLock'
+                         AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d
+                                           WHERE d.datname = current_database()))
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_am m ON m.oid = c.relam

@@ -74,6 +74,7 @@ impl IndexRow {
                 key_options: row.try_get(14)?,
                 relied_on: row.try_get(15)?,
                 definition: None,
+                building: row.try_get(16)?,
             },
         })
     }

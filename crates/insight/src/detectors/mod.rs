@@ -3,6 +3,7 @@
 //! A detector looks at statistics and catalogue facts and says what is wrong, why it hurts, what
 //! to do about it and how sure it is. What nobody can act on is not reported.
 
+mod catalogue;
 mod clients;
 mod error_rate;
 mod errors;
@@ -12,8 +13,11 @@ mod missing_index;
 mod n_plus_one;
 mod pool_saturation;
 mod results;
+mod schema;
+mod server;
 mod statements;
 mod transactions;
+mod upkeep;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -36,8 +40,21 @@ pub use missing_index::{MissingIndex, MissingIndexThresholds};
 pub use n_plus_one::{NPlusOne, NPlusOneThresholds};
 pub use pool_saturation::{PoolSaturation, PoolSaturationThresholds};
 pub use results::*;
+pub use schema::{
+    DuplicateIndex, DuplicateIndexThresholds, InvalidIndex, MissingPrimaryKey,
+    MissingPrimaryKeyThresholds, UnindexedForeignKey, UnindexedForeignKeyThresholds, UnusedIndex,
+    UnusedIndexThresholds,
+};
+pub use server::{
+    BlockingChain, BlockingChainThresholds, CacheHitRatio, CacheHitRatioThresholds, ReplicationLag,
+    ReplicationLagThresholds, RequestedCheckpoints, RequestedCheckpointsThresholds,
+};
 pub use statements::*;
 pub use transactions::*;
+pub use upkeep::{
+    Bloat, BloatThresholds, SequenceExhaustion, SequenceExhaustionThresholds, StaleStatistics,
+    StaleStatisticsThresholds, VacuumLag, VacuumLagThresholds, Wraparound, WraparoundThresholds,
+};
 
 /// What a detector looks at.
 pub struct Inputs<'a> {
@@ -161,6 +178,9 @@ pub fn all() -> Vec<Box<dyn Detector>> {
     detectors.extend(results::all());
     detectors.extend(statements::all());
     detectors.extend(transactions::all());
+    detectors.extend(schema::all());
+    detectors.extend(server::all());
+    detectors.extend(upkeep::all());
     detectors
 }
 

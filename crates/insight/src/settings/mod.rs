@@ -63,6 +63,12 @@ sections! {
     abandoned_result: AbandonedResultThresholds,
     /// Of `bind_type_mismatch`.
     bind_type_mismatch: BindTypeMismatchThresholds,
+    /// Of `bloat`.
+    bloat: BloatThresholds,
+    /// Of `blocking_chain`.
+    blocking_chain: BlockingChainThresholds,
+    /// Of `cache_hit_ratio`.
+    cache_hit_ratio: CacheHitRatioThresholds,
     /// Of `chatty_transaction`.
     chatty_transaction: ChattyTransactionThresholds,
     /// Of `connect_failures`.
@@ -77,6 +83,8 @@ sections! {
     deadlocks: DeadlocksThresholds,
     /// Of `deep_offset`.
     deep_offset: DeepOffsetThresholds,
+    /// Of `duplicate_index`.
+    duplicate_index: DuplicateIndexThresholds,
     /// Of `error_rate`.
     error_rate: ErrorRateThresholds,
     /// Of `hot_row`.
@@ -91,6 +99,8 @@ sections! {
     long_transaction: LongTransactionThresholds,
     /// Of `missing_index`.
     missing_index: MissingIndexThresholds,
+    /// Of `missing_primary_key`.
+    missing_primary_key: MissingPrimaryKeyThresholds,
     /// Of `n_plus_one`.
     n_plus_one: NPlusOneThresholds,
     /// Of `not_in_nullable`.
@@ -109,18 +119,34 @@ sections! {
     prepared_churn: PreparedChurnThresholds,
     /// Of `repeated_read`.
     repeated_read: RepeatedReadThresholds,
+    /// Of `replication_lag`.
+    replication_lag: ReplicationLagThresholds,
+    /// Of `requested_checkpoints`.
+    requested_checkpoints: RequestedCheckpointsThresholds,
     /// Of `retry_storm`.
     retry_storm: RetryStormThresholds,
     /// Of `select_star`.
     select_star: SelectStarThresholds,
+    /// Of `sequence_exhaustion`.
+    sequence_exhaustion: SequenceExhaustionThresholds,
     /// Of `slow_client`.
     slow_client: SlowClientThresholds,
+    /// Of `stale_statistics`.
+    stale_statistics: StaleStatisticsThresholds,
     /// Of `statement_timeouts`.
     statement_timeouts: StatementTimeoutsThresholds,
     /// Of `unbounded_result`.
     unbounded_result: UnboundedResultThresholds,
+    /// Of `unindexed_foreign_key`.
+    unindexed_foreign_key: UnindexedForeignKeyThresholds,
     /// Of `unparameterised_literals`.
     unparameterised_literals: UnparameterisedLiteralsThresholds,
+    /// Of `unused_index`.
+    unused_index: UnusedIndexThresholds,
+    /// Of `vacuum_lag`.
+    vacuum_lag: VacuumLagThresholds,
+    /// Of `wraparound`.
+    wraparound: WraparoundThresholds,
 }
 
 impl DetectionSettings {

@@ -58,7 +58,7 @@ impl Analyser {
         started_at: Timestamp,
     ) -> anyhow::Result<Self> {
         let settings = reloader.settings();
-        let planner = settings.analyse.then(|| Planner::start(Arc::clone(reloader)));
+        let planner = settings.analyse.then(|| Planner::start(Arc::clone(reloader), proxy.clone()));
         let (requests, asked) = channel();
         let latest = Arc::new(RwLock::new(Arc::new(nothing_yet())));
         let bounds = AggregatorSettings {

@@ -1,21 +1,37 @@
 //! The task that reads the upstream's catalogue and asks its planner, one thing at a time.
 
+mod names;
+mod pace;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use catalog::{Catalog, CatalogSettings, Upstream};
-use model::{CatalogFacts, PlanQuestion, Snapshot};
+use model::{CatalogFacts, LockQueue, PlanQuestion, PoolStatus, Snapshot};
 use parking_lot::RwLock;
+use proxy::Proxy;
+use sql::ShapeRegistry;
 use tokio::sync::watch;
 
 use crate::run::reloader::Reloader;
 use crate::settings::{Settings, for_tokio_postgres};
+use names::Names;
+use pace::{Pace, SLOWER_WHEN_SATURATED};
 
 /// Everything is asked one at a time: one connection a database is enough.
 const MAX_CONNECTIONS: usize = 1;
 /// How often the catalogue is read.
 const READ: Duration = Duration::from_secs(15);
+/// Reading is at most one part in so many of the time.
+const READ_REST_FACTOR: u32 = 30;
+/// How often locks are looked at. It waits for nothing and reads no table.
+const LOOK: Duration = Duration::from_secs(4);
+/// Looks at lock queues that are kept.
+const LOOKS_KEPT: usize = 120;
+/// A client that has queued for so long for a server connection says that its pool is too small,
+/// or the server at its limit.
+const SATURATED: Duration = Duration::from_secs(1);
 /// Work on the upstream is at most this share of the time, so that asking never becomes a load.
 const REST_FACTOR: u32 = 10;
 /// The shortest rest between two plans.
@@ -27,7 +43,12 @@ struct Wanted {
     /// Databases that traffic was seen in, with a user of each.
     databases: BTreeMap<String, String>,
     questions: Arc<[PlanQuestion]>,
+    /// Whether clients queue for server connections.
+    saturated: bool,
 }
+
+/// Texts of sessions that are not ours, kept normalised.
+const TEXTS: usize = 100;
 
 /// A handle to the task. The task ends when the handle is dropped.
 pub(super) struct Planner {
@@ -37,7 +58,7 @@ pub(super) struct Planner {
 
 impl Planner {
     /// Starts the task.
-    pub(super) fn start(reloader: Arc<Reloader>) -> Self {
+    pub(super) fn start(reloader: Arc<Reloader>, proxy: Proxy) -> Self {
         let (wanted, receiver) = watch::channel(Wanted::default());
         let facts = Arc::new(RwLock::new(Arc::new(CatalogFacts::default())));
         let work = Work {
@@ -45,6 +66,8 @@ impl Planner {
             wanted: receiver,
             facts: Arc::clone(&facts),
             catalogs: BTreeMap::new(),
+            proxy,
+            texts: ShapeRegistry::new(TEXTS),
         };
         tokio::spawn(work.run());
         Self { wanted, facts }
@@ -60,8 +83,13 @@ impl Planner {
         let seen = snapshot.labels.values().filter(|labels| *labels.database != *"(others)");
         let databases =
             seen.map(|labels| (labels.database.to_string(), labels.user.to_string())).collect();
-        self.wanted.send_replace(Wanted { databases, questions: questions.into() });
+        let saturated = snapshot.pools.iter().any(is_saturated);
+        self.wanted.send_replace(Wanted { databases, questions: questions.into(), saturated });
     }
+}
+
+fn is_saturated(pool: &PoolStatus) -> bool {
+    pool.clients_waiting > 0 && pool.longest_wait >= SATURATED
 }
 
 /// Where a database is and who may look into it.
@@ -77,11 +105,17 @@ struct Work {
     wanted: watch::Receiver<Wanted>,
     facts: Arc<RwLock<Arc<CatalogFacts>>>,
     catalogs: BTreeMap<Place, (Upstream, Catalog)>,
+    proxy: Proxy,
+    texts: ShapeRegistry,
 }
+
+/// The databases of one place: what clients call each, and what the server does.
+type ByPlace = BTreeMap<Place, Vec<(String, String)>>;
 
 impl Work {
     async fn run(mut self) {
-        let mut last_read: Option<Instant> = None;
+        let mut reading = Pace::new(READ, READ_REST_FACTOR);
+        let mut looking = Pace::new(LOOK, READ_REST_FACTOR);
         let mut known = BTreeSet::new();
         loop {
             // Ends with the analyser.
@@ -89,15 +123,73 @@ impl Work {
                 return;
             }
             let wanted = self.wanted.borrow_and_update().clone();
+            let places = self.places(&wanted.databases);
+            let began = Instant::now();
+            if looking.is_due(began) {
+                self.look_at_locks(&places).await;
+                // Who waits for whom may be why clients queue.
+                looking.done(began, Instant::now(), false);
+            }
             let databases: BTreeSet<_> = wanted.databases.keys().cloned().collect();
-            if !databases.is_subset(&known) || last_read.is_none_or(|last| last.elapsed() >= READ) {
-                last_read = Some(Instant::now());
-                self.read(&wanted.databases).await;
+            let began = Instant::now();
+            if !databases.is_subset(&known) || reading.is_due(began) {
+                self.read(places).await;
+                reading.done(began, Instant::now(), wanted.saturated);
                 known = databases;
             }
-            for question in wanted.questions.iter() {
+            let most = match wanted.saturated {
+                true => wanted.questions.len().div_ceil(SLOWER_WHEN_SATURATED as usize),
+                false => wanted.questions.len(),
+            };
+            for question in wanted.questions.iter().take(most) {
                 self.plan(question, &wanted.databases).await;
             }
+        }
+    }
+
+    /// Where the databases are.
+    fn places(&mut self, databases: &BTreeMap<String, String>) -> ByPlace {
+        let settings = self.reloader.settings();
+        let mut by_place = ByPlace::new();
+        for (name, user) in databases {
+            if let Some((place, there)) = self.catalog(&settings, name, user) {
+                by_place.entry(place).or_default().push((name.clone(), there));
+            }
+        }
+        by_place
+    }
+
+    /// Sees who waits for a lock, on each server once.
+    async fn look_at_locks(&self, places: &ByPlace) {
+        let mut seen = BTreeSet::new();
+        for (place, names) in places {
+            let (Some((_, catalog)), Some((_, there))) = (self.catalogs.get(place), names.first())
+            else {
+                continue;
+            };
+            if !seen.insert((&place.host, place.port)) {
+                continue;
+            }
+            let normalise =
+                |text: &str| self.texts.observe_one(text.as_bytes()).shape.text().to_string();
+            let Some(mut queue) = catalog.lock_queue(there, &normalise).await else { continue };
+            let ours = places
+                .iter()
+                .filter(|(other, _)| (&other.host, other.port) == (&place.host, place.port))
+                .flat_map(|(_, names)| names.iter().map(|(_, there)| there.as_str()))
+                .collect();
+            keep_ours(&mut queue, &ours);
+            if queue.waits.is_empty() {
+                continue;
+            }
+            Names::of(&self.proxy).name_sessions(place.port, &mut queue);
+            let mut facts = CatalogFacts::clone(&self.facts.read());
+            let queues =
+                &mut facts.servers.entry(catalog.server().to_owned()).or_default().lock_queues;
+            queues.push(queue);
+            let surplus = queues.len().saturating_sub(LOOKS_KEPT);
+            queues.drain(..surplus);
+            *self.facts.write() = Arc::new(facts);
         }
     }
 
@@ -123,14 +215,7 @@ impl Work {
         Some((place, pool.dbname))
     }
 
-    async fn read(&mut self, databases: &BTreeMap<String, String>) {
-        let settings = self.reloader.settings();
-        let mut by_place: BTreeMap<Place, Vec<(String, String)>> = BTreeMap::new();
-        for (name, user) in databases {
-            if let Some((place, there)) = self.catalog(&settings, name, user) {
-                by_place.entry(place).or_default().push((name.clone(), there));
-            }
-        }
+    async fn read(&self, by_place: ByPlace) {
         let previous = Arc::clone(&self.facts.read());
         let mut all = CatalogFacts::default();
         for (place, names) in by_place {
@@ -143,7 +228,10 @@ impl Work {
                     before.databases.insert(there.clone(), facts.clone());
                 }
             }
-            let read = catalog.read(&there, &before).await;
+            let mut read = catalog.read(&there, &before).await;
+            if let Some(server) = read.servers.get_mut(catalog.server()) {
+                Names::of(&self.proxy).name_horizon(place.port, &mut server.horizon);
+            }
             all.read_at = read.read_at.or(all.read_at);
             all.server_version = read.server_version.max(all.server_version);
             all.unavailable.extend(read.unavailable);
@@ -174,6 +262,15 @@ impl Work {
         *self.facts.write() = Arc::new(facts);
         tokio::time::sleep((began.elapsed() * REST_FACTOR).max(SHORTEST_REST)).await;
     }
+}
+
+/// Leaves out those who wait in databases that are none of ours.
+fn keep_ours(queue: &mut LockQueue, databases: &BTreeSet<&str>) {
+    let sessions = &queue.sessions;
+    queue.waits.retain(|wait| {
+        let session = sessions.iter().find(|session| session.pid == wait.pid);
+        session.is_some_and(|session| databases.contains(session.database.as_str()))
+    });
 }
 
 /// Who looks into the catalogue: the user set for it, else the URL's, else one that was seen.

@@ -1,0 +1,208 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::{Confidence, Finding, IndexFacts, NotChecked, Severity};
+
+use super::duplicate_index::redundant;
+use super::unindexed_foreign_key::serves;
+use crate::detectors::catalogue::{Place, day_and_minute, since, tables, unread};
+use crate::detectors::{Detector, Inputs};
+use crate::settings::thresholds;
+use crate::wording::{bytes, count};
+
+/// # `unused_index`: an index is maintained and never read
+///
+/// **What it sees.** Indexes that no scan has used since the server began to count
+/// (`pg_stat_user_indexes.idx_scan`), on tables that are written. It leaves out what does a duty
+/// without being scanned: primary keys, unique and exclusion constraints, replica identities,
+/// indexes that CLUSTER uses, and those that a foreign key needs when its parent is deleted from.
+///
+/// **Why it hurts.** Every INSERT, and most UPDATEs, write the index too; it takes room on disk, in
+/// memory, in backups, and makes VACUUM slower.
+///
+/// **How to fix.** Drop it, `CONCURRENTLY`. The finding holds the SQL that makes it again.
+///
+/// **How sure.** Medium: the server counted. Low where there are standbys, because what they read is
+/// counted there and not here. An index for the end of the year looks unused in November.
+///
+/// **Privilege.** None beyond CONNECT.
+///
+/// **Example.** `orders_note_idx`, 240 MB, was written 3,100,000 times since March and never read.
+pub struct UnusedIndex;
+
+thresholds! {
+    /// When `unused_index` speaks.
+    UnusedIndexThresholds {
+        /// The server must have counted for so long: a day has all traffic but the month's end.
+        least_age: Duration = Duration::from_secs(24 * 3600),
+        /// Size, bytes. What is smaller costs next to nothing.
+        least_bytes: Count = 1 << 20,
+        /// Rows written to the table meanwhile, because writes are what an index costs.
+        least_writes: Count = 1_000,
+    }
+}
+
+impl Detector for UnusedIndex {
+    fn name(&self) -> &'static str {
+        "unused_index"
+    }
+
+    fn detect(&self, inputs: &Inputs<'_>) -> Vec<Finding> {
+        let least = &inputs.settings.of.unused_index;
+        tables(inputs)
+            .filter(|place| {
+                let counted = place.database.upkeep.counted_since;
+                counted.is_some_and(|then| since(then, inputs) >= least.least_age)
+                    && place.server(inputs).is_none_or(|server| !server.in_recovery)
+                    && !place.table.upkeep.partition
+                    && place.table.writes >= least.least_writes
+            })
+            .flat_map(|place| {
+                let indexes = place.table.indexes.iter();
+                indexes
+                    .filter(move |index| is_unused(index, place))
+                    .map(move |index| (place, index))
+            })
+            .filter(|(_, index)| index.bytes >= least.least_bytes)
+            .map(|(place, index)| self.finding(place, index, inputs))
+            .collect()
+    }
+
+    fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
+        let least = inputs.settings.of.unused_index.least_age;
+        let mut list = unread(self.name(), inputs);
+        for (name, database) in &inputs.catalog.databases {
+            let Some(counted) = database.upkeep.counted_since else { continue };
+            if since(counted, inputs) < least {
+                list.push(NotChecked {
+                    check: format!("{} in {name}", self.name()),
+                    why: format!(
+                        "the server counts scans since {}, which is too short a time to call an \
+                         index unused",
+                        day_and_minute(counted)
+                    ),
+                });
+            }
+        }
+        list
+    }
+}
+
+fn is_unused(index: &IndexFacts, place: Place<'_>) -> bool {
+    index.scans == 0
+        && index.valid
+        && !index.unique
+        && !index.primary
+        && !index.relied_on
+        && !place.table.foreign_keys.iter().any(|key| serves(index, key))
+        // That finding says more.
+        && redundant(place.table, index).is_none()
+}
+
+impl UnusedIndex {
+    fn finding(&self, place: Place<'_>, index: &IndexFacts, inputs: &Inputs<'_>) -> Finding {
+        let counted = place.database.upkeep.counted_since.unwrap_or_default();
+        let standbys = place.server(inputs).is_some_and(|server| !server.replicas.is_empty());
+        let title = format!(
+            "index {} of {} was not used since {}",
+            index.name,
+            place.table_name(),
+            day_and_minute(counted)
+        );
+        let why = format!(
+            "No scan used it, while {} rows of its table were written; it takes {}",
+            count(place.table.writes as f64),
+            bytes(index.bytes as f64)
+        );
+        let mut fix = place.drop_index(index);
+        fix.advice = standbys.then(|| {
+            "There are standbys: see that pg_stat_user_indexes.idx_scan is 0 there too, since they \
+             count for themselves."
+                .to_owned()
+        });
+        Finding {
+            evidence: BTreeMap::from([
+                ("index".to_owned(), index.name.as_str().into()),
+                ("index_bytes".to_owned(), index.bytes.into()),
+                ("table_writes".to_owned(), place.table.writes.into()),
+                ("scans".to_owned(), 0u64.into()),
+                ("counted_since".to_owned(), day_and_minute(counted).into()),
+            ]),
+            estimate: BTreeMap::from([("freed_bytes".to_owned(), index.bytes.into())]),
+            fix,
+            confidence: if standbys { Confidence::Low } else { Confidence::Medium },
+            ..place.finding(self.name(), Severity::Info, title, why)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{DatabaseUpkeep, ForeignKeyFacts, TableFacts};
+
+    use super::*;
+    use crate::scene::{Scene, index, shop, table};
+
+    fn unused() -> TableFacts {
+        let note = IndexFacts {
+            name: "note".to_owned(),
+            bytes: 50 << 20,
+            definition: Some("CREATE INDEX note ON public.orders USING btree (note)".to_owned()),
+            ..index(&["note"])
+        };
+        let mut orders = table("orders", 1e6, &[("id", -1.0), ("note", 900.0)]);
+        orders.writes = 30_000;
+        orders.indexes.push(note);
+        orders
+    }
+
+    fn detect(counted_s: i64, table: TableFacts) -> Vec<Finding> {
+        let mut scene = Scene::new();
+        let counted = scene.now() - jiff::SignedDuration::from_secs(counted_s);
+        let upkeep = DatabaseUpkeep { counted_since: Some(counted), ..DatabaseUpkeep::default() };
+        let database = model::DatabaseFacts { upkeep, ..shop(vec![table]) };
+        scene.catalog.databases.insert("shop".to_owned(), database);
+        scene.look(|inputs| UnusedIndex.detect(inputs))
+    }
+
+    #[test]
+    fn one_that_is_only_written_is_found_and_can_be_made_again() {
+        let findings = detect(90_000, unused());
+        assert_eq!(findings.len(), 1);
+        let fix = &findings[0].fix;
+        assert_eq!(fix.sql.as_deref(), Some("DROP INDEX CONCURRENTLY public.note;"));
+        let undo = "CREATE INDEX CONCURRENTLY note ON public.orders USING btree (note);";
+        assert_eq!(fix.undo.as_deref(), Some(undo));
+        assert_eq!(findings[0].severity, Severity::Info);
+    }
+
+    #[test]
+    fn too_short_a_time_a_small_index_and_a_quiet_table_are_no_finding() {
+        assert!(detect(80_000, unused()).is_empty());
+        let mut small = unused();
+        small.indexes[1].bytes = 8192;
+        assert!(detect(90_000, small).is_empty());
+        assert!(detect(90_000, TableFacts { writes: 10, ..unused() }).is_empty());
+    }
+
+    #[test]
+    fn one_that_does_a_duty_is_never_named() {
+        let duties: [fn(&mut IndexFacts); 4] = [
+            |index| index.unique = true,
+            |index| index.relied_on = true,
+            |index| index.scans = 1,
+            |index| index.valid = false,
+        ];
+        for duty in duties {
+            let mut orders = unused();
+            duty(&mut orders.indexes[1]);
+            assert!(detect(90_000, orders).is_empty());
+        }
+        let mut orders = unused();
+        orders.foreign_keys.push(ForeignKeyFacts {
+            columns: vec!["note".to_owned()],
+            ..ForeignKeyFacts::default()
+        });
+        assert!(detect(90_000, orders).is_empty(), "a foreign key needs it");
+    }
+}
