@@ -3,6 +3,7 @@
 // A program for people at a terminal: what it prints is its purpose.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod chaos;
 mod conformance;
 mod demo;
 mod detector_pages;
@@ -30,6 +31,11 @@ cargo xtask COMMAND
                       (60); needs a C++ compiler; docs/fuzzing.md says what is what
   conformance [NAME…] real drivers and ORMs through transaction mode, all or those whose names contain
                       NAME; all of them write docs/conformance.md; --release builds pgweir so
+  chaos [--minutes 10] [--clients 500] [--pool 10] [--think 200] [--seed 1]
+                      connections are killed, cut and stalled under load, for minutes; a table of
+                      what clients saw, and a verdict
+  storm [--idle 10000] [--busy 200] [--logins 2000] [--rounds 5] [--calm_ms 5000] [--pool 20]
+                      idle and busy clients, and a storm of logins beside them
   tidy                what the compiler cannot check: which crate may use which, sizes, names, links
   docs [--check]      write the generated pages of docs/, or only compare them
 ";
@@ -45,6 +51,8 @@ fn main() -> ExitCode {
         ("demo", rest) => demo::run(rest),
         ("test", rest) => test::run(rest),
         ("conformance", rest) => conformance::run(rest),
+        ("chaos", rest) => chaos::chaos(rest),
+        ("storm", rest) => chaos::storm(rest),
         ("tidy", []) => tidy::run(),
         ("fuzz", rest) => fuzz::run(rest),
         ("docs", []) => docs::run(docs::Mode::Write),
