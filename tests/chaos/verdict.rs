@@ -66,6 +66,15 @@ impl Verdict {
                 one.at - one.since
             )
         }));
+        // What hit a client before is where a wrong answer comes from.
+        for one in ledger.incidents.lock().iter() {
+            if wrong.iter().any(|what| what.starts_with(&format!("client {} ", one.client))) {
+                failures.push(format!(
+                    "before it, client {} in {} ({}): {}",
+                    one.client, one.activity, one.exposure, one.message
+                ));
+            }
+        }
         let mut report = String::new();
         let _ = writeln!(
             report,
