@@ -11,6 +11,9 @@ use crate::connection::cancel;
 use crate::ledger::{Cancelled, Ledger};
 use crate::plan::Plan;
 
+/// Process id and secret, as BackendKeyData gives them.
+pub(crate) type Key = (i32, Vec<u8>);
+
 /// What all clients of a run share.
 #[derive(Debug)]
 pub(crate) struct Stage {
@@ -21,7 +24,7 @@ pub(crate) struct Stage {
     pub(crate) database: String,
     pub(crate) ledger: Arc<Ledger>,
     /// By client: the key, and how cancel requests with it stand.
-    pub(crate) keys: Vec<Mutex<(Option<(i32, Vec<u8>)>, Cancelled)>>,
+    pub(crate) keys: Vec<Mutex<(Option<Key>, Cancelled)>>,
     over: AtomicBool,
 }
 
