@@ -55,8 +55,8 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, stay: Stay) {
     let settings = shared.settings();
     let peer = stream.peer_address();
     let mut talk = Talk { stream, read: ReadBuffer::default() };
-    let login =
-        tokio::time::timeout(settings.client_login_timeout, log_in(&shared, &settings, &mut talk));
+    let login = shared.turns.take(log_in(&shared, &settings, &mut talk));
+    let login = tokio::time::timeout(settings.client_login_timeout, login);
     let result = tokio::select! {
         biased;
         result = login => result.unwrap_or(Err(ProxyError::TimedOut("client_login_timeout"))),

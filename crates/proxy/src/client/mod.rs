@@ -9,9 +9,11 @@ mod registry;
 mod relay;
 mod seat;
 mod task;
+mod turns;
 mod unleased;
 mod welcome;
 
 pub(crate) use auth::Authenticator;
 pub(crate) use login::serve;
 pub(crate) use registry::{ClientRegistry, Order};
+pub(crate) use turns::Turns;

@@ -4,12 +4,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::unix_socket::UnixSocket;
 use crate::error::ProxyError;
 use crate::settings::UnixSocketPlace;
 use crate::stream::Stream;
+
+/// Clients that have connected and are not accepted yet; the system makes it less (on Linux,
+/// net.core.somaxconn). One that finds no room tries again after a second: a storm of logins is to
+/// wait here instead.
+const BACKLOG: u32 = 4096;
 
 /// Where clients come in. Once dropped, nobody does any more, and the Unix socket's file is gone.
 #[derive(Debug)]
@@ -24,7 +29,7 @@ impl Listeners {
         unix: Option<&UnixSocketPlace>,
     ) -> Result<Self, ProxyError> {
         let listen = |source| ProxyError::Listen { address, source };
-        let tcp = TcpListener::bind(address).await.map_err(listen)?;
+        let tcp = bind(address).map_err(listen)?;
         let port = tcp.local_addr().map_err(listen)?.port();
         let unix = match unix {
             Some(place) => Some(UnixSocket::open(place, port).await?),
@@ -58,4 +63,17 @@ impl Listeners {
             },
         }
     }
+}
+
+/// Listens at this address.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // The connections of one that ran here before may linger.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }

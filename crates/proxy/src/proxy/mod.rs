@@ -110,7 +110,7 @@ impl Proxy {
                 );
             }
             tokio::select! {
-                accepted = listeners.accept(), if room != Room::None => match accepted {
+                accepted = self.shared.turns.take(listeners.accept()), if room != Room::None => match accepted {
                     Ok(stream) => self.welcome(stream),
                     Err(error) => {
                         // Most likely out of file descriptors: those in use come back.

@@ -13,7 +13,7 @@ use super::Measures;
 use super::lobby::Lobby;
 use super::places::Places;
 use crate::admin::AdminConsole;
-use crate::client::{Authenticator, ClientRegistry};
+use crate::client::{Authenticator, ClientRegistry, Turns};
 use crate::pool::{Pool, Shares};
 use crate::settings::ProxySettings;
 
@@ -25,6 +25,7 @@ pub(crate) struct Shared {
     pub(super) paused: Mutex<Paused>,
     pub(crate) clients: ClientRegistry,
     pub(crate) auth: Authenticator,
+    pub(crate) turns: Turns,
     pub(crate) admin: Option<Arc<dyn AdminConsole>>,
     pub(super) places: Places,
     pub(super) lobby: Lobby,
@@ -65,6 +66,7 @@ impl Shared {
             paused: Mutex::default(),
             clients: ClientRegistry::default(),
             auth,
+            turns: Turns::default(),
             admin,
             places: Places::default(),
             lobby: Lobby::default(),
