@@ -13,6 +13,9 @@ fn main() -> ExitCode {
         Command::Report(arguments) => run::block_on(arguments.execute()),
         Command::Advise(arguments) => run::block_on(advise::run(&arguments)),
         Command::Demo(arguments) => run::block_on(demo::run(&arguments)),
+        Command::Fingerprint(arguments) => {
+            arguments.execute(&mut std::io::BufWriter::new(std::io::stdout().lock()))
+        }
         Command::Settings(arguments) => {
             arguments.execute(&mut std::io::stdout().lock()).map_err(Into::into)
         }

@@ -66,12 +66,72 @@ pub(crate) fn class(byte: u8) -> ByteClass {
 }
 
 /// The end of the name that goes on at `at`.
-#[inline(always)]
+#[inline]
 pub(crate) fn name_end(text: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = chunk(text, at) {
+        let length = leading(no_name(chunk));
+        at += length;
+        if length < 8 {
+            return at;
+        }
+    }
     while at < text.len() && CONTINUES_NAME[text[at] as usize] {
         at += 1;
     }
     at
+}
+
+/// The eight bytes at `at` as a little-endian number, if there are as many.
+#[inline(always)]
+pub(crate) fn chunk(text: &[u8], at: usize) -> Option<u64> {
+    text.get(at..).and_then(|rest| rest.first_chunk::<8>()).map(|chunk| u64::from_le_bytes(*chunk))
+}
+
+/// How many of eight bytes come before the first that is marked by its high bit.
+#[inline(always)]
+pub(crate) const fn leading(marks: u64) -> usize {
+    (marks.trailing_zeros() / 8) as usize
+}
+
+/// Marks `byte` among eight; exact for the first one marked.
+#[inline(always)]
+pub(crate) const fn marked(chunk: u64, byte: u8) -> u64 {
+    let difference = chunk ^ (LOW_BITS * byte as u64);
+    difference.wrapping_sub(LOW_BITS) & !difference & HIGH_BITS
+}
+
+/// The first `length` of eight bytes, the others zero; `length` is 1 to 8.
+#[inline(always)]
+pub(crate) const fn first(chunk: u64, length: usize) -> u64 {
+    chunk & (u64::MAX >> (64 - 8 * length))
+}
+
+/// Marks those of eight bytes, below 0x80 each, that are at least `from`.
+const fn at_least(chunk: u64, from: u8) -> u64 {
+    chunk + LOW_BITS * (0x80 - from as u64)
+}
+
+/// Marks those of eight bytes, below 0x80 each, that are other than `byte`.
+const fn other_than(chunk: u64, byte: u8) -> u64 {
+    (chunk ^ (LOW_BITS * byte as u64)) + LOW_BITS * 0x7f
+}
+
+/// Marks those of eight bytes that are no digits.
+#[inline(always)]
+pub(crate) const fn no_digits(chunk: u64) -> u64 {
+    let low = chunk & !HIGH_BITS;
+    (!at_least(low, b'0') | at_least(low, b'9' + 1) | chunk) & HIGH_BITS
+}
+
+/// Marks those of eight bytes that cannot be part of a name.
+#[inline(always)]
+pub(crate) const fn no_name(chunk: u64) -> u64 {
+    let low = chunk & !HIGH_BITS;
+    let folded = low | LOW_BITS * 0x20;
+    let letters = at_least(folded, b'a') & !at_least(folded, b'z' + 1);
+    let digits = at_least(low, b'0') & !at_least(low, b'9' + 1);
+    let others = other_than(low, b'_') & other_than(low, b'$');
+    !(letters | digits | chunk) & others & HIGH_BITS
 }
 
 /// `text[at..at + length]` as a little-endian number, for `length` up to 8; 0 beyond the text.
@@ -105,12 +165,10 @@ pub(crate) const fn to_lower(chunk: u64) -> u64 {
 /// Where `needle` is next, from `at` on; the text's length if nowhere.
 #[inline]
 pub(crate) fn find(text: &[u8], mut at: usize, needle: u8) -> usize {
-    let pattern = LOW_BITS * u64::from(needle);
-    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let difference = u64::from_le_bytes(*chunk) ^ pattern;
-        let zeros = difference.wrapping_sub(LOW_BITS) & !difference & HIGH_BITS;
+    while let Some(chunk) = chunk(text, at) {
+        let zeros = marked(chunk, needle);
         if zeros != 0 {
-            return at + (zeros.trailing_zeros() / 8) as usize;
+            return at + leading(zeros);
         }
         at += 8;
     }

@@ -59,6 +59,25 @@ pub(crate) const fn id(sequence: u64) -> u64 {
     if id == 0 { 1 } else { id }
 }
 
+/// The hash of a token of at most eight bytes, `chunk`, with zeros behind them.
+#[inline(always)]
+pub(crate) const fn short_token(seed: u64, chunk: u64, length: usize) -> u64 {
+    absorb(seed.wrapping_add(length as u64), chunk)
+}
+
+/// The hashes of symbols of one byte.
+pub(crate) static SYMBOLS: [u64; 256] = symbols();
+
+const fn symbols() -> [u64; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = short_token(SYMBOL_SEED, byte as u64, 1);
+        byte += 1;
+    }
+    table
+}
+
 /// The hash of `text[start..end]` as it stands.
 #[inline]
 pub(crate) fn token(seed: u64, text: &[u8], start: usize, end: usize) -> u64 {

@@ -163,7 +163,7 @@ const WORDS: &[(&str, Word, Traits)] = &[
     ("pg_stat_force_next_flush", Word::OwnStatistics, NIL),
 ];
 
-const SLOTS: usize = 512;
+const SLOTS: usize = 2048;
 
 /// Open addressing by the hash's high bits, built by the compiler.
 struct Table {
@@ -191,7 +191,7 @@ const fn build() -> Table {
 }
 
 const fn first_slot(hash: u64) -> usize {
-    (hash >> 55) as usize
+    (hash >> 53) as usize
 }
 
 /// The word whose token hash this is; [`Word::Plain`] without traits for all other names.

@@ -105,23 +105,31 @@ impl<'a> Lexer<'a> {
     /// The next token, or [`Kind::End`] again and again.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Token {
+        // Most tokens follow a single space.
+        self.at += usize::from(self.text.get(self.at) == Some(&b' '));
         loop {
             let start = self.at;
             let Some(&first) = self.text.get(start) else {
                 return Token { kind: Kind::End, start, end: start, hash: 0 };
             };
-            match bytes::class(first) {
+            let class = bytes::class(first);
+            if class == ByteClass::Letter {
+                return self.name(start, first);
+            }
+            match class {
                 ByteClass::Space => self.at += 1,
                 ByteClass::Letter => return self.name(start, first),
                 ByteClass::Digit => return self.number(start),
-                ByteClass::Punctuation => return self.symbol(punctuation(first), start, start + 1),
+                ByteClass::Punctuation => {
+                    return self.byte_symbol(punctuation(first), start, first);
+                }
                 ByteClass::Operator => {
                     if first == b'-' && self.byte(start + 1) == b'-' {
                         self.at = self.line_end(start + 2);
                     } else if first == b'/' && self.byte(start + 1) == b'*' {
                         self.at = self.comment_end(start + 2);
                     } else {
-                        return self.operator(start);
+                        return self.operator(start, first);
                     }
                 }
                 ByteClass::SingleQuote => {
@@ -129,13 +137,15 @@ impl<'a> Lexer<'a> {
                     return self.literal(Literal::Text, start, end);
                 }
                 ByteClass::DoubleQuote => return self.quoted_name(start, start + 1),
-                ByteClass::Dollar => return self.dollar(start),
+                ByteClass::Dollar => {
+                    return self.short_parameter(start).unwrap_or_else(|| self.dollar(start));
+                }
                 ByteClass::Dot if self.byte(start + 1).is_ascii_digit() => {
                     return self.number(start);
                 }
-                ByteClass::Dot => return self.symbol(Kind::Dot, start, start + 1),
+                ByteClass::Dot => return self.byte_symbol(Kind::Dot, start, first),
                 ByteClass::Colon => return self.colon(start),
-                ByteClass::Other => return self.symbol(Kind::Other, start, start + 1),
+                ByteClass::Other => return self.byte_symbol(Kind::Other, start, first),
             }
         }
     }
@@ -147,6 +157,11 @@ impl<'a> Lexer<'a> {
     }
 
     #[inline(always)]
+    fn byte_symbol(&mut self, kind: Kind, start: usize, byte: u8) -> Token {
+        self.token(kind, start, start + 1, hash::SYMBOLS[usize::from(byte)])
+    }
+
+    #[inline]
     fn symbol(&mut self, kind: Kind, start: usize, end: usize) -> Token {
         let hash = hash::token(SYMBOL_SEED, self.text, start, end);
         self.token(kind, start, end, hash)
@@ -161,6 +176,31 @@ impl<'a> Lexer<'a> {
     /// A name, a keyword, or a string with a prefix.
     #[inline(always)]
     fn name(&mut self, start: usize, first: u8) -> Token {
+        // Most names have fewer than eight bytes: they are read and hashed at once.
+        if let Some(chunk) = bytes::chunk(self.text, start) {
+            let length = bytes::leading(bytes::no_name(chunk));
+            if length == 8
+                && let Some(second) = bytes::chunk(self.text, start + 8)
+            {
+                let more = bytes::leading(bytes::no_name(second));
+                if (1..8).contains(&more) {
+                    let (one, two) =
+                        (bytes::to_lower(chunk), bytes::to_lower(bytes::first(second, more)));
+                    let hash = hash::absorb(hash::short_token(NAME_SEED, one, 8 + more), two);
+                    return self.token(Kind::Name, start, start + 8 + more, hash);
+                }
+            }
+            if length < 8 && (length > 1 || !matches!(self.byte(start + 1), b'\'' | b'&')) {
+                let folded = bytes::to_lower(bytes::first(chunk, length));
+                let hash = hash::short_token(NAME_SEED, folded, length);
+                return self.token(Kind::Name, start, start + length, hash);
+            }
+        }
+        self.long_name(start, first)
+    }
+
+    /// Of eight bytes or more, or near the end of the text, or with a prefix.
+    fn long_name(&mut self, start: usize, first: u8) -> Token {
         let end = bytes::name_end(self.text, start + 1);
         if end == start + 1
             && matches!(self.byte(end), b'\'' | b'&')
@@ -202,6 +242,49 @@ impl<'a> Lexer<'a> {
     /// unquoted name would be folded is the same name; a reserved word in quotes is not.
     #[inline]
     fn quoted_name(&mut self, start: usize, inside: usize) -> Token {
+        if let Some(chunk) = bytes::chunk(self.text, inside) {
+            let length = bytes::leading(bytes::marked(chunk, b'"'));
+            let end = inside + length + 1;
+            if length == 8
+                && let Some(second) = bytes::chunk(self.text, inside + 8)
+            {
+                let more = bytes::leading(bytes::marked(second, b'"'));
+                let end = end + more;
+                if (1..8).contains(&more) && self.byte(end) != b'"' {
+                    let hash = hash::absorb(
+                        hash::short_token(NAME_SEED, chunk, 8 + more),
+                        bytes::first(second, more),
+                    );
+                    if !keyword::lookup(hash).1.reserved() {
+                        return self.token(Kind::QuotedName, start, end, hash);
+                    }
+                }
+            }
+            if (1..8).contains(&length) && self.byte(end) != b'"' {
+                let name = bytes::first(chunk, length);
+                let mut hash = hash::short_token(NAME_SEED, name, length);
+                if keyword::lookup(hash).1.reserved() {
+                    hash = hash::short_token(QUOTED_RESERVED_SEED, name, length);
+                }
+                return self.token(Kind::QuotedName, start, end, hash);
+            }
+        }
+        self.long_quoted_name(start, inside)
+    }
+
+    /// `$1` to `$9`.
+    #[inline(always)]
+    fn short_parameter(&mut self, start: usize) -> Option<Token> {
+        let digit = self.byte(start + 1);
+        if !matches!(digit, b'1'..=b'9') || self.byte(start + 2).is_ascii_digit() {
+            return None;
+        }
+        let text = u64::from(b'$') | u64::from(digit) << 8;
+        let hash = hash::short_token(LITERAL_SEED, text, 2);
+        Some(self.token(Kind::Parameter(u32::from(digit - b'0')), start, start + 2, hash))
+    }
+
+    fn long_quoted_name(&mut self, start: usize, inside: usize) -> Token {
         let end = self.quoted_end(inside, b'"');
         let closed = end > inside && self.byte(end - 1) == b'"';
         let inside_end = if closed { end - 1 } else { end };
@@ -286,11 +369,16 @@ impl<'a> Lexer<'a> {
     /// A run of operator characters, up to a comment. It cannot end in `+` or `-` unless it has a
     /// character that arithmetic does not use (manual, 4.1.3), so that `a=-1` is three tokens.
     #[inline(always)]
-    fn operator(&mut self, start: usize) -> Token {
-        let mut end = start + 1;
-        if end >= self.signs_end && bytes::class(self.byte(end)) == ByteClass::Operator {
-            end = self.long_operator_end(start);
+    fn operator(&mut self, start: usize, first: u8) -> Token {
+        if start + 1 >= self.signs_end && bytes::class(self.byte(start + 1)) == ByteClass::Operator
+        {
+            return self.long_operator(start);
         }
+        self.byte_symbol(Kind::Operator, start, first)
+    }
+
+    fn long_operator(&mut self, start: usize) -> Token {
+        let end = self.long_operator_end(start);
         let mut hash = hash::token(SYMBOL_SEED, self.text, start, end);
         if hash == NOT_EQUAL_ALIAS {
             hash = NOT_EQUAL;
@@ -349,6 +437,23 @@ impl<'a> Lexer<'a> {
 
     #[inline(always)]
     fn number(&mut self, start: usize) -> Token {
+        if let Some(chunk) = bytes::chunk(self.text, start) {
+            let length = bytes::leading(bytes::no_digits(chunk));
+            // What makes a number of another kind goes on with a letter, an underscore or a point.
+            if (1..8).contains(&length)
+                && !matches!(
+                    bytes::class(self.byte(start + length)),
+                    ByteClass::Letter | ByteClass::Dot
+                )
+            {
+                let hash = hash::short_token(LITERAL_SEED, bytes::first(chunk, length), length);
+                return self.token(Kind::Literal(Literal::Integer), start, start + length, hash);
+            }
+        }
+        self.long_number(start)
+    }
+
+    fn long_number(&mut self, start: usize) -> Token {
         let (end, literal) = number::number(self.text, start);
         self.literal(literal, start, end)
     }

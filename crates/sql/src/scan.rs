@@ -58,6 +58,7 @@ pub(crate) fn scan<S: Sink>(text: &[u8], from: usize, until: Until, sink: &mut S
         depth: 0,
         before: Before::Start,
         word: Word::Plain,
+        unusual: true,
         minus: None,
         semicolon: None,
         folds_words: false,
@@ -85,6 +86,8 @@ struct Scanner<'a, 's, S> {
     before: Before,
     /// The word before, if it was one.
     word: Word,
+    /// The statement has not begun, or a minus or a semicolon is held back.
+    unusual: bool,
     /// A minus that may turn out to be a number's sign.
     minus: Option<Token>,
     /// A semicolon that may turn out to be the last thing.
@@ -131,6 +134,7 @@ impl<S: Sink> Scanner<'_, '_, S> {
     fn hold_semicolon(&mut self, token: Token) {
         if self.start.is_some() {
             self.semicolon.get_or_insert(token);
+            self.unusual = true;
         }
     }
 
@@ -185,18 +189,15 @@ impl<S: Sink> Scanner<'_, '_, S> {
 
     #[inline(always)]
     fn take(&mut self, token: Token) {
-        if self.start.is_none() {
-            self.start = Some(token.start);
-        }
-        if self.semicolon.is_some() {
-            self.release_semicolon();
+        if self.unusual {
+            self.begin(&token);
         }
         self.end = token.end;
-        if self.minus.is_some() && !token.kind.is_number() {
-            self.release_minus();
+        if token.kind == Kind::Name {
+            return self.name(&token);
         }
         match token.kind {
-            Kind::Name => self.name(&token),
+            Kind::Name => {}
             Kind::Literal(literal) => self.constant_or_position(literal, &token),
             Kind::Parameter(number) => {
                 self.settle_list(false);
@@ -205,6 +206,7 @@ impl<S: Sink> Scanner<'_, '_, S> {
             }
             Kind::Operator if token.hash == MINUS && self.before.expects_operand() => {
                 self.minus = Some(token);
+                self.unusual = true;
             }
             Kind::Operator => self.plain(&token, Before::Opening),
             Kind::Comma => self.comma(&token),
@@ -221,6 +223,17 @@ impl<S: Sink> Scanner<'_, '_, S> {
             }
             Kind::Other | Kind::Semicolon | Kind::End => self.plain(&token, Before::Operand),
         }
+    }
+
+    /// What is seldom to be done before a token is taken.
+    #[cold]
+    fn begin(&mut self, token: &Token) {
+        self.start.get_or_insert(token.start);
+        self.release_semicolon();
+        if !token.kind.is_number() {
+            self.release_minus();
+        }
+        self.unusual = false;
     }
 
     /// Notes what the next token has before it.
@@ -250,6 +263,19 @@ impl<S: Sink> Scanner<'_, '_, S> {
     #[inline(always)]
     fn name(&mut self, token: &Token) {
         let (word, traits) = keyword::lookup(token.hash);
+        if word == Word::Plain
+            && self.before != Before::Start
+            && self.routine == RoutineBody::Impossible
+        {
+            let cast = self.cast && traits.may_name_type();
+            self.plain(token, Before::Word(traits));
+            self.cast = cast;
+            return;
+        }
+        self.keyword(token, word, traits);
+    }
+
+    fn keyword(&mut self, token: &Token, word: Word, traits: keyword::Traits) {
         if self.before == Before::Start {
             self.first_word(word);
         } else if self.routine != RoutineBody::Impossible && self.depth == 0 {

@@ -3,6 +3,7 @@
 mod admin;
 mod advise;
 mod demo;
+mod fingerprint;
 mod report;
 mod run;
 mod settings;
@@ -12,6 +13,7 @@ use clap::{Parser, Subcommand};
 pub use admin::{AdminConsole, AdminError};
 pub use advise::{AdviceFormat, AdviseArguments};
 pub use demo::DemoArguments;
+pub use fingerprint::{FingerprintArguments, FingerprintFormat};
 pub(crate) use report::{DEFAULT_ADMIN, colour_wanted, print};
 pub use report::{ReportArguments, ReportFormat};
 pub use run::RunArguments;
@@ -46,6 +48,8 @@ pub enum Command {
     Advise(Box<AdviseArguments>),
     /// Show all of it on a throwaway server: traffic, report, fixes, before and after.
     Demo(DemoArguments),
+    /// Tell which statements are the same but for their values.
+    Fingerprint(FingerprintArguments),
     /// List the settings.
     Settings(SettingsArguments),
 }

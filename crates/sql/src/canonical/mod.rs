@@ -8,10 +8,13 @@
 //! nothing but the text and this module; and the tokens are those of the lexical pass, so that texts
 //! of one [`ShapeId`](model::ShapeId) cannot have two.
 
+mod change;
 mod constant;
 mod expression;
 mod from;
+mod outputs;
 mod query;
+mod resolve;
 mod result;
 mod scope;
 mod tree;
