@@ -127,7 +127,7 @@ pub(crate) const fn no_digits(chunk: u64) -> u64 {
 #[inline(always)]
 pub(crate) const fn no_name(chunk: u64) -> u64 {
     let low = chunk & !HIGH_BITS;
-    let folded = low | LOW_BITS * 0x20;
+    let folded = low | (LOW_BITS * 0x20);
     let letters = at_least(folded, b'a') & !at_least(folded, b'z' + 1);
     let digits = at_least(low, b'0') & !at_least(low, b'9' + 1);
     let others = other_than(low, b'_') & other_than(low, b'$');

@@ -130,10 +130,8 @@ impl<W: Write> Session<'_, W> {
             if input.is_json() { FingerprintFormat::Json } else { FingerprintFormat::Text };
         let format = *self.format.get_or_insert(default);
         while let Some(statements) = input.next()? {
-            let mut described: Vec<Described> = statements
-                .iter()
-                .map(|text| Described::new(&mut self.registry, text))
-                .collect();
+            let mut described: Vec<Described> =
+                statements.iter().map(|text| Described::new(&mut self.registry, text)).collect();
             if let Some(groups) = &mut self.groups {
                 described.into_iter().for_each(|one| groups.add(one));
                 continue;
