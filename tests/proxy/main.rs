@@ -21,6 +21,7 @@ mod programs;
 mod reload;
 mod scene;
 mod session_mode;
+mod settings_likeness;
 mod shutdown;
 mod simple;
 mod startup;

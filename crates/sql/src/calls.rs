@@ -166,18 +166,26 @@ pub fn custom_settings(text: &str) -> Box<[Box<str>]> {
                 let end = before.trim_start_matches(|c: char| !is_part(c));
                 end.eq_ignore_ascii_case(word)
             });
-        let mut parts = name.split('.');
-        let is_two = parts.next().is_some_and(begins_name)
-            && parts.next().is_some_and(begins_name)
-            && parts.next().is_none();
-        if in_place && is_two && name.len() <= MAX_NAME_BYTES && names.len() < MAX_NAMES {
-            names.insert(name.to_lowercase().into());
+        if in_place && names.len() < MAX_NAMES {
+            names.extend(custom_setting(name));
         }
         if !piece.trim().is_empty() {
             before = piece;
         }
     }
     names.into_iter().collect()
+}
+
+/// A setting's name as it is compared, if it has a prefix and so may be nobody's.
+#[must_use]
+pub fn custom_setting(name: &str) -> Option<Box<str>> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '.');
+    let mut parts = name.split('.');
+    let is_two = parts.next().is_some_and(begins_name)
+        && parts.next().is_some_and(begins_name)
+        && parts.next().is_none();
+    let is_name = is_two && name.len() <= MAX_NAME_BYTES && name.chars().all(is_part);
+    is_name.then(|| name.to_lowercase().into())
 }
 
 fn begins_name(part: &str) -> bool {

@@ -38,7 +38,7 @@ mod tags;
 pub const IDS_VERSION: u64 = canonical::VERSION;
 
 pub use bound::{BoundValues, ParameterComparison, bound_values, parameter_comparisons};
-pub use calls::{Calls, RoutineBody, custom_settings, routine_body};
+pub use calls::{Calls, RoutineBody, custom_setting, custom_settings, routine_body};
 pub use canonical::strict_id;
 pub use class::{Class, SessionEffect};
 pub use facts::{

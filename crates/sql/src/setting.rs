@@ -13,6 +13,16 @@ pub enum SettingValue {
     Text(Box<str>),
 }
 
+impl SettingValue {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Source(value) | Self::Text(value) => value,
+        }
+    }
+}
+
 /// What a statement does to one setting of the session, or to all. Names are in lower case, which is
 /// how PostgreSQL compares them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,10 +4,14 @@ use sql::SettingValue;
 
 use super::{ClientParameters, IDENTITY, ServerParameters};
 
+/// What is reported of who the session acts as.
+const OF_IDENTITY: [&str; 2] = ["is_superuser", "session_authorization"];
+
 impl ServerParameters {
     /// The statements that make this server what `client` wants, one setting each; none when it is.
     /// The server is considered changed: the caller must send them.
     pub fn difference(&mut self, client: &ClientParameters) -> Vec<String> {
+        self.believe_reports();
         let changed = self.applied.keys().chain(&self.unsure);
         let mut gone: Vec<_> =
             changed.filter(|name| !client.wanted.contains_key(*name)).cloned().collect();
@@ -18,9 +22,12 @@ impl ServerParameters {
             return Vec::new();
         }
         let both = gone.iter().chain(&set);
-        self.unconfirmed = both.filter(|name| self.defaults.contains_key(*name)).cloned().collect();
+        self.touched = both.filter(|name| self.reports(name)).cloned().collect();
         let mut statements = Vec::new();
         let is_identity = |name: &str| IDENTITY.contains(&name);
+        if gone.iter().chain(&set).any(|name| is_identity(name)) {
+            self.touched.extend(OF_IDENTITY.map(Box::from));
+        }
         if self.applied.keys().chain(&self.unsure).any(|name| is_identity(name)) {
             statements.push("RESET SESSION AUTHORIZATION".to_owned());
             statements.push("RESET ROLE".to_owned());

@@ -7,6 +7,7 @@
 
 mod difference;
 mod journal;
+mod reported;
 #[cfg(test)]
 mod tests;
 
@@ -17,13 +18,12 @@ use sql::{SettingChange, SettingValue};
 pub use journal::Journal;
 
 /// Reported parameters that say what the *server* is doing, and cannot be set to that value.
-const NOT_SETTABLE: [&str; 7] = [
+const NOT_SETTABLE: [&str; 6] = [
     "in_hot_standby",
     "integer_datetimes",
     "is_superuser",
     "server_encoding",
     "server_version",
-    "session_authorization",
     "scram_iterations",
 ];
 
@@ -54,6 +54,10 @@ pub struct ClientParameters {
     wanted: Values,
     /// Where the transaction that runs has changed any of it: what it was before.
     before: Option<Box<Before>>,
+    /// Reported parameters that a RESET was run of since the last request was answered.
+    reset: BTreeSet<Box<str>>,
+    /// Who it is, as it was told last, where that is not as at login.
+    identity: Values,
 }
 
 /// What a client wanted before the transaction that runs.
@@ -74,11 +78,11 @@ pub struct ServerParameters {
     /// Which of these have the value that was set, or the default, is not known: a RESET ALL can be
     /// rolled back.
     unsure: BTreeSet<Box<str>>,
-    /// What the server reported last of each, with the name as it spells it.
+    /// What the server reported last of each, with the name as it spells it. When a request is
+    /// answered, that is what it has.
     told: BTreeMap<Box<str>, (Box<str>, Box<str>)>,
-    /// Set on attach, and not reported since. A server reports only what has changed by the end of a
-    /// request (since PostgreSQL 14): nothing, if the client's statement has set it back.
-    unconfirmed: Vec<Box<str>>,
+    /// Written or reported since the last request was answered.
+    touched: BTreeSet<Box<str>>,
 }
 
 impl ClientParameters {
@@ -88,7 +92,7 @@ impl ClientParameters {
             .into_iter()
             .map(|(name, value)| (name.to_ascii_lowercase().into(), text(value)))
             .collect();
-        Self { wanted: startup.clone(), startup, before: None }
+        Self { wanted: startup.clone(), startup, ..Self::default() }
     }
 
     /// A client that has not logged in yet asked for these, and the server reported `reported` when
@@ -120,14 +124,17 @@ impl ClientParameters {
     /// The value it wants, if it differs from the server's own.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.wanted.get(name).map(|value| match value {
-            SettingValue::Text(value) | SettingValue::Source(value) => &**value,
-        })
+        self.wanted.get(name).map(SettingValue::as_str)
     }
 
-    /// DISCARD ALL: back to what it asked for at startup.
-    pub fn reset(&mut self) {
-        self.wanted = self.startup.clone();
+    /// DISCARD ALL was run on `server`: back to what it asked for at startup. What is reported goes
+    /// back when the request is answered.
+    pub fn reset(&mut self, server: &ServerParameters) {
+        server.maybe_reset(self);
+        let is_reported = |(name, _): &(&Box<str>, &SettingValue)| server.reports(name);
+        let reported = self.wanted.iter().filter(is_reported);
+        let others = self.startup.iter().filter(|entry| !is_reported(entry));
+        self.wanted = reported.chain(others).map(|(a, b)| (a.clone(), b.clone())).collect();
         self.before = None;
     }
 
@@ -144,9 +151,9 @@ impl ClientParameters {
         let tell = |spelled: Box<str>| {
             let name = spelled.to_ascii_lowercase();
             let value = |of: &Values| {
-                of.get(&*name).or_else(|| server.defaults.get(&*name)).map(|value| match value {
-                    SettingValue::Text(value) | SettingValue::Source(value) => value.clone(),
-                })
+                of.get(&*name)
+                    .or_else(|| server.defaults.get(&*name))
+                    .map(|one| one.as_str().into())
             };
             let now = value(&self.wanted)?;
             (value(&lost).as_ref() != Some(&now)).then_some((spelled, now))
@@ -184,145 +191,24 @@ impl ServerParameters {
         self.defaults.contains_key(name) && !NOT_SETTABLE.contains(&name)
     }
 
-    /// What `client` wants has been applied, and the server `reported` what changed. Adds the
-    /// parameters that did not change to `reported`, in the spelling that the server had for them
-    /// before.
-    pub fn complete_report(
-        &mut self,
-        before: &Self,
-        client: &ClientParameters,
-        reported: &mut Vec<(String, String)>,
-    ) {
-        for name in client.wanted.keys() {
-            let is_there = reported.iter().any(|(found, _)| found.eq_ignore_ascii_case(name));
-            if !is_there
-                && self.defaults.contains_key(name)
-                && let Some(SettingValue::Text(value)) = before.value(name)
-            {
-                self.reported(None, name, value);
-                reported.push((name.to_string(), value.to_string()));
-            }
-        }
-        self.unconfirmed.clear();
-    }
-
-    /// The server reported this later, because of something that `client` did; none while the
-    /// report answers what pgweir itself applied.
-    pub fn reported(
-        &mut self,
-        mut client: Option<&mut ClientParameters>,
-        spelled: &str,
-        value: &str,
-    ) {
-        let name = spelled.to_ascii_lowercase();
-        // What a client set before it was reported is not what it sets now: a name that was not
-        // reported at login is none that a client may rely on, and is not kept.
-        if NOT_SETTABLE.contains(&name.as_str()) || !self.defaults.contains_key(name.as_str()) {
-            return;
-        }
-        self.unsure.remove(name.as_str());
-        self.unconfirmed.retain(|other| **other != *name);
-        self.told.insert(name.as_str().into(), (spelled.into(), value.into()));
-        if let Some(client) = client.as_deref_mut()
-            && !self.is_what(client, spelled, value)
-        {
-            client.keep_before().told.insert(spelled.into());
-        }
-        let value = text(value);
-        if self.defaults.get(name.as_str()) == Some(&value) {
-            self.applied.remove(name.as_str());
-            if let Some(client) = client {
-                client.wanted.remove(name.as_str());
-            }
-        } else {
-            if let Some(client) = client {
-                client.wanted.insert(name.as_str().into(), value.clone());
-            }
-            self.applied.insert(name.into(), value);
-        }
-    }
-
-    /// A request is answered, and with it all is reported that has another value than it had before.
-    /// Gives what `client` must be told: what it has set back to what was there before its settings
-    /// were written.
-    pub fn confirm(&mut self, client: &mut ClientParameters) -> Vec<(Box<str>, Box<str>)> {
-        let mut news = Vec::new();
-        for name in std::mem::take(&mut self.unconfirmed) {
-            let Some((spelled, value)) = self.told.get(&name).cloned() else { continue };
-            if !self.is_what(client, &spelled, &value) {
-                self.reported(Some(client), &spelled, &value);
-                news.push((spelled, value));
-            }
-        }
-        news
-    }
-
-    /// Whether `value` is what `client` takes this parameter to be.
-    #[must_use]
-    pub fn is_what(&self, client: &ClientParameters, name: &str, value: &str) -> bool {
-        let name = name.to_ascii_lowercase();
-        let known = client.wanted.get(name.as_str()).or_else(|| self.defaults.get(name.as_str()));
-        !NOT_SETTABLE.contains(&name.as_str()) && known == Some(&text(value))
-    }
-
-    /// What to tell the client when the server reports, after a reset, its own default where the
-    /// client asked for something else at startup: that, which is applied before the client's next
-    /// statement.
-    #[must_use]
-    pub fn restored<'a>(
-        &self,
-        client: &'a ClientParameters,
-        name: &str,
-        value: &str,
-    ) -> Option<&'a str> {
-        let name = name.to_ascii_lowercase();
-        let is_default = self.defaults.get(name.as_str()) == Some(&text(value));
-        match client.startup.get(name.as_str()).filter(|_| is_default)? {
-            SettingValue::Text(wanted) | SettingValue::Source(wanted) => Some(wanted),
-        }
-    }
-
-    /// RESET of this parameter was run for `client`, and may be rolled back. Says whether the client
-    /// wants something else than the server's own default then.
-    pub fn maybe_reset_one(&mut self, client: &mut ClientParameters, name: &str) -> bool {
-        client.keep_before();
-        let Some((name, value)) = client.startup.get_key_value(name) else { return false };
-        client.wanted.insert(name.clone(), value.clone());
-        self.applied.remove(name);
-        self.unconfirmed.retain(|other| other != name);
-        self.unsure.insert(name.clone());
-        true
-    }
-
     /// What was applied is of no interest any more.
     pub fn forget(&mut self) {
         self.applied.clear();
         self.unsure.clear();
-        self.unconfirmed.clear();
+        self.touched.clear();
     }
 
     /// DISCARD ALL was run. It leaves settings with a prefix that no library has defined
     /// (GUC_NO_RESET_ALL in guc.c), and which these are nobody tells.
     pub fn reset(&mut self) {
-        let custom =
-            std::mem::take(&mut self.applied).into_keys().filter(|name| name.contains('.'));
+        for name in std::mem::take(&mut self.applied).into_keys() {
+            if self.defaults.contains_key(&name) {
+                self.touched.insert(name);
+            } else if name.contains('.') {
+                self.unsure.insert(name);
+            }
+        }
         self.unsure.retain(|name| name.contains('.'));
-        self.unsure.extend(custom);
-        self.unconfirmed.clear();
-    }
-
-    /// RESET ALL was run for `client`, and may be rolled back: what the server reports.
-    pub fn maybe_reset(&mut self, client: &mut ClientParameters) {
-        client.keep_before();
-        let (reported, others) = std::mem::take(&mut self.applied)
-            .into_iter()
-            .partition(|(name, _)| self.defaults.contains_key(name));
-        self.applied = others;
-        self.unconfirmed.clear();
-        self.unsure.extend(Values::into_keys(reported));
-        client.wanted.retain(|name, _| !self.defaults.contains_key(name));
-        let asked = client.startup.iter().filter(|(name, _)| self.defaults.contains_key(*name));
-        client.wanted.extend(asked.map(|(name, value)| (name.clone(), value.clone())));
     }
 
     /// A statement of `client`'s has changed a setting, and its transaction is committed.

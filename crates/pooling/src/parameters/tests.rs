@@ -17,24 +17,75 @@ fn only_the_difference_is_sent_and_only_once() {
         server.difference(&berlin).join(";"),
         r#"SET "geqo" TO 'off';SET "timezone" TO 'Europe/Berlin'"#
     );
+    server.reported("TimeZone", "Europe/Berlin");
     assert_eq!(server.difference(&berlin).join(";"), "");
     assert_eq!(server.difference(&plain).join(";"), r#"RESET "geqo";RESET "timezone""#);
+    server.reported("TimeZone", "Europe/Zurich");
     assert_eq!(server.difference(&plain).join(";"), "");
     let zurich = ClientParameters::new([("timezone", "Europe/Zurich")]);
     assert_eq!(server.difference(&zurich).join(";"), "", "equal to the server's own");
+}
+
+/// A request of `client`'s is answered, and the server has reported that. Gives what it is told.
+fn answer(
+    server: &mut ServerParameters,
+    client: &mut ClientParameters,
+    reports: &[(&str, &str)],
+) -> String {
+    reports.iter().for_each(|(name, value)| server.reported(name, value));
+    let news = server.answered(client);
+    news.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
 fn what_the_server_reports_is_what_the_client_wants_from_then_on() {
     let (mut one, mut other) = (server(), server());
     let mut client = ClientParameters::new([]);
-    one.reported(Some(&mut client), "application_name", "worker");
-    one.reported(Some(&mut client), "is_superuser", "off");
+    let reports = [("application_name", "worker"), ("is_superuser", "off")];
+    assert_eq!(answer(&mut one, &mut client, &reports), "application_name=worker is_superuser=off");
     assert_eq!(one.difference(&client).join(";"), "");
     assert_eq!(other.difference(&client).join(";"), r#"SET "application_name" TO 'worker'"#);
-    other.reported(Some(&mut client), "application_name", "");
+    // Written in front of a statement that sets it back: the server has nothing to report.
+    assert_eq!(answer(&mut other, &mut client, &[]), "application_name=");
     assert_eq!(client.get("application_name"), None);
     assert_eq!(one.difference(&client).join(";"), r#"RESET "application_name""#);
+    let back = [("application_name", ""), ("is_superuser", "on")];
+    assert_eq!(answer(&mut one, &mut client, &back), "is_superuser=on");
+}
+
+#[test]
+fn a_reset_of_what_is_reported_goes_back_to_the_startup_unless_it_was_rolled_back() {
+    let mut one = server();
+    let mut client = ClientParameters::new([("application_name", "a"), ("TimeZone", "Asia/Tokyo")]);
+    let mut other = ClientParameters::new([]);
+    one.difference(&client);
+    let reports = [("application_name", "a"), ("TimeZone", "Asia/Tokyo")];
+    assert_eq!(answer(&mut one, &mut client, &reports), "", "as it was at login");
+    assert_eq!(answer(&mut one, &mut client, &[("application_name", "b")]), "application_name=b");
+    one.maybe_reset(&mut client);
+    let reports = [("application_name", ""), ("TimeZone", "Europe/Zurich")];
+    assert_eq!(answer(&mut one, &mut client, &reports), "application_name=a");
+    assert_eq!(one.difference(&other).join(";"), "", "the server has its defaults");
+    assert_eq!(answer(&mut one, &mut other, &[]), "");
+    // A reset that is rolled back within its request: nothing is reported.
+    one.difference(&client);
+    answer(&mut one, &mut client, &[("application_name", "c"), ("TimeZone", "Asia/Tokyo")]);
+    one.maybe_reset(&mut client);
+    assert_eq!(answer(&mut one, &mut client, &[]), "");
+    assert_eq!(client.get("application_name"), Some("c"));
+}
+
+#[test]
+fn who_resets_what_was_written_for_it_on_this_server_is_told() {
+    let mut one = server();
+    let mut client = ClientParameters::new([]);
+    assert_eq!(answer(&mut one, &mut client, &[("TimeZone", "UTC")]), "TimeZone=UTC");
+    let mut other = server();
+    assert_eq!(other.difference(&client).join(";"), r#"SET "timezone" TO 'UTC'"#);
+    client.reset(&other);
+    other.reset();
+    assert_eq!(answer(&mut other, &mut client, &[]), "TimeZone=Europe/Zurich");
+    assert_eq!(other.difference(&client).join(";"), "");
 }
 
 #[test]
@@ -138,7 +189,7 @@ fn what_was_learned_takes_the_place_of_what_was_thought() {
     let mut client = ClientParameters::new([("geqo", "off")]);
     one.difference(&client);
     run(&mut client, &mut one, &["set work_mem to 1", "set jit to off"]);
-    one.reported(Some(&mut client), "timezone", "UTC");
+    answer(&mut one, &mut client, &[("timezone", "UTC")]);
     let found = [("work_mem", "64"), ("TimeZone", "x"), ("a.b", "")];
     let found = found.map(|(name, value)| (name.to_owned(), value.to_owned()));
     one.learned(&mut client, found.to_vec());

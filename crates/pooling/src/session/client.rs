@@ -374,6 +374,9 @@ impl ClientSession {
             hasher.finish()
         });
         let sample = statement.as_ref().and_then(|statement| samples::of_bind(statement, &bind));
+        if let Some(statement) = &statement {
+            self.note_settings_bound(&statement.shape, &bind);
+        }
         self.portals.insert(bind.portal.into(), Portal { statement, values, sample });
         match renamed {
             Some(name) => {
@@ -426,9 +429,12 @@ impl ClientSession {
         let name = frontend::read_execute(front).map_err(PoolingError::Client)?;
         let (shape, values, literals, sample, effect) = match self.portals.get_mut(name) {
             Some(Portal { statement: Some(statement), values, sample }) => {
+                let statement = Arc::clone(statement);
                 let effect = Effect::of(&statement.shape, statement.text());
+                let (values, sample) = (*values, sample.take());
+                self.note_settings_of(&effect, statement.text());
                 let literals = Some(statement.values);
-                (Arc::clone(&statement.shape), *values, literals, sample.take(), effect)
+                (Arc::clone(&statement.shape), values, literals, sample, effect)
             }
             // A portal made by SQL (DECLARE), or of a statement prepared by SQL, or none at all.
             _ => (io.shapes.observe_one(b"EXECUTE portal").shape, 0, None, None, Effect::None),

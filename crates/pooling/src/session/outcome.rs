@@ -36,7 +36,7 @@ impl ClientSession {
         }
         match done.shape.class {
             Class::Commit | Class::PrepareTransaction => self.block_ended(body, server),
-            Class::Rollback => self.journal.discard(),
+            Class::Rollback => self.rolled_back(server),
             Class::Create | Class::Alter | Class::Drop => self.known.routines.forget(),
             _ => {}
         }
@@ -46,11 +46,16 @@ impl ClientSession {
     /// COMMIT was answered: with ROLLBACK, if the block had failed.
     fn block_ended(&mut self, tag: &[u8], server: &mut ServerSession) {
         if tag.starts_with(b"ROLLBACK") {
-            self.journal.discard();
+            self.rolled_back(server);
         } else {
             self.parameters.transaction_ended();
             self.journal.commit(&mut self.parameters, &mut server.parameters);
         }
+    }
+
+    fn rolled_back(&mut self, server: &mut ServerSession) {
+        self.journal.discard();
+        server.parameters.rolled_back(&mut self.parameters);
     }
 
     /// Functions were called: what they have left is asked of the server, unless they are known to
@@ -105,7 +110,7 @@ impl ClientSession {
                 self.statements.clear();
                 server.statements.clear();
                 self.journal.discard();
-                self.parameters.reset();
+                self.parameters.reset(&server.parameters);
                 self.discarded_all(server);
                 self.reattach = true;
             }
@@ -115,7 +120,10 @@ impl ClientSession {
                 }
             }
             Effect::Release(name) => self.journal.release(&name),
-            Effect::RollbackTo(name) => self.journal.rollback_to(&name),
+            Effect::RollbackTo(name) => {
+                self.journal.rollback_to(&name);
+                server.parameters.rolled_back(&mut self.parameters);
+            }
         }
     }
 
@@ -150,12 +158,10 @@ impl ClientSession {
     fn changed(&mut self, change: SettingChange, server: &mut ServerSession) {
         match &change {
             // Its new value is reported.
-            SettingChange::Set { name, .. } if server.parameters.reports(name) => return,
-            SettingChange::Reset { name } if server.parameters.reports(name) => {
-                if server.parameters.maybe_reset_one(&mut self.parameters, name) {
-                    self.reattach = true;
-                }
-                return;
+            SettingChange::Set { name, .. } | SettingChange::Reset { name }
+                if server.parameters.reports(name) =>
+            {
+                return self.changed_reported(&change, name, server);
             }
             SettingChange::Set { .. } => {}
             SettingChange::Reset { name } => self.reattach |= self.parameters.asked_for(name),
@@ -165,6 +171,20 @@ impl ClientSession {
             }
         }
         if !self.journal.change(change) {
+            self.doubt.about_all();
+        }
+    }
+
+    fn changed_reported(&mut self, change: &SettingChange, name: &str, server: &mut ServerSession) {
+        match change {
+            SettingChange::Reset { .. } => {
+                self.reattach |= server.parameters.maybe_reset_one(&mut self.parameters, name);
+            }
+            _ => server.parameters.maybe_set(&mut self.parameters, name),
+        }
+        // It sets the role to none (manual, SET SESSION AUTHORIZATION).
+        let role = || SettingChange::Reset { name: "role".into() };
+        if name == "session_authorization" && !self.journal.change(role()) {
             self.doubt.about_all();
         }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use model::{PoolMode, SqlState};
-use sql::Calls;
+use sql::{Calls, SessionEffect, Shape};
 use wire::backend;
 use wire::frontend;
 
@@ -115,7 +115,7 @@ impl ClientSession {
             return;
         }
         let mut question = match self.doubt {
-            Doubt::None => return,
+            Doubt::None => return self.doubtful_settings.clear(),
             Doubt::Pins => PINS.to_owned(),
             Doubt::All => format!("{PINS}{SETTINGS}"),
         };
@@ -151,6 +151,16 @@ impl ClientSession {
         if *effect == Effect::Doubt && self.mode != PoolMode::Session {
             self.doubtful_settings.extend(sql::custom_settings(&String::from_utf8_lossy(text)));
         }
+    }
+
+    /// `set_config($1, $2, false)`: its name is a bound value.
+    pub(super) fn note_settings_bound(&mut self, shape: &Shape, bind: &frontend::Bind<'_>) {
+        if shape.effect != SessionEffect::SetConfig || self.mode == PoolMode::Session {
+            return;
+        }
+        let values = bind.values().into_iter().flatten().filter_map(|(_, value)| value);
+        let texts = values.filter_map(|value| std::str::from_utf8(value).ok());
+        self.doubtful_settings.extend(texts.filter_map(sql::custom_setting));
     }
 
     /// What the bodies of functions say may lead to another question.

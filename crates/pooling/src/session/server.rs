@@ -164,18 +164,11 @@ impl ClientSession {
             backend::NOTICE_RESPONSE if !own => return Ok(Fate::Forward),
             backend::PARAMETER_STATUS => {
                 if let Some((name, value)) = backend::read_parameter_status(body) {
-                    if self.reattach
-                        && let Some(wanted) =
-                            server.parameters.restored(&self.parameters, name, value)
-                    {
-                        backend::write_parameter_status(io.to_client, name, wanted);
+                    if server.parameters.knows(name) {
+                        // The client is told when its request is answered.
+                        server.parameters.reported(name, value);
                         return Ok(Fate::Swallow);
                     }
-                    // What was set on attach may be reported only now: no news to the client.
-                    let news = !own && !server.parameters.is_what(&self.parameters, name, value);
-                    let client = (!own).then_some(&mut self.parameters);
-                    server.parameters.reported(client, name, value);
-                    return Ok(if news { Fate::Forward } else { Fate::Swallow });
                 }
                 return Ok(if own { Fate::Swallow } else { Fate::Forward });
             }
@@ -305,7 +298,10 @@ impl ClientSession {
         }
         if fate == Fate::Forward {
             self.status = status;
-            for (name, value) in server.parameters.confirm(&mut self.parameters) {
+            if self.failed && status == TransactionStatus::Idle {
+                server.parameters.rolled_back(&mut self.parameters);
+            }
+            for (name, value) in server.parameters.answered(&mut self.parameters) {
                 backend::write_parameter_status(io.to_client, &name, &value);
             }
             self.transaction_ended(status, server);

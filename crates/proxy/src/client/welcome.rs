@@ -123,10 +123,10 @@ async fn try_out(
         }
     }
     for (name, value) in &reported {
-        server.session.parameters.reported(None, name, value);
+        server.session.parameters.reported(name, value);
     }
     // What it had already it does not report.
-    server.session.parameters.complete_report(&before, &wanted, &mut reported);
+    server.session.parameters.complete_report(&wanted, &mut reported);
     Ok(Ok(reported))
 }
 

@@ -315,7 +315,7 @@ impl ServerConnection {
             // What a statement set that nobody waited for, or a ROLLBACK brought back. What cannot
             // be read cannot be undone for the next client.
             let (name, value) = backend::read_parameter_status(&body).ok_or(ProxyError::Closed)?;
-            self.session.parameters.reported(None, name, value);
+            self.session.parameters.reported(name, value);
         }
         self.skip(head.body - front).await?;
         Ok((head.kind, body))
