@@ -131,9 +131,8 @@ impl ClientParameters {
     /// back when the request is answered.
     pub fn reset(&mut self, server: &ServerParameters) {
         server.maybe_reset(self);
-        let is_reported = |(name, _): &(&Box<str>, &SettingValue)| server.reports(name);
-        let reported = self.wanted.iter().filter(is_reported);
-        let others = self.startup.iter().filter(|entry| !is_reported(entry));
+        let reported = self.wanted.iter().filter(|(name, _)| server.reports(name));
+        let others = self.startup.iter().filter(|(name, _)| !server.reports(name));
         self.wanted = reported.chain(others).map(|(a, b)| (a.clone(), b.clone())).collect();
         self.before = None;
     }

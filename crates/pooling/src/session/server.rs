@@ -163,12 +163,12 @@ impl ClientSession {
             backend::NOTIFICATION_RESPONSE => return Ok(Fate::Forward),
             backend::NOTICE_RESPONSE if !own => return Ok(Fate::Forward),
             backend::PARAMETER_STATUS => {
-                if let Some((name, value)) = backend::read_parameter_status(body) {
-                    if server.parameters.knows(name) {
-                        // The client is told when its request is answered.
-                        server.parameters.reported(name, value);
-                        return Ok(Fate::Swallow);
-                    }
+                if let Some((name, value)) = backend::read_parameter_status(body)
+                    && server.parameters.knows(name)
+                {
+                    // The client is told when its request is answered.
+                    server.parameters.reported(name, value);
+                    return Ok(Fate::Swallow);
                 }
                 return Ok(if own { Fate::Swallow } else { Fate::Forward });
             }
