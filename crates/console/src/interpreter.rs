@@ -99,7 +99,7 @@ impl Interpreter {
         match statement {
             Statement::Help => Ok(Outcome::Notice(show::help(), "SHOW")),
             Statement::Show(show, arguments) => {
-                let table = show.table(&*self.live, *arguments).await?;
+                let table = show.table(&*self.live, arguments, self.session.role).await?;
                 Ok(Outcome::Rows(table, "SHOW"))
             }
             Statement::Parameter(name) => {

@@ -39,6 +39,7 @@ pub fn publish(
         findings: verdicts.findings,
         checked: verdicts.checked,
         not_checked: verdicts.not_checked,
+        results: Vec::new(),
     }
 }
 

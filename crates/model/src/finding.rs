@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CatalogFacts, FingerprintId, Snapshot};
+use crate::{CatalogFacts, FingerprintId, FixResult, Snapshot};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -128,4 +128,6 @@ pub struct Published {
     pub checked: Vec<String>,
     /// Checks that could not be made.
     pub not_checked: Vec<NotChecked>,
+    /// What became of earlier findings whose fix was made, the latest first.
+    pub results: Vec<FixResult>,
 }

@@ -77,6 +77,28 @@ impl Histogram {
     }
 }
 
+impl Histogram {
+    /// How many of the durations are at most `ms`, within the percentiles' error.
+    #[must_use]
+    pub fn count_up_to(&self, ms: f64) -> u64 {
+        let count = self.count();
+        if count == 0 || ms < self.min_ms() {
+            return 0;
+        }
+        if ms >= self.max_ms() {
+            return count;
+        }
+        // The first rank whose value lies above, by bisection: values grow with their rank.
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let quantile = (middle as f64 + 0.5) / (count as f64 - 1.0).max(1.0);
+            if self.quantile_ms(quantile) <= ms { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+}
+
 impl std::fmt::Debug for Histogram {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Histogram(n={}, p50={:.3} ms)", self.count(), self.quantile_ms(0.5))
@@ -103,6 +125,23 @@ mod tests {
             assert_eq!(all.quantile_ms(quantile), left.quantile_ms(quantile));
         }
         assert_eq!((left.count(), left.max_ms(), left.min_ms()), (100_000, 100.0, 0.001));
+    }
+
+    #[test]
+    fn counts_up_to_a_duration() {
+        let mut histogram = Histogram::default();
+        for ms in 1..=1000u64 {
+            histogram.record(Duration::from_millis(ms));
+        }
+        for (ms, truth) in [(0.5, 0.0), (10.0, 10.0), (500.0, 500.0), (2_000.0, 1_000.0)] {
+            let count = histogram.count_up_to(ms) as f64;
+            assert!((count - truth).abs() <= truth * 0.011, "{ms}: {count}");
+        }
+        let mut two = Histogram::default();
+        two.record(Duration::from_millis(1));
+        two.record(Duration::from_millis(100));
+        assert_eq!((two.count_up_to(5.0), two.count_up_to(100.0)), (1, 2));
+        assert_eq!(Histogram::default().count_up_to(1.0), 0);
     }
 
     #[test]

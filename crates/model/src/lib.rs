@@ -12,6 +12,7 @@ mod histogram;
 mod ids;
 mod labels;
 mod plan;
+mod proof;
 mod sample;
 mod server;
 mod snapshot;
@@ -33,6 +34,7 @@ pub use labels::{LabelId, LabelRegistry, Labels};
 pub use plan::{
     MemoryNode, PlanShape, PlanText, PlanVariant, PlanVersion, RankedSample, SampleRank,
 };
+pub use proof::{Effect, FixResult, Measured, SideEffect};
 pub use sample::{ParameterFormat, Sample, SampleParameter};
 pub use server::{
     CheckpointCounters, HorizonHolder, HorizonKind, LockQueue, LockWait, ReplicaFacts, ServerFacts,

@@ -377,6 +377,10 @@ pub struct ShapeInfo {
     pub last_seen: Timestamp,
     /// The slowest execution of late, values and all. Never shown as it is.
     pub sample: Option<Arc<Sample>>,
+    /// How long that execution took, waiting left out.
+    pub sample_took: Duration,
+    /// When it ended.
+    pub sample_at: Option<Timestamp>,
     /// The database that the sample was run in.
     pub sample_database: Option<Arc<str>>,
 }
@@ -458,13 +462,18 @@ impl Snapshot {
         self.between(from, self.taken_at)
     }
 
-    /// Merges the minutes that overlap `from..until`; see [`Self::window`].
+    /// Merges the minutes that overlap `from..=until`; see [`Self::window`].
     #[must_use]
     pub fn between(&self, from: Timestamp, until: Timestamp) -> WindowStats {
         let first = from.as_second().div_euclid(60);
         let last = until.as_second().div_euclid(60);
-        let start = Timestamp::from_second(first * 60).unwrap_or(from).max(self.started_at);
-        let mut window = WindowStats { since: start, until, ..WindowStats::default() };
+        // Minutes that are no longer kept must not seem to have been quiet.
+        let kept = self.minutes.front().map_or(first, |oldest| oldest.minute);
+        let start = Timestamp::from_second(first.max(kept).saturating_mul(60)).unwrap_or(from);
+        let start = start.max(self.started_at);
+        let end = Timestamp::from_second(last.saturating_add(1).saturating_mul(60));
+        let end = end.unwrap_or(until).min(self.taken_at);
+        let mut window = WindowStats { since: start, until: end, ..WindowStats::default() };
         for minute in self.minutes.iter().filter(|m| (first..=last).contains(&m.minute)) {
             for (key, stats) in &minute.queries {
                 window.queries.entry(*key).or_default().merge(stats);

@@ -5,14 +5,19 @@
 
 mod build;
 mod error;
+mod numbers;
+mod options;
 pub mod render;
 mod verdict;
 mod view;
 
-pub use build::{ProcessFacts, ReportOptions};
+pub use build::ProcessFacts;
 pub use error::ReportError;
+pub use options::{FingerprintPrefix, Moment, ReportOptions, Sort, parse_duration};
 pub use view::{
-    CoverageReport, PoolReport, QueryReport, Remainder, Report, SCHEMA, TotalsReport, Window,
+    Bucket, Change, ChangeSign, ConnectionsReport, CoverageReport, HealthReport, Pace, PoolReport,
+    QueryReport, Remainder, Report, SCHEMA, SampleReport, SampleValue, Selection, TotalsReport,
+    TransactionsReport, TrendPoint, Window, WindowComparison,
 };
 
 #[cfg(test)]

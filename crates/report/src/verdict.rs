@@ -1,8 +1,9 @@
 //! The verdict: what is wrong, and what to do first, in plain sentences.
 
-use model::{Finding, Severity};
+use model::{Effect, Finding, FixResult, Severity};
 
 use crate::render::units::{count, duration_ms, percent, seconds, sentence};
+use crate::render::wording;
 use crate::view::Report;
 
 /// The most causes that the verdict names; the findings have the rest.
@@ -17,9 +18,11 @@ pub(crate) fn verdict(report: &Report) -> Vec<String> {
         report.findings.iter().filter(|f| f.severity > Severity::Info).collect();
     // Stable: within causes, and within consequences, the order by harm stays.
     problems.sort_by_key(|finding| is_consequence(finding, &report.findings));
+    sentences.extend(report.results.iter().filter_map(harm));
+    let harmed = !sentences.is_empty();
     if report.totals.calls + report.totals.lost == 0 {
         sentences.push("No statement was measured in this window.".to_owned());
-    } else if problems.is_empty() {
+    } else if problems.is_empty() && !harmed {
         sentences.push(healthy(report));
     }
     sentences.extend(problems.iter().take(CAUSES).map(|finding| cause(finding)));
@@ -28,6 +31,8 @@ pub(crate) fn verdict(report: &Report) -> Vec<String> {
         let noun = if more == 1 { "finding" } else { "findings" };
         sentences.push(format!("{more} more {noun} below."));
     }
+    sentences.extend(gains(report));
+    sentences.extend(deploy(report));
     let seen = report.coverage.statements + report.coverage.dropped;
     if report.coverage.dropped as f64 > seen as f64 * LOSS_WORTH_SAYING {
         sentences.push(format!(
@@ -37,6 +42,45 @@ pub(crate) fn verdict(report: &Report) -> Vec<String> {
         ));
     }
     sentences
+}
+
+/// A fix that made it worse comes before all else: it can be taken back.
+fn harm(result: &FixResult) -> Option<String> {
+    (result.effect == Effect::Worse).then(|| {
+        let times = wording::factor(result.after.database_mean_ms / result.before.database_mean_ms);
+        let undo = result.undo.as_deref().map(|sql| format!(" Undo: {sql}")).unwrap_or_default();
+        format!(
+            "{} The statements concerned are {times} × slower since.{undo}",
+            sentence(&result.change)
+        )
+    })
+}
+
+/// What fixes have won.
+fn gains(report: &Report) -> Option<String> {
+    let better: Vec<_> =
+        report.results.iter().filter(|result| result.effect == Effect::Better).collect();
+    let best = better.iter().max_by(|a, b| {
+        let gain = |one: &FixResult| one.before.database_mean_ms / one.after.database_mean_ms;
+        gain(a).total_cmp(&gain(b))
+    })?;
+    let more = match better.len() - 1 {
+        0 => String::new(),
+        1 => "; 1 more fix helped".to_owned(),
+        n => format!("; {n} more fixes helped"),
+    };
+    Some(format!("Fixed: {}, {}{more}.", best.change, wording::effect(best),))
+}
+
+/// What got worse since the time compared with.
+fn deploy(report: &Report) -> Option<String> {
+    let comparison = report.comparison.as_ref()?;
+    let span = seconds(comparison.baseline.duration_s);
+    Some(match comparison.worse.len() {
+        0 => format!("Nothing got worse against the {span} before."),
+        1 => format!("1 statement got worse against the {span} before."),
+        n => format!("{n} statements got worse against the {span} before."),
+    })
 }
 
 fn healthy(report: &Report) -> String {
@@ -88,13 +132,12 @@ fn first_sentence(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Report, ReportOptions, example};
+    use crate::{ReportOptions, example};
     use model::Severity;
 
     #[test]
     fn names_causes_before_consequences_with_what_to_do() {
-        let report =
-            Report::build(&example::busy(), &ReportOptions::default(), &example::process());
+        let report = example::report(&example::busy(), &ReportOptions::default());
         insta::assert_snapshot!(report.verdict.join("\n"), @r##"
         public.orders has no index on (customer_id, created_at). Do: CREATE INDEX CONCURRENTLY orders_customer_id_created_at_idx ON public.orders (customer_id, created_at);
         Pool shop/web is too busy: clients wait longer than they work. Do: Make the top statements faster first.
@@ -103,8 +146,7 @@ mod tests {
 
     #[test]
     fn a_healthy_window_is_one_line() {
-        let report =
-            Report::build(&example::healthy(), &ReportOptions::default(), &example::process());
+        let report = example::report(&example::healthy(), &ReportOptions::default());
         insta::assert_snapshot!(report.verdict.join("\n"), @"Healthy: 1,000 statements in 15.5 min, none failed, 95 % done within 433 µs; nothing to fix.");
     }
 
@@ -113,7 +155,7 @@ mod tests {
         let mut published = example::busy();
         published.findings.truncate(1);
         published.findings[0].severity = Severity::Info;
-        let report = Report::build(&published, &ReportOptions::default(), &example::process());
+        let report = example::report(&published, &ReportOptions::default());
         assert!(report.verdict[0].starts_with("Healthy: "), "{:?}", report.verdict);
     }
 
@@ -123,7 +165,7 @@ mod tests {
         let snapshot = std::sync::Arc::make_mut(&mut published.snapshot);
         let minute = snapshot.minutes.back_mut().expect("one minute");
         std::sync::Arc::make_mut(minute).dropped = 500;
-        let report = Report::build(&published, &ReportOptions::default(), &example::process());
+        let report = example::report(&published, &ReportOptions::default());
         assert!(report.verdict[1].starts_with("500 of 1,500 measurements"), "{:?}", report.verdict);
     }
 }

@@ -27,7 +27,7 @@ use model::Published;
 
 pub(crate) use help::help;
 
-use crate::live::Live;
+use crate::live::{Live, Role};
 use crate::refusal::Refusal;
 use crate::statement::{Accepts, Arguments};
 use crate::table::{Column, Row, Table};
@@ -77,7 +77,9 @@ pub(crate) enum Rows {
 pub(crate) struct Tick<'a> {
     pub(crate) live: &'a dyn Live,
     pub(crate) published: &'a Published,
-    pub(crate) arguments: Arguments,
+    pub(crate) arguments: &'a Arguments,
+    /// What whoever asks may do.
+    pub(crate) role: Role,
 }
 
 /// The table called `name`, which is in lower case.
@@ -97,13 +99,14 @@ impl Show {
     pub(crate) async fn table(
         &self,
         live: &dyn Live,
-        arguments: Arguments,
+        arguments: &Arguments,
+        role: Role,
     ) -> Result<Table, Refusal> {
         let rows = match self.rows {
             Rows::Now(rows) => rows(live),
             Rows::Tick(rows) => {
                 let published = live.published().await;
-                rows(&Tick { live, published: &published, arguments })?
+                rows(&Tick { live, published: &published, arguments, role })?
             }
         };
         Ok(Table { columns: self.columns(), rows })

@@ -1,31 +1,56 @@
-//! `SHOW REPORT ['since' [n]]`: the whole report as JSON, in one field.
+//! `SHOW REPORT`: the whole report as JSON, in one field.
 
-use ::report::{ProcessFacts, Report, ReportOptions, render};
+use ::report::{ProcessFacts, Report, ReportError, render};
 
 use super::{Rows, Show, Tick};
+use crate::live::Role;
 use crate::refusal::Refusal;
 use crate::statement::Accepts;
 use crate::table::{Column, Row, Value};
 
+/// The setting that lets values be shown.
+const VALUES_SETTING: &str = "report_values";
+
 pub(super) static REPORT: Show = Show {
     name: "report",
-    accepts: Accepts::SinceAndLimit,
+    accepts: Accepts::Report,
     columns: &[&[Column::text("report")]],
     rows: Rows::Tick(rows),
 };
 
 fn rows(tick: &Tick<'_>) -> Result<Vec<Row>, Refusal> {
-    let default = ReportOptions::default();
-    let options = ReportOptions {
-        since: tick.arguments.since.unwrap_or(default.since),
-        top: tick.arguments.limit.unwrap_or(default.top),
-    };
+    let options = tick.arguments.report.as_deref().cloned().unwrap_or_default();
+    if options.show_values {
+        may_see_values(tick)?;
+    }
     let process = ProcessFacts {
         version: tick.live.version().to_owned(),
         started_at: tick.live.started_at(),
     };
-    let report = Report::build(tick.published, &options, &process);
-    let json = render::json(&report)
-        .map_err(|error| Refusal::error("XX000", format!("report not written: {error}")))?;
+    let report =
+        Report::build(tick.published, &options, &process).map_err(|error| refusal(&error))?;
+    let json = render::json(&report).map_err(|error| refusal(&error))?;
     Ok(vec![vec![Value::Text(json)]])
+}
+
+/// Values are the application's data: who may look at statistics may not see them.
+fn may_see_values(tick: &Tick<'_>) -> Result<(), Refusal> {
+    if tick.role != Role::Admin {
+        return Err(Refusal::error("42501", "admin access needed to see values"));
+    }
+    let settings = tick.live.settings();
+    if settings.iter().any(|setting| setting.key == VALUES_SETTING && setting.value == "true") {
+        return Ok(());
+    }
+    let hint = "If whoever reads reports may see what clients sent, set report_values = true in \
+                pgweir's configuration, then RELOAD.";
+    Err(Refusal::error("42501", "values are not shown: report_values is off").with_hint(hint))
+}
+
+fn refusal(error: &ReportError) -> Refusal {
+    match error {
+        ReportError::EmptySpan { .. } => Refusal::error("22023", error.to_string())
+            .with_hint("Give times with their zone (2026-11-23T20:15:00Z), or how long ago (15m)."),
+        other => Refusal::error("XX000", format!("report not written: {other}")),
+    }
 }

@@ -26,8 +26,10 @@ pub(super) fn statement(lexed: &Lexed<'_>, names: &Names<'_>) -> Result<Statemen
     if verb == "SET" {
         return set(rest, names)?.ok_or_else(unknown);
     }
+    if verb == "SHOW" {
+        return show(rest, names)?.ok_or_else(unknown);
+    }
     match verb.as_str() {
-        "SHOW" => show(rest, names),
         "SELECT" => select(rest, names),
         "RESET" if !rest.is_empty() => Some(Statement::Ignored("RESET")),
         "DEALLOCATE" | "DISCARD" => deallocate(&verb, rest),
@@ -38,16 +40,22 @@ pub(super) fn statement(lexed: &Lexed<'_>, names: &Names<'_>) -> Result<Statemen
     .ok_or_else(unknown)
 }
 
-fn show(rest: &[Token<'_>], names: &Names<'_>) -> Option<Statement> {
-    let (name, arguments) = rest.split_first()?;
-    let name = text_of(name)?.to_ascii_lowercase();
+fn show(rest: &[Token<'_>], names: &Names<'_>) -> Result<Option<Statement>, Refusal> {
+    let Some((name, arguments)) = rest.split_first() else { return Ok(None) };
+    let Some(name) = text_of(name) else { return Ok(None) };
+    let name = name.to_ascii_lowercase();
     if name == "help" && arguments.is_empty() {
-        return Some(Statement::Help);
+        return Ok(Some(Statement::Help));
     }
     if let Some(table) = show::find(&name) {
-        return Some(Statement::Show(table, table.accepts.read(arguments)?));
+        let arguments = table.accepts.read(arguments)?;
+        return Ok(arguments.map(|arguments| Statement::Show(table, arguments)));
     }
-    let parameter = match words(arguments)?.as_slice() {
+    Ok(parameter(name, arguments, names))
+}
+
+fn parameter(name: String, rest: &[Token<'_>], names: &Names<'_>) -> Option<Statement> {
+    let parameter = match words(rest)?.as_slice() {
         [] => name,
         [zone] if name == "time" && zone == "ZONE" => "timezone".to_owned(),
         [isolation, level] if isolation == "ISOLATION" && level == "LEVEL" => {

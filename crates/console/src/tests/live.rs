@@ -219,6 +219,7 @@ fn published() -> Published {
         findings: vec![finding("error_rate", 1.0), finding("missing_index", 900.0)],
         checked: vec!["missing_index".to_owned()],
         not_checked: Vec::new(),
+        results: Vec::new(),
     }
 }
 

@@ -165,6 +165,8 @@ impl KnownShapes {
                     first_seen: known.first_seen,
                     last_seen: known.last_seen,
                     sample: sample.map(|kept| Arc::clone(&kept.sample)),
+                    sample_took: sample.map(|kept| kept.took).unwrap_or_default(),
+                    sample_at: sample.map(|kept| kept.at),
                     sample_database: sample.map(|kept| database(kept.labels)),
                 };
                 (*fingerprint, info)

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::str::FromStr;
 use std::time::Duration;
 
-use report::Report;
+use report::{Report, ReportOptions};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, SimpleQueryMessage, SimpleQueryRow};
@@ -104,12 +104,12 @@ impl AdminConsole {
         Ok(Self { client, connection })
     }
 
-    /// The report on the last `since`, with `top` statements. Cancel-safe.
+    /// The report that `options` ask for. Cancel-safe.
     ///
     /// # Errors
     /// When pgweir refuses or its answer is no report.
-    pub async fn report(&self, since: Duration, top: u32) -> Result<Report, AdminError> {
-        let command = format!("SHOW REPORT '{}ms' {top}", since.as_millis());
+    pub async fn report(&self, options: &ReportOptions) -> Result<Report, AdminError> {
+        let command = show_report(options);
         let rows = self.rows(&command).await?;
         let answer = |why: String| AdminError::Answer { command: command.clone(), why };
         let text = rows
@@ -153,6 +153,30 @@ impl AdminConsole {
     }
 }
 
+/// The console's statement for a report.
+pub(super) fn show_report(options: &ReportOptions) -> String {
+    let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let mut parts = vec![
+        format!("since {}", literal(&options.since.to_string())),
+        format!("sort {}", options.sort.name()),
+        format!("top {}", options.top),
+    ];
+    let optional = [
+        ("until", options.until.map(|until| until.to_string())),
+        ("database", options.database.clone()),
+        ("application", options.application.clone()),
+        ("fingerprint", options.fingerprint.as_ref().map(ToString::to_string)),
+        ("compare", options.compare.map(|span| format!("{}ms", span.as_millis()))),
+    ];
+    for (name, value) in optional {
+        parts.extend(value.map(|value| format!("{name} {}", literal(&value))));
+    }
+    if options.show_values {
+        parts.push("values on".to_owned());
+    }
+    format!("SHOW REPORT ({})", parts.join(", "))
+}
+
 /// A URL made whole with what `variable` says of the environment.
 pub(super) fn admin_config(
     url: &str,
@@ -193,7 +217,10 @@ fn address(config: &Config) -> String {
 /// What the server said, or the reason behind tokio-postgres's own words.
 fn cause(error: &tokio_postgres::Error) -> String {
     match (error.as_db_error(), error.source()) {
-        (Some(said), _) => format!("{} (SQLSTATE {})", said.message(), said.code().code()),
+        (Some(said), _) => {
+            let hint = said.hint().map(|hint| format!(". {hint}")).unwrap_or_default();
+            format!("{} (SQLSTATE {}){hint}", said.message(), said.code().code())
+        }
         (None, Some(source)) => source.to_string(),
         (None, None) => error.to_string(),
     }

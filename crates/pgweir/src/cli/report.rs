@@ -2,18 +2,18 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use report::Report;
 use report::render::{self, Style};
+use report::{FingerprintPrefix, Moment, Report, ReportOptions, Sort};
 
 use super::admin::AdminConsole;
 use crate::run::local_admin;
-use crate::settings;
 
 /// Where pgweir listens unless told otherwise.
 pub(crate) const DEFAULT_ADMIN: &str = "postgres://127.0.0.1:6432/pgweir";
@@ -21,9 +21,13 @@ pub(crate) const DEFAULT_ADMIN: &str = "postgres://127.0.0.1:6432/pgweir";
 /// What a report looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ReportFormat {
-    /// For people.
+    /// For people at a terminal.
     #[default]
     Text,
+    /// For a ticket.
+    Markdown,
+    /// For a browser: one file with charts, which loads nothing.
+    Html,
     /// For programs: schema `pgweir.report/1`.
     Json,
 }
@@ -36,7 +40,21 @@ impl ReportFormat {
     pub fn render(self, report: &Report, style: Style) -> anyhow::Result<String> {
         Ok(match self {
             Self::Text => render::text(report, style),
+            Self::Markdown => render::markdown(report),
+            Self::Html => render::html(report),
             Self::Json => render::json(report)?,
+        })
+    }
+
+    /// The format that a file's name asks for.
+    fn of_file(file: &Path) -> Option<Self> {
+        let ending = file.extension()?.to_str()?.to_ascii_lowercase();
+        Some(match ending.as_str() {
+            "txt" => Self::Text,
+            "md" | "markdown" => Self::Markdown,
+            "html" | "htm" => Self::Html,
+            "json" => Self::Json,
+            _ => return None,
         })
     }
 }
@@ -47,32 +65,73 @@ impl ReportFormat {
 A pgweir that runs as the same user on this machine is found by itself. Elsewhere, --admin names it:
 the user must be one of admin_users or stats_users, and the password may come from PGPASSWORD.
 
+Times are durations back from now (90s, 15m, 1h 30m) or RFC 3339 (2026-11-23T20:15:00Z). Minutes are
+the grain, and an hour of them is kept.
+
 Examples:
   pgweir report
-  pgweir report --since 5m --top 5
-  pgweir report --admin postgres://app@db.internal:6432 --format json --output report.json")]
+  pgweir report --since 5m --top 5 --sort p95
+  pgweir report --output report.html
+  pgweir report --since 10m --compare 30m          what got worse since the deploy ten minutes ago
+  pgweir report --database shop --application checkout
+  pgweir report --admin postgres://app@db.internal:6432 --format json --output report.json
+  pgweir report --input report.json --format markdown")]
 pub struct ReportArguments {
     /// The running pgweir's admin console [default: the pgweir of this machine and user, else
     /// postgres://127.0.0.1:6432/pgweir].
     #[arg(long, value_name = "URL", env = "PGWEIR_ADMIN", hide_env_values = true)]
     pub admin: Option<String>,
 
-    /// How far to look back; whole minutes are taken.
-    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
-    pub since: Duration,
+    /// Show a report that was saved as JSON; - reads standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["admin", "since", "until", "database",
+          "application", "fingerprint", "sort", "top", "compare", "show_values"])]
+    pub input: Option<PathBuf>,
 
-    /// What the report looks like.
-    #[arg(long, value_enum, default_value_t)]
-    pub format: ReportFormat,
+    /// Where to begin; whole minutes are taken.
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = moment)]
+    pub since: Moment,
 
-    /// Write to this file, not to the terminal.
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    /// Where to end [default: now].
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub until: Option<Moment>,
+
+    /// Only clients of this database.
+    #[arg(long, value_name = "NAME")]
+    pub database: Option<String>,
+
+    /// Only clients whose application_name is this.
+    #[arg(long, value_name = "NAME")]
+    pub application: Option<String>,
+
+    /// List only statements whose fingerprint begins so.
+    #[arg(long, value_name = "HEX", value_parser = fingerprint)]
+    pub fingerprint: Option<FingerprintPrefix>,
+
+    /// What to order statements by.
+    #[arg(long, value_name = "ORDER", default_value = "total", value_parser = sort())]
+    pub sort: Sort,
 
     /// Statements to list.
     #[arg(long, value_name = "N", default_value_t = 20,
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub top: u32,
+
+    /// Compare with so much time before --since, and say what got worse.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub compare: Option<Duration>,
+
+    /// Show the values that clients sent with the slowest executions; only for admin_users, and only
+    /// where report_values allows it.
+    #[arg(long)]
+    pub show_values: bool,
+
+    /// What the report looks like [default: as the ending of --output says, else text].
+    #[arg(long, value_enum)]
+    pub format: Option<ReportFormat>,
+
+    /// Write to this file, not to the terminal.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 
     /// No colour; also off where NO_COLOR is set or the output is no terminal.
     #[arg(long)]
@@ -86,15 +145,15 @@ impl ReportArguments {
     /// # Errors
     /// When pgweir cannot be reached or refuses, and when the output cannot be written.
     pub async fn execute(&self) -> anyhow::Result<()> {
-        let found = self.admin.clone().or_else(local_admin::find);
-        let url = found.as_deref().unwrap_or(DEFAULT_ADMIN);
-        let console = AdminConsole::connect(url).await?;
-        let report = console.report(self.since, self.top).await?;
+        let report = match &self.input {
+            Some(file) => saved(file)?,
+            None => self.fetch().await?,
+        };
         let style = Style {
             colour: self.output.is_none() && colour_wanted(self.no_color),
             ..Style::default()
         };
-        let text = self.format.render(&report, style)?;
+        let text = self.format().render(&report, style)?;
         match &self.output {
             Some(file) => {
                 fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
@@ -102,6 +161,45 @@ impl ReportArguments {
             None => print(&mut io::stdout().lock(), &text),
         }
     }
+
+    async fn fetch(&self) -> anyhow::Result<Report> {
+        let found = self.admin.clone().or_else(local_admin::find);
+        let console = AdminConsole::connect(found.as_deref().unwrap_or(DEFAULT_ADMIN)).await?;
+        Ok(console.report(&self.options()).await?)
+    }
+
+    /// What to ask for.
+    pub(super) fn options(&self) -> ReportOptions {
+        ReportOptions {
+            since: self.since,
+            until: self.until,
+            database: self.database.clone(),
+            application: self.application.clone(),
+            fingerprint: self.fingerprint.clone(),
+            sort: self.sort,
+            top: self.top as usize,
+            compare: self.compare,
+            show_values: self.show_values,
+        }
+    }
+
+    /// The format asked for, or that of the file.
+    pub(super) fn format(&self) -> ReportFormat {
+        let of_file = || self.output.as_deref().and_then(ReportFormat::of_file);
+        self.format.or_else(of_file).unwrap_or_default()
+    }
+}
+
+/// A report that was saved as JSON.
+fn saved(file: &Path) -> anyhow::Result<Report> {
+    let mut text = String::new();
+    if file == Path::new("-") {
+        io::stdin().lock().read_to_string(&mut text).context("cannot read standard input")?;
+    } else {
+        text =
+            fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    }
+    render::from_json(&text).with_context(|| format!("{} is no report", file.display()))
 }
 
 /// Writes all of `text`; a reader that has seen enough (`| head`) is no error.
@@ -122,6 +220,20 @@ pub(super) fn colour(refused: bool, no_color: Option<&OsStr>, terminal: bool) ->
     terminal && !refused && no_color.is_none_or(OsStr::is_empty)
 }
 
+fn moment(text: &str) -> Result<Moment, String> {
+    text.parse().map_err(|error: report::ReportError| error.to_string())
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
-    settings::parse_duration(text)
+    let wrong =
+        || format!("{text:?} is no duration longer than nothing, such as 90s, 15m or 1h 30m");
+    report::parse_duration(text).ok_or_else(wrong)
+}
+
+fn fingerprint(text: &str) -> Result<FingerprintPrefix, String> {
+    text.parse().map_err(|error: report::ReportError| error.to_string())
+}
+
+fn sort() -> impl TypedValueParser<Value = Sort> {
+    PossibleValuesParser::new(Sort::ALL.map(Sort::name)).try_map(|name| name.parse::<Sort>())
 }

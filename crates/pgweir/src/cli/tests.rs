@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
-use super::admin::admin_config;
+use super::admin::{admin_config, show_report};
 use super::report::colour;
-use super::{Cli, Command, ReportFormat, RunArguments};
+use super::{Cli, Command, ReportArguments, ReportFormat, RunArguments};
 use crate::settings::REFERENCE;
 
 fn run_arguments(arguments: &[&str]) -> RunArguments {
@@ -100,18 +100,73 @@ fn a_named_file_must_be_there() {
     assert!(unnamed.settings([no_file()]).is_ok());
 }
 
-#[test]
-fn report_arguments() {
-    let typed = ["pgweir", "report", "--since", "90s", "--format", "json", "--top", "5"];
-    let Ok(Command::Report(report)) = Cli::try_parse_from(typed).map(|cli| cli.command) else {
-        panic!("not a report");
-    };
-    assert_eq!(report.since, Duration::from_secs(90));
-    assert_eq!((report.format, report.top), (ReportFormat::Json, 5));
-    for wrong in [["--since", "soon"], ["--since", "0"], ["--top", "0"], ["--format", "pdf"]] {
-        let typed = ["pgweir", "report"].iter().chain(&wrong);
-        assert!(Cli::try_parse_from(typed).is_err(), "{wrong:?}");
+fn report_arguments(arguments: &[&str]) -> Result<ReportArguments, String> {
+    let typed = ["pgweir", "report"].iter().chain(arguments);
+    match Cli::try_parse_from(typed).map(|cli| cli.command) {
+        Ok(Command::Report(report)) => Ok(report),
+        Ok(_) => panic!("not a report"),
+        Err(error) => Err(error.to_string()),
     }
+}
+
+#[test]
+fn every_option_of_report_reaches_the_console() {
+    let report = report_arguments(&[
+        "--since",
+        "2026-11-23T20:00:00Z",
+        "--until",
+        "90s",
+        "--database",
+        "it's",
+        "--application",
+        "web",
+        "--fingerprint",
+        "00A1",
+        "--sort",
+        "p95",
+        "--top",
+        "5",
+        "--compare",
+        "1h",
+        "--show-values",
+    ])
+    .unwrap();
+    assert_eq!(
+        show_report(&report.options()),
+        "SHOW REPORT (since '2026-11-23T20:00:00Z', sort p95, top 5, until '90000ms', \
+         database 'it''s', application 'web', fingerprint '00a1', compare '3600000ms', values on)"
+    );
+    let plain = report_arguments(&[]).unwrap();
+    assert_eq!(show_report(&plain.options()), "SHOW REPORT (since '900000ms', sort total, top 20)");
+}
+
+#[test]
+fn what_is_wrong_with_report_is_said_with_what_would_be_right() {
+    for (wrong, expected) in [
+        (["--since", "soon"], "15m"),
+        (["--since", "0"], "15m"),
+        (["--until", "2026-11-23T20:00:00"], "with its zone"),
+        (["--compare", "2026-11-23T20:00:00Z"], "1h 30m"),
+        (["--fingerprint", "xyz"], "hexadecimal"),
+        (["--sort", "speed"], "total, mean, p95"),
+        (["--top", "0"], "1..=10000"),
+        (["--format", "pdf"], "text, markdown, html, json"),
+    ] {
+        let error = report_arguments(&wrong).map(|_| ()).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+    let saved = report_arguments(&["--input", "x.json", "--since", "5m"]).map(|_| ()).unwrap_err();
+    assert!(saved.contains("cannot be used with"), "{saved}");
+}
+
+#[test]
+fn the_format_is_the_one_asked_for_or_the_files() {
+    let format = |arguments: &[&str]| report_arguments(arguments).unwrap().format();
+    assert_eq!(format(&[]), ReportFormat::Text);
+    assert_eq!(format(&["--output", "x.HTML"]), ReportFormat::Html);
+    assert_eq!(format(&["--output", "x.md"]), ReportFormat::Markdown);
+    assert_eq!(format(&["--output", "x.pdf"]), ReportFormat::Text);
+    assert_eq!(format(&["--output", "x.md", "--format", "json"]), ReportFormat::Json);
 }
 
 #[test]

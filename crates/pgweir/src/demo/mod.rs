@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
-use report::Report;
 use report::render::{self, Style, units};
+use report::{Moment, Report, ReportOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{AdminConsole, DemoArguments, colour_wanted, print};
@@ -39,7 +39,7 @@ const AFTER_MOST: Duration = Duration::from_secs(58);
 /// Further back than any demo began.
 const SINCE_THE_START: Duration = Duration::from_secs(24 * 3600);
 /// Statements asked for, so that all of the shop's are listed.
-const TOP: u32 = 50;
+const TOP: usize = 50;
 
 /// Runs the demo; see [`DemoArguments`]. Ctrl-C and SIGTERM end it in order. Cancel-safe: dropping it
 /// ends all that it started.
@@ -99,7 +99,7 @@ async fn show(arguments: &DemoArguments, progress: &mut Progress) -> anyhow::Res
 
     let end = Instant::now() + Duration::from_secs(arguments.seconds);
     watch.until(end, "traffic", progress).await?;
-    let before = stage.console.report(SINCE_THE_START, TOP).await?;
+    let before = stage.console.report(&last(SINCE_THE_START)).await?;
     let text = arguments.format.render(&before, style)?;
     progress.suspend(|| print(&mut io::stdout().lock(), &text))?;
 
@@ -225,12 +225,17 @@ async fn measure_after(
         watch.until(end, "measuring after the fixes", progress).await?;
         let elapsed = minute.elapsed();
         let within = elapsed.saturating_sub(Duration::from_secs(1)).max(Duration::from_secs(1));
-        let after = console.report(within, TOP).await?;
+        let after = console.report(&last(within)).await?;
         if fixes::enough_measured(&after, fixes) || elapsed + Duration::from_secs(9) > AFTER_MOST {
             return Ok(after);
         }
         end += Duration::from_secs(9);
     }
+}
+
+/// The report on the last so long.
+fn last(span: Duration) -> ReportOptions {
+    ReportOptions { since: Moment::Ago(span), top: TOP, ..ReportOptions::default() }
 }
 
 fn until_next_minute(now: Timestamp) -> Duration {

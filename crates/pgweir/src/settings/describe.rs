@@ -93,6 +93,7 @@ impl Settings {
             analyse,
             catalog_user,
             catalog_password,
+            report_values,
             log_format,
             log_level,
         } = self;
@@ -158,6 +159,7 @@ impl Settings {
             ("analyse", analyse.to_string()),
             ("catalog_user", or_empty(catalog_user.as_ref())),
             ("catalog_password", or_empty(catalog_password.as_ref())),
+            ("report_values", report_values.to_string()),
             ("log_format", log_format.to_string()),
             ("log_level", log_level.to_string().to_ascii_lowercase()),
         ]

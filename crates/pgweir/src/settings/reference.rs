@@ -428,6 +428,13 @@ pub const REFERENCE: &[SettingReference] = &[
         "Who the analyser logs in to the server as.",
     )),
     fixed(setting("catalog_password", TEXT, Unset, "Password of `catalog_user`.")),
+    setting(
+        "report_values",
+        "true, false",
+        Value("false"),
+        "Whether `pgweir report --show-values` may show what clients sent with the slowest \
+         executions, to admin_users only. Those values may be personal data.",
+    ),
     fixed(setting(
         "log_format",
         "human, json",

@@ -150,6 +150,7 @@ impl Reader {
         self.set(&mut settings.analyse, "analyse", values::boolean);
         self.set(&mut settings.catalog_user, "catalog_user", some_text);
         self.set(&mut settings.catalog_password, "catalog_password", secret);
+        self.set(&mut settings.report_values, "report_values", values::boolean);
         self.set(&mut settings.log_format, "log_format", values::log_format);
         self.set(&mut settings.log_level, "log_level", values::log_level);
     }

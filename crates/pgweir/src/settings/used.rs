@@ -115,6 +115,8 @@ pub struct Settings {
     pub catalog_user: Option<String>,
     /// Password of `catalog_user`.
     pub catalog_password: Option<Secret>,
+    /// Whether reports may show the values that clients sent.
+    pub report_values: bool,
     /// What a log line looks like.
     pub log_format: LogFormat,
     /// The least urgent log level that is written.
@@ -179,6 +181,7 @@ impl Default for Settings {
             detection: DetectionSettings::default(),
             catalog_user: None,
             catalog_password: None,
+            report_values: false,
             log_format: LogFormat::Human,
             log_level: tracing::Level::INFO,
         }

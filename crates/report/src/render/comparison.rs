@@ -7,6 +7,7 @@ use model::FingerprintId;
 use super::Style;
 use super::layout::{Paint, painted, shortened, table};
 use super::units::{count, duration_ms};
+use super::wording;
 
 /// One statement before and after.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,21 +70,8 @@ fn row(one: &Comparison, style: Style) -> Vec<String> {
         duration_ms(one.after_mean_ms),
         duration_ms(one.before_p95_ms),
         duration_ms(one.after_p95_ms),
-        change(gain(one)),
+        wording::gain(gain(one)),
     ]
-}
-
-fn change(gain: f64) -> String {
-    match gain {
-        0.0 => "not run".to_owned(),
-        gain if gain > WORTH_SAYING => format!("{} × faster", factor(gain)),
-        gain if gain < 1.0 / WORTH_SAYING => format!("{} × slower", factor(1.0 / gain)),
-        _ => "the same".to_owned(),
-    }
-}
-
-fn factor(value: f64) -> String {
-    if value < 9.95 { format!("{value:.1}") } else { count(value.round() as u64) }
 }
 
 #[cfg(test)]

@@ -35,8 +35,7 @@ mod tests {
     use crate::{ReportOptions, example};
 
     fn written() -> String {
-        let report =
-            Report::build(&example::busy(), &ReportOptions::default(), &example::process());
+        let report = example::report(&example::busy(), &ReportOptions::default());
         json(&report).expect("a built report is always JSON")
     }
 

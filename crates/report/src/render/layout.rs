@@ -103,6 +103,55 @@ pub(crate) fn paragraph(out: &mut String, style: Style, first: &str, text: &str)
     }
 }
 
+/// Where the text beside a label begins.
+const LABEL_WIDTH: usize = 15;
+
+/// A label at the beginning of a line.
+pub(crate) fn label(style: Style, name: &str) -> String {
+    painted(style, Paint::Faint, &format!("{:4}{name:<width$}", "", width = LABEL_WIDTH - 4))
+}
+
+/// Writes `text` beside a label; nothing where there is no text.
+pub(crate) fn labelled(out: &mut String, style: Style, name: &str, text: &str) {
+    let mut lines = String::new();
+    paragraph(&mut lines, style, &" ".repeat(LABEL_WIDTH), text);
+    if let Some(rest) = lines.get(LABEL_WIDTH..) {
+        let _ = write!(out, "{}{rest}", label(style, name));
+    }
+}
+
+/// The most columns of a spark line.
+const SPARK_MOST: usize = 30;
+
+/// Values as a line of bars, the greatest full height, nought a dot; runs of values share a bar
+/// where there are many.
+pub(crate) fn spark(values: &[f64]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let run = values.len().div_ceil(SPARK_MOST).max(1);
+    let most = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
+    let top = most(values);
+    values
+        .chunks(run)
+        .map(most)
+        .map(|value| match value {
+            value if value > 0.0 && top > 0.0 => {
+                BARS[((value / top * 8.0).ceil() as usize).clamp(1, 8) - 1]
+            }
+            _ => '·',
+        })
+        .collect()
+}
+
+/// How wide a table will be.
+pub(crate) fn table_width(header: &[&str], rows: &[Vec<String>]) -> usize {
+    let width = |column: usize, name: &str| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
+        widest.max(name.trim_start_matches('<').chars().count()) + 1
+    };
+    header.iter().enumerate().map(|(at, name)| width(at, name)).sum()
+}
+
 /// Writes an aligned table. Columns whose heading starts with `<` are set left, the others right.
 pub(crate) fn table(out: &mut String, style: Style, header: &[&str], rows: &[Vec<String>]) {
     let mut table = Table::new();
@@ -138,6 +187,13 @@ mod tests {
     #[test]
     fn a_name_cannot_command_the_terminal() {
         assert_eq!(plain("\x1b]0;owned\x07\r\n"), " ]0;owned   ");
+    }
+
+    #[test]
+    fn spark_lines_show_the_greatest_in_full() {
+        assert_eq!(spark(&[0.0, 1.0, 4.0, 8.0]), "·▁▄█");
+        assert_eq!(spark(&[0.0]), "·");
+        assert_eq!(spark(&[1.0; 100]).chars().count(), 25);
     }
 
     #[test]

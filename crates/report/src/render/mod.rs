@@ -1,13 +1,18 @@
 //! Renderers: one per format. Each takes the [`Report`](crate::Report) view and returns text.
 
 mod comparison;
+mod html;
 mod json;
 mod layout;
+mod markdown;
 mod text;
 pub mod units;
+pub(crate) mod wording;
 
 pub use comparison::{Comparison, comparison};
+pub use html::html;
 pub use json::{from_json, json};
+pub use markdown::markdown;
 pub use text::text;
 
 /// How text for people is set. The caller decides, by the terminal and `NO_COLOR`.

@@ -46,6 +46,7 @@ pub(super) fn nothing_yet() -> Published {
         findings: Vec::new(),
         checked: Vec::new(),
         not_checked: Vec::new(),
+        results: Vec::new(),
     }
 }
 

@@ -3,11 +3,21 @@
 //! Numbers carry their unit in the name, times are RFC 3339 UTC. Fields may be added within one
 //! schema number; none is renamed or changes its meaning.
 
+mod comparison;
+mod query;
+mod traffic;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use model::{Finding, FingerprintId, NotChecked, PoolMode, StrictId};
+use model::{Finding, FixResult, NotChecked, PoolMode};
 use serde::{Deserialize, Serialize};
+
+use crate::options::{FingerprintPrefix, Sort};
+
+pub use comparison::{Change, ChangeSign, Pace, WindowComparison};
+pub use query::{Bucket, QueryReport, Remainder, SampleReport, SampleValue, TrendPoint};
+pub use traffic::{ConnectionsReport, HealthReport, TransactionsReport};
 
 /// The name of this make of report.
 pub const SCHEMA: &str = "pgweir.report/1";
@@ -23,20 +33,41 @@ pub struct Report {
     pub generated_at: Timestamp,
     /// What the report is about.
     pub window: Window,
+    /// Whose statements, and in which order.
+    #[serde(default)]
+    pub selection: Selection,
     /// The top causes in plain sentences; one sentence when all is well.
     pub verdict: Vec<String>,
     /// How complete the picture is.
     pub coverage: CoverageReport,
     /// What is wrong, the most harmful first.
     pub findings: Vec<Finding>,
+    /// What became of earlier findings whose fix was made, the latest first.
+    #[serde(default)]
+    pub results: Vec<FixResult>,
+    /// What got worse since the time before, where that was asked for.
+    #[serde(default)]
+    pub comparison: Option<WindowComparison>,
     /// All statements of the window.
     pub totals: TotalsReport,
-    /// The statements that took the most database time, most first.
+    /// The same minute by minute, the oldest first.
+    #[serde(default)]
+    pub trend: Vec<TrendPoint>,
+    /// The statements, ordered as `selection.sort` says.
     pub queries: Vec<QueryReport>,
     /// Statements that are not listed in `queries`.
     pub remainder: Option<Remainder>,
     /// Pools.
     pub pools: Vec<PoolReport>,
+    /// Transactions.
+    #[serde(default)]
+    pub transactions: TransactionsReport,
+    /// Client connections, whatever was selected.
+    #[serde(default)]
+    pub connections: ConnectionsReport,
+    /// Numbers that say whether all is well, finding or not.
+    #[serde(default)]
+    pub health: Vec<HealthReport>,
     /// Detectors that ran to their end.
     pub checked: Vec<String>,
     /// Checks that could not be made, with why.
@@ -77,6 +108,24 @@ pub struct CoverageReport {
     pub server_version: u32,
     /// When the catalogue was last read.
     pub catalog_read_at: Option<Timestamp>,
+    /// What the numbers do not hold, or hold too much of, in plain sentences.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// Whose statements a report is about, and in which order they are listed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Selection {
+    /// Only clients of this database.
+    pub database: Option<String>,
+    /// Only clients that call themselves so.
+    pub application: Option<String>,
+    /// Only statements whose fingerprint begins so are listed.
+    pub fingerprint: Option<FingerprintPrefix>,
+    /// The order of `queries`.
+    pub sort: Sort,
+    /// Whether the values that clients bound are shown.
+    pub values_shown: bool,
 }
 
 /// All statements of the window together.
@@ -102,88 +151,6 @@ pub struct TotalsReport {
     pub p95_ms: f64,
     /// 99th percentile, ms.
     pub p99_ms: f64,
-}
-
-/// One fingerprint.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct QueryReport {
-    /// Its id.
-    pub fingerprint: FingerprintId,
-    /// Its strict ids.
-    pub strict_ids: Vec<StrictId>,
-    /// The normalised text.
-    pub text: String,
-    /// Statement class, such as `SELECT`.
-    pub class: String,
-    /// Statements done, failed ones included.
-    pub calls: u64,
-    /// Failed ones.
-    pub failed: u64,
-    /// Failed ones by SQLSTATE.
-    pub errors: BTreeMap<String, u64>,
-    /// Cut off by a disconnect.
-    pub lost: u64,
-    /// Rows returned or affected.
-    pub rows: u64,
-    /// Bytes from and to clients.
-    pub bytes: u64,
-    /// Of `bytes`, from clients.
-    pub received_bytes: u64,
-    /// Of `bytes`, to clients.
-    pub sent_bytes: u64,
-    /// Time as the clients saw it, ms.
-    pub total_ms: f64,
-    /// `total_ms` less `wait_ms`; what queries are ordered by.
-    pub database_ms: f64,
-    /// Share of all statements' `database_ms`, 0 to 1.
-    pub share_of_time: f64,
-    /// Mean as the clients saw it, ms.
-    pub mean_ms: f64,
-    /// Median, ms.
-    pub p50_ms: f64,
-    /// 95th percentile, ms.
-    pub p95_ms: f64,
-    /// 99th percentile, ms.
-    pub p99_ms: f64,
-    /// Longest, ms.
-    pub max_ms: f64,
-    /// Time to the answer's first byte, waiting left out: 95th percentile, ms.
-    pub first_byte_p95_ms: f64,
-    /// Time waiting for a server connection, ms.
-    pub wait_ms: f64,
-    /// The same: 95th percentile, ms.
-    pub wait_p95_ms: f64,
-    /// Databases it ran in.
-    pub databases: Vec<String>,
-    /// Users who ran it.
-    pub users: Vec<String>,
-    /// Applications that ran it.
-    pub applications: Vec<String>,
-    /// Detectors that name it in a finding.
-    pub findings: Vec<String>,
-    /// First seen since pgweir started.
-    pub first_seen: Timestamp,
-    /// Last seen.
-    pub last_seen: Timestamp,
-}
-
-/// Statements that are not listed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Remainder {
-    /// How many fingerprints.
-    pub fingerprints: u64,
-    /// Statements done.
-    pub calls: u64,
-    /// Failed ones.
-    pub failed: u64,
-    /// Rows.
-    pub rows: u64,
-    /// Time as the clients saw it, ms.
-    pub total_ms: f64,
-    /// The same without waiting, ms.
-    pub database_ms: f64,
-    /// Share of all statements' `database_ms`, 0 to 1.
-    pub share_of_time: f64,
 }
 
 /// One pool.
