@@ -3,5 +3,6 @@
 mod advise;
 mod findings;
 mod measuring;
+mod results;
 mod scene;
 mod workload;

@@ -1,6 +1,6 @@
 //! A proxy before a database of its own, and the report command.
 
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -41,15 +41,26 @@ impl Scene {
 
     /// What `pgweir report` prints with these arguments.
     pub(crate) fn report_text(&self, arguments: &[&str]) -> String {
-        let output = Command::new(PGWEIR)
+        let output = self.report_command(arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        String::from_utf8(output.stdout).expect("a report is UTF-8")
+    }
+
+    /// What `pgweir report` says when it is refused.
+    pub(crate) fn refused(&self, arguments: &[&str]) -> String {
+        let output = self.report_command(arguments);
+        assert!(!output.status.success(), "{arguments:?} is refused");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn report_command(&self, arguments: &[&str]) -> Output {
+        Command::new(PGWEIR)
             .arg("report")
             .args(["--admin", &self.proxy.url("postgres", "pgweir")])
             .args(arguments)
             .output()
-            .expect("the report command starts");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}");
-        String::from_utf8(output.stdout).expect("a report is UTF-8")
+            .expect("the report command starts")
     }
 
     /// The report as JSON.

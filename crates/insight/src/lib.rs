@@ -11,12 +11,14 @@
 pub mod advisor;
 mod aggregator;
 pub mod detectors;
+mod proof;
 mod publish;
 mod settings;
 mod wording;
 mod workload;
 
-pub use aggregator::{Aggregator, AggregatorSettings};
+pub use aggregator::{Aggregator, AggregatorSettings, Watch, Watched, Watches};
+pub use proof::Proof;
 pub use publish::publish;
 pub use settings::{
     DetectionSettings, DetectorThresholds, ThresholdKind, ThresholdReference, ThresholdValue,

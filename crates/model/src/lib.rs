@@ -34,7 +34,7 @@ pub use labels::{LabelId, LabelRegistry, Labels};
 pub use plan::{
     MemoryNode, PlanShape, PlanText, PlanVariant, PlanVersion, RankedSample, SampleRank,
 };
-pub use proof::{Effect, FixResult, Measured, SideEffect};
+pub use proof::{Basis, Effect, FixResult, Measured, SideEffect};
 pub use sample::{ParameterFormat, Sample, SampleParameter};
 pub use server::{
     CheckpointCounters, HorizonHolder, HorizonKind, LockQueue, LockWait, ReplicaFacts, ServerFacts,

@@ -21,6 +21,19 @@ pub enum Effect {
     Worse,
 }
 
+/// What an effect is judged by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    /// How long one execution takes.
+    #[default]
+    Latency,
+    /// How often the statements run.
+    Calls,
+    /// How often they fail.
+    Failures,
+}
+
 /// What was measured of a group of statements in one stretch of time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
@@ -32,9 +45,11 @@ pub struct Measured {
     pub calls: u64,
     /// The same by the second.
     pub calls_per_s: f64,
+    /// Failed ones.
+    pub failed: u64,
     /// Mean as the clients saw it, ms.
     pub mean_ms: f64,
-    /// Mean without waiting for a server connection, ms; what the effect is judged by.
+    /// Mean without waiting for a server connection, ms.
     pub database_mean_ms: f64,
     /// 95th percentile as the clients saw it, ms.
     pub p95_ms: f64,
@@ -78,6 +93,8 @@ pub struct FixResult {
     pub unchanged_at: Option<Timestamp>,
     /// What it did.
     pub effect: Effect,
+    /// What that is judged by.
+    pub judged_by: Basis,
     /// As it was.
     pub before: Measured,
     /// As it is.

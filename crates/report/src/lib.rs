@@ -15,9 +15,9 @@ pub use build::ProcessFacts;
 pub use error::ReportError;
 pub use options::{FingerprintPrefix, Moment, ReportOptions, Sort, parse_duration};
 pub use view::{
-    Bucket, Change, ChangeSign, ConnectionsReport, CoverageReport, HealthReport, Pace, PoolReport,
-    QueryReport, Remainder, Report, SCHEMA, SampleReport, SampleValue, Selection, TotalsReport,
-    TransactionsReport, TrendPoint, Window, WindowComparison,
+    Bucket, Change, ChangeSign, ConnectionsReport, CoverageReport, HealthReport, Pace, PlanReport,
+    PoolReport, QueryReport, Remainder, Report, SCHEMA, SampleReport, SampleValue, Selection,
+    TotalsReport, TransactionsReport, TrendPoint, Window, WindowComparison,
 };
 
 #[cfg(test)]

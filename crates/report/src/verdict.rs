@@ -47,7 +47,7 @@ pub(crate) fn verdict(report: &Report) -> Vec<String> {
 /// A fix that made it worse comes before all else: it can be taken back.
 fn harm(result: &FixResult) -> Option<String> {
     (result.effect == Effect::Worse).then(|| {
-        let times = wording::factor(result.after.database_mean_ms / result.before.database_mean_ms);
+        let times = wording::factor(1.0 / wording::gain_of(result));
         let undo = result.undo.as_deref().map(|sql| format!(" Undo: {sql}")).unwrap_or_default();
         format!(
             "{} The statements concerned are {times} × slower since.{undo}",
@@ -60,10 +60,7 @@ fn harm(result: &FixResult) -> Option<String> {
 fn gains(report: &Report) -> Option<String> {
     let better: Vec<_> =
         report.results.iter().filter(|result| result.effect == Effect::Better).collect();
-    let best = better.iter().max_by(|a, b| {
-        let gain = |one: &FixResult| one.before.database_mean_ms / one.after.database_mean_ms;
-        gain(a).total_cmp(&gain(b))
-    })?;
+    let best = better.iter().max_by(|a, b| wording::gain_of(a).total_cmp(&wording::gain_of(b)))?;
     let more = match better.len() - 1 {
         0 => String::new(),
         1 => "; 1 more fix helped".to_owned(),

@@ -6,6 +6,7 @@ mod minute;
 mod row;
 mod runs;
 mod slow;
+mod watches;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use known::KnownShapes;
 use minute::OpenMinute;
 use runs::{EndedRun, RunTracker};
 use slow::SlowTracker;
+pub use watches::{Watch, Watched, Watches};
 
 /// The bounds of an [`Aggregator`]. What lies beyond them is counted in others rows.
 #[derive(Clone, Debug)]
@@ -77,6 +79,7 @@ pub struct Aggregator {
     kept: VecDeque<Arc<Minute>>,
     known: KnownShapes,
     runs: RunTracker,
+    watches: Watches,
     ended: Vec<EndedRun>,
     keys: KeyTracker,
     slow: SlowTracker,
@@ -100,6 +103,7 @@ impl Aggregator {
             kept: VecDeque::new(),
             known: KnownShapes::new(settings.fingerprint_limit),
             runs: RunTracker::new(settings.client_limit),
+            watches: Watches::default(),
             ended: Vec::new(),
             keys: KeyTracker::default(),
             slow: SlowTracker::default(),
@@ -159,6 +163,11 @@ impl Aggregator {
     /// Notes the transactions that are open now, the oldest first.
     pub fn note_open_transactions(&mut self, open: Vec<OpenTransaction>) {
         self.open_transactions = open;
+    }
+
+    /// What is measured beside the minutes.
+    pub fn watches(&mut self) -> &mut Watches {
+        &mut self.watches
     }
 
     /// The picture at `now`. Complete minutes are shared with the snapshots before and after; only
@@ -226,6 +235,7 @@ impl Aggregator {
         let time_of = |at| time_of(at, started, started_at);
         let slow = &mut self.current.minute.slow;
         self.slow.observe(&event, key, shape.as_deref(), time_of, slow);
+        self.watches.observe(key, &event);
         self.runs.observe(&event, key, class, &mut self.ended);
         if let Some(sample) = event.sample {
             let took = event.total.saturating_sub(event.wait);

@@ -19,6 +19,7 @@ impl Case {
         let mut scene = Scene::new();
         let orders = table("orders", 1e6, &[("id", -1.0), ("customer_id", 5_000.0)]);
         scene.catalog.databases.insert("shop".to_owned(), shop(vec![orders]));
+        scene.statement(SLOW).run();
         let shape = scene.shapes.observe_one(SLOW.as_bytes()).shape;
         let sql =
             "CREATE INDEX CONCURRENTLY orders_customer_id_idx ON public.orders (customer_id);";
@@ -28,7 +29,7 @@ impl Case {
             title: "public.orders has no index on (customer_id)".to_owned(),
             why: String::new(),
             evidence: BTreeMap::new(),
-            fingerprints: vec![shape.fingerprint],
+            fingerprints: vec![shape.fingerprint()],
             tables: vec!["public.orders".to_owned()],
             database: Some("shop".to_owned()),
             fix: Fix { sql: Some(sql.to_owned()), undo: None, advice: None },

@@ -2,6 +2,7 @@
 
 mod compare;
 mod findings;
+mod plans;
 mod pools;
 mod query;
 mod sample;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use model::{FingerprintId, Histogram, Published, QueryStats};
 
+use super::plans::plans;
 use super::sample::sample;
 use super::select::Merged;
 use crate::numbers::{by_code, database_ms, rounded, share};
@@ -62,6 +63,7 @@ pub(super) fn query(
         trend: Vec::new(),
         distribution: distribution(&stats.total),
         sample: sample(&shape, show_values),
+        plans: plans(id, &published.catalog),
         first_seen: shape.first_seen,
         last_seen: shape.last_seen,
     }

@@ -6,7 +6,8 @@ use crate::numbers::{by_code, rounded, share};
 use crate::view::{ConnectionsReport, HealthReport, Report, TransactionsReport};
 
 pub(super) fn transactions(stats: &TransactionStats, snapshot: &Snapshot) -> TransactionsReport {
-    let idle_after = snapshot.shapes.iter().find(|(_, info)| info.shapes.contains(&stats.idle_after));
+    let idle_after =
+        snapshot.shapes.iter().find(|(_, info)| info.shapes.contains(&stats.idle_after));
     let open_ms = stats.block_duration.sum_ms();
     let idle_ms = stats.idle.as_secs_f64() * 1e3;
     TransactionsReport {

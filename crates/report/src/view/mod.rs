@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::options::{FingerprintPrefix, Sort};
 
 pub use comparison::{Change, ChangeSign, Pace, WindowComparison};
-pub use query::{Bucket, QueryReport, Remainder, SampleReport, SampleValue, TrendPoint};
+pub use query::{
+    Bucket, PlanReport, QueryReport, Remainder, SampleReport, SampleValue, TrendPoint,
+};
 pub use traffic::{ConnectionsReport, HealthReport, TransactionsReport};
 
 /// The name of this make of report.

@@ -72,6 +72,9 @@ pub struct QueryReport {
     /// The slowest execution of late.
     #[serde(default)]
     pub sample: Option<SampleReport>,
+    /// Its plans: each that differs once, the current one first.
+    #[serde(default)]
+    pub plans: Vec<PlanReport>,
     /// First seen since pgweir started.
     pub first_seen: Timestamp,
     /// Last seen.
@@ -138,6 +141,30 @@ pub struct SampleReport {
     pub text: Option<String>,
     /// The bound values.
     pub parameters: Vec<SampleValue>,
+}
+
+/// A plan, as EXPLAIN prints it, with `$` in place of every value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanReport {
+    /// Which one: of the `median`, `p95` or `slowest` execution's values, the `generic` one, the
+    /// `current` one, or an `earlier` one.
+    pub which: String,
+    /// The database.
+    pub database: String,
+    /// What tells it from others, sixteen hexadecimal digits.
+    pub shape: String,
+    /// How long that execution took, ms; only where it is of an execution's values.
+    pub took_ms: Option<f64>,
+    /// When it was first seen; only of the current one and earlier ones.
+    pub since: Option<Timestamp>,
+    /// When it was last seen.
+    pub until: Option<Timestamp>,
+    /// Total cost, in the planner's units.
+    pub cost: f64,
+    /// Rows expected.
+    pub rows: f64,
+    /// The tree.
+    pub text: String,
 }
 
 /// A bound value.

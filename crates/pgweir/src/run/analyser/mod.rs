@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use insight::{Aggregator, AggregatorSettings};
+use insight::{Aggregator, AggregatorSettings, Proof};
 use jiff::Timestamp;
 use model::{CatalogFacts, Event, Published, Snapshot};
 use parking_lot::RwLock;
@@ -67,6 +67,7 @@ impl Analyser {
             ..AggregatorSettings::default()
         };
         let work = Work {
+            proof: Proof::default(),
             aggregator: Aggregator::new(bounds, started_at, Instant::now()),
             proxy,
             measures,
@@ -101,6 +102,7 @@ impl Analyser {
 /// What the thread holds.
 struct Work {
     aggregator: Aggregator,
+    proof: Proof,
     proxy: Proxy,
     measures: Measures,
     planner: Option<Planner>,
@@ -172,7 +174,9 @@ impl Work {
             let questions = insight::advisor::questions(&snapshot, &catalog, shapes, detection);
             planner.ask(&snapshot, questions);
         }
-        let published = Arc::new(insight::publish(snapshot, catalog, shapes, detection));
+        let mut published = insight::publish(snapshot, catalog, shapes, detection);
+        published.results = self.proof.observe(&published, shapes, self.aggregator.watches());
+        let published = Arc::new(published);
         *self.latest.write() = Arc::clone(&published);
         published
     }

@@ -52,6 +52,7 @@ fn one_result(result: &FixResult) -> Markup {
                 }
             }
             @if let (Some(undo), Effect::Worse) = (&result.undo, result.effect) {
+                p.soft.small { "Undo:" }
                 pre { (plain(undo)) }
             }
         }

@@ -52,6 +52,9 @@ fn statement(rank: usize, query: &QueryReport, report: &Report) -> Markup {
                     dt { "Slowest" } dd { (plain(&wording::sample(sample))) }
                     @if let Some(text) = &sample.text { dt {} dd { pre { (lines(text)) } } }
                 }
+                @for plan in &query.plans {
+                    dt { "Plan" } dd { (plain(&wording::plan(plan))) pre { (lines(&plan.text)) } }
+                }
                 @for (at, finding) in named {
                     dt { "Finding" }
                     dd { a href={ "#finding-" (at + 1) } { (plain(&finding.title)) } }

@@ -2,13 +2,16 @@
 
 use std::fmt::Write as _;
 
-use crate::render::layout::{Paint, heading, labelled, painted, plain, spark, wrapped};
+use crate::render::layout::{Paint, heading, labelled, painted, plain, shortened, spark, wrapped};
 use crate::render::units::{duration_ms, number};
 use crate::render::{Style, wording};
 use crate::view::{QueryReport, Report};
 
 /// Lines of one statement's text; the JSON report has the rest.
 const TEXT_LINES: usize = 12;
+/// Plans of one statement, and lines of each; the JSON report has all.
+const PLANS_SHOWN: usize = 2;
+const PLAN_LINES: usize = 16;
 /// Minutes below which a trend says nothing.
 const TREND_LEAST: usize = 3;
 
@@ -48,6 +51,13 @@ fn one(out: &mut String, rank: usize, query: &QueryReport, report: &Report, styl
         labelled(out, style, "Slowest", &wording::sample(sample));
         if let Some(text) = &sample.text {
             labelled(out, style, "", text);
+        }
+    }
+    for plan in query.plans.iter().take(PLANS_SHOWN) {
+        labelled(out, style, "Plan", &wording::plan(plan));
+        for line in plan.text.lines().take(PLAN_LINES) {
+            let line = shortened(line, style.width.saturating_sub(17));
+            let _ = writeln!(out, "{:17}{}", "", painted(style, Paint::Code, &line));
         }
     }
     labelled(out, style, "Findings", &findings(query, report));

@@ -1,21 +1,21 @@
 //! Sentences that all formats for people share, so that they say the same.
 
-use jiff::Timestamp;
-use model::{Confidence, Effect, FingerprintId, FixResult, Measured, Severity};
+mod changes;
 
-use super::units::{
+use jiff::Timestamp;
+use model::{Confidence, FingerprintId, Severity};
+
+use crate::render::units::{
     bytes, count, duration_ms, evidence, moment, number, percent, seconds, server_version,
 };
-use crate::view::{
-    Change, ChangeSign, Pace, QueryReport, Report, SampleReport, TrendPoint, WindowComparison,
-};
+use crate::view::{PlanReport, QueryReport, Report, SampleReport, TrendPoint};
+
+pub(crate) use changes::{changed_at, comparison, effect, factor, gain, gain_of, measured, signs};
 
 /// Names of users or applications shown for one statement.
 const NAMES_SHOWN: usize = 6;
 /// Values of a sample that are described.
 const VALUES_SHOWN: usize = 8;
-/// Factors below this are within what two measurements differ by.
-const WORTH_SAYING: f64 = 1.1;
 
 pub(crate) fn severity(severity: Severity) -> &'static str {
     match severity {
@@ -155,94 +155,28 @@ pub(crate) fn sample(sample: &SampleReport) -> String {
     format!("{text}, with {}", values.join(", "))
 }
 
+/// Which plan it is, when it was seen, and what it costs.
+pub(crate) fn plan(plan: &PlanReport) -> String {
+    let mut text = match (plan.which.as_str(), plan.took_ms) {
+        ("current", _) => "Plan now".to_owned(),
+        ("generic", _) => "Plan for any values".to_owned(),
+        ("earlier", _) => "Earlier plan".to_owned(),
+        (rank, Some(took)) => format!("Plan of the {rank} execution ({})", duration_ms(took)),
+        (rank, None) => format!("Plan of the {rank} execution"),
+    };
+    match (plan.since, plan.until) {
+        (Some(since), Some(until)) => {
+            text.push_str(&format!(", {} to {}", clock(since), clock(until)));
+        }
+        (None, Some(at)) => text.push_str(&format!(", at {}", clock(at))),
+        _ => {}
+    }
+    format!("{text}, cost {}", number(plan.cost))
+}
+
 /// The time of day: `20:15:30`.
 pub(crate) fn clock(time: Timestamp) -> String {
     moment(time).split(' ').nth(1).unwrap_or_default().to_owned()
-}
-
-/// What a change did: `202 × faster`.
-pub(crate) fn effect(result: &FixResult) -> String {
-    let (before, after) = (result.before.database_mean_ms, result.after.database_mean_ms);
-    match result.effect {
-        Effect::Measuring => {
-            let calls = result.after.calls;
-            let noun = if calls == 1 { "call" } else { "calls" };
-            format!("measuring: {} {noun} since", count(calls))
-        }
-        Effect::Better => format!("{} × faster", factor(before / after)),
-        Effect::Worse => format!("{} × SLOWER than before", factor(after / before)),
-        Effect::Same => "no difference".to_owned(),
-    }
-}
-
-pub(crate) fn factor(value: f64) -> String {
-    if !value.is_finite() {
-        return "many".to_owned();
-    }
-    if value < 9.95 { format!("{value:.1}") } else { count(value.round() as u64) }
-}
-
-/// One side of a result, as the cells of a table: calls, calls a second, mean, p95, share of time.
-pub(crate) fn measured(side: &Measured) -> [String; 5] {
-    [
-        count(side.calls),
-        number(side.calls_per_s),
-        duration_ms(side.mean_ms),
-        duration_ms(side.p95_ms),
-        percent(side.share_of_time),
-    ]
-}
-
-/// When a change happened, as exactly as it is known.
-pub(crate) fn changed_at(result: &FixResult) -> String {
-    match result.unchanged_at {
-        Some(before) => format!("between {} and {}", clock(before), moment(result.changed_at)),
-        None => format!("at {}", moment(result.changed_at)),
-    }
-}
-
-/// `new`, `calls 2.1 ×`, `p95 3.4 ×`.
-pub(crate) fn signs(change: &Change) -> String {
-    let ratio = |of: fn(&Pace) -> f64| {
-        let before = change.before.as_ref().map_or(0.0, of);
-        factor(of(&change.after) / before)
-    };
-    let failed = |pace: &Pace| pace.failed as f64 / pace.calls.max(1) as f64;
-    let names: Vec<_> = change
-        .signs
-        .iter()
-        .map(|sign| match sign {
-            ChangeSign::New => "new".to_owned(),
-            ChangeSign::RateStep => format!("{} × as often", ratio(|pace| pace.calls_per_s)),
-            ChangeSign::P95Step => format!("p95 {} ×", ratio(|pace| pace.p95_ms)),
-            ChangeSign::Errors => format!("{} fail", percent(failed(&change.after))),
-        })
-        .collect();
-    names.join(", ")
-}
-
-/// Two windows in a sentence.
-pub(crate) fn comparison(comparison: &WindowComparison, report: &Report) -> String {
-    let rate = |calls: u64, seconds: f64| number(calls as f64 / seconds.max(1.0));
-    let failed = |failed: u64, calls: u64| percent(failed as f64 / calls.max(1) as f64);
-    let (before, after) = (&comparison.totals, &report.totals);
-    let baseline = &comparison.baseline;
-    format!(
-        "{} to {} against the {} before: {} → {} statements/s, p95 {} → {}, {} → {} failed; {} \
-         got worse, {} got faster, {} no longer run.",
-        clock(report.window.since),
-        clock(report.window.until),
-        seconds(baseline.duration_s),
-        rate(before.calls, baseline.duration_s),
-        rate(after.calls, report.window.duration_s),
-        duration_ms(before.p95_ms),
-        duration_ms(after.p95_ms),
-        failed(before.failed, before.calls),
-        failed(after.failed, after.calls),
-        count(comparison.worse.len() as u64),
-        count(comparison.faster),
-        count(comparison.gone),
-    )
 }
 
 /// Transactions in a sentence; none where there were none.
@@ -336,14 +270,4 @@ pub(crate) fn whole(trend: &[TrendPoint]) -> impl Iterator<Item = &TrendPoint> {
 pub(crate) fn fine(report: &Report) -> Vec<&str> {
     let named = |name: &str| report.findings.iter().any(|finding| finding.detector == name);
     report.checked.iter().map(String::as_str).filter(|name| !named(name)).collect()
-}
-
-/// By how much p95 changed between two measurements: `202 × faster`, `the same`, `not run`.
-pub(crate) fn gain(gain: f64) -> String {
-    match gain {
-        0.0 => "not run".to_owned(),
-        gain if gain > WORTH_SAYING => format!("{} × faster", factor(gain)),
-        gain if gain < 1.0 / WORTH_SAYING => format!("{} × slower", factor(1.0 / gain)),
-        _ => "the same".to_owned(),
-    }
 }

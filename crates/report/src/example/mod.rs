@@ -1,16 +1,20 @@
 //! Published ticks for tests: one of trouble, one of health, one of silence.
 
-use std::collections::BTreeMap;
+mod findings;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use model::{
-    CatalogFacts, Confidence, Effect, Finding, FingerprintId, Fix, FixResult, LabelId,
-    LabelRegistry, Labels, Measured, Minute, NotChecked, ParameterFormat, PoolKey, PoolMinute,
-    PoolMode, PoolStatus, Published, QueryStats, RowKey, Sample, SampleParameter, Severity,
-    ShapeId, ShapeInfo, SideEffect, Snapshot, SqlState, StrictId, TransactionStats,
+    CatalogFacts, DatabaseFacts, Finding, FingerprintId, FixResult, LabelId, LabelRegistry, Labels,
+    Minute, NotChecked, ParameterFormat, PlanAnswer, PlanShape, PlanText, PlanVersion, PoolKey,
+    PoolMinute, PoolMode, PoolStatus, Published, QueryStats, RowKey, Sample, SampleParameter,
+    ShapeId, ShapeInfo, Snapshot, SqlState, StrictId, TransactionStats,
 };
+
+use findings::{better, measuring, missing_index, saturation, worse};
 
 use crate::{Moment, ProcessFacts, Report, ReportOptions};
 
@@ -136,6 +140,42 @@ impl Builder {
         shape.sample_database = Some("shop".into());
     }
 
+    /// A plan for it, and the one before.
+    fn planned(published: &mut Published, id: u64) {
+        let plan = |shape, cost, text: &str| PlanText {
+            shape: PlanShape(shape),
+            cost,
+            rows: 10.0,
+            text: text.to_owned(),
+        };
+        let now = "Limit  (cost=31000.00..31000.02 rows=10 width=24)\n  ->  Sort  \
+                   (cost=31000.00..31000.25 rows=100 width=24)\n        Sort Key: created_at DESC\n        \
+                   ->  Seq Scan on orders  (cost=0.00..30997.00 rows=100 width=24)\n              \
+                   Filter: (customer_id = $)";
+        let earlier =
+            "Limit  (cost=0.43..8.45 rows=10 width=24)\n  ->  Index Scan using orders_old_idx";
+        let database = DatabaseFacts {
+            plans: HashMap::from([(
+                FingerprintId(id),
+                PlanAnswer {
+                    asked_at: Some(at(10)),
+                    plan: Some(plan(1, 31_000.02, now)),
+                    ..PlanAnswer::default()
+                },
+            )]),
+            plan_history: HashMap::from([(
+                FingerprintId(id),
+                vec![PlanVersion {
+                    since: at(-800),
+                    until: at(-600),
+                    plan: plan(2, 8.45, earlier),
+                }],
+            )]),
+            ..DatabaseFacts::default()
+        };
+        Arc::make_mut(&mut published.catalog).databases.insert("shop".to_owned(), database);
+    }
+
     fn transactions(&mut self, application: &str) {
         let labels = self.labels(application);
         let mut transactions = TransactionStats {
@@ -243,7 +283,9 @@ pub(crate) fn busy() -> Published {
         check: "missing_index: what-if planning in shop".to_owned(),
         why: "HypoPG is not installed there; CREATE EXTENSION hypopg makes it possible".to_owned(),
     }];
-    builder.published(vec![missing_index(), saturation()], not_checked)
+    let mut published = builder.published(vec![missing_index(), saturation()], not_checked);
+    Builder::planned(&mut published, 0xa1);
+    published
 }
 
 pub(crate) fn healthy() -> Published {
@@ -303,126 +345,6 @@ pub(crate) fn hostile() -> Published {
     published
 }
 
-fn measured(calls: u64, per_s: f64, mean_ms: f64, p95_ms: f64, share: f64) -> Measured {
-    Measured {
-        since: at(-800),
-        until: at(-400),
-        calls,
-        calls_per_s: per_s,
-        mean_ms,
-        database_mean_ms: mean_ms,
-        p95_ms,
-        share_of_time: share,
-    }
-}
-
-fn better() -> FixResult {
-    let finding = missing_index();
-    FixResult {
-        detector: finding.detector,
-        severity: finding.severity,
-        title: finding.title,
-        database: finding.database,
-        fingerprints: finding.fingerprints,
-        tables: finding.tables,
-        change: "index orders_customer_id_created_at_idx on public.orders is there".to_owned(),
-        changed_at: at(-330),
-        unchanged_at: Some(at(-345)),
-        effect: Effect::Better,
-        before: measured(400, 1.0, 185.0, 287.5, 0.99),
-        after: measured(610, 1.85, 0.91, 1.4, 0.21),
-        estimate: finding.estimate,
-        undo: finding.fix.undo,
-        slower: vec![SideEffect {
-            fingerprint: FingerprintId(0xab),
-            text: "INSERT INTO orders (customer_id, state) VALUES ($1, $2)".to_owned(),
-            before_ms: 0.4,
-            after_ms: 0.9,
-        }],
-    }
-}
-
-fn worse() -> FixResult {
-    FixResult {
-        detector: "unused_index".to_owned(),
-        title: "index public.products_sku_idx is not used".to_owned(),
-        change: "index products_sku_idx on public.products is gone".to_owned(),
-        changed_at: at(-120),
-        unchanged_at: Some(at(-135)),
-        effect: Effect::Worse,
-        before: measured(4_000, 10.0, 0.3, 0.5, 0.2),
-        after: measured(1_200, 10.0, 6.2, 11.0, 0.81),
-        undo: Some(
-            "CREATE INDEX CONCURRENTLY products_sku_idx ON public.products (sku);".to_owned(),
-        ),
-        slower: Vec::new(),
-        ..better()
-    }
-}
-
-fn measuring() -> FixResult {
-    FixResult {
-        effect: Effect::Measuring,
-        after: measured(3, 0.2, 0.9, 1.0, 0.0),
-        slower: Vec::new(),
-        ..better()
-    }
-}
-
 pub(crate) fn silent() -> Published {
     Builder::new().published(Vec::new(), Vec::new())
-}
-
-fn missing_index() -> Finding {
-    let sql = "CREATE INDEX CONCURRENTLY orders_customer_id_created_at_idx \
-               ON public.orders (customer_id, created_at);";
-    let undo = "DROP INDEX CONCURRENTLY public.orders_customer_id_created_at_idx;";
-    Finding {
-        detector: "missing_index".to_owned(),
-        severity: Severity::Warning,
-        title: "public.orders has no index on (customer_id, created_at)".to_owned(),
-        why: "400 executions read the whole table of 1,500,000 rows for a few of them; that is \
-              99 % of all time spent in the database"
-            .to_owned(),
-        evidence: BTreeMap::from([
-            ("calls".to_owned(), 400u64.into()),
-            ("mean_ms".to_owned(), 185.0.into()),
-            ("p95_ms".to_owned(), 287.5.into()),
-            ("share_of_time_ratio".to_owned(), 0.99.into()),
-            ("table_rows".to_owned(), 1_500_000u64.into()),
-        ]),
-        fingerprints: vec![FingerprintId(0xa1)],
-        tables: vec!["public.orders".to_owned()],
-        database: Some("shop".to_owned()),
-        fix: Fix { sql: Some(sql.to_owned()), undo: Some(undo.to_owned()), advice: None },
-        estimate: BTreeMap::from([
-            ("cost_ratio".to_owned(), 0.0004.into()),
-            ("index_bytes".to_owned(), 47_185_920u64.into()),
-        ]),
-        confidence: Confidence::Medium,
-        runbook: "detectors/missing_index.md".to_owned(),
-        harm_ms: 73_000.0,
-    }
-}
-
-fn saturation() -> Finding {
-    Finding {
-        detector: "pool_saturation".to_owned(),
-        severity: Severity::Critical,
-        title: "pool shop/web is too busy: clients wait longer than they work".to_owned(),
-        why: "95 % of transactions waited up to 900 ms for one of 10 server connections".to_owned(),
-        evidence: BTreeMap::from([("wait_p95_ms".to_owned(), 900.0.into())]),
-        fingerprints: Vec::new(),
-        tables: Vec::new(),
-        database: Some("shop".to_owned()),
-        fix: Fix {
-            sql: None,
-            undo: None,
-            advice: Some("Make the top statements faster first. Then raise pool_size.".to_owned()),
-        },
-        estimate: BTreeMap::new(),
-        confidence: Confidence::High,
-        runbook: "detectors/pool_saturation.md".to_owned(),
-        harm_ms: 90_000.0,
-    }
 }

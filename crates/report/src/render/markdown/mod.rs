@@ -1,13 +1,16 @@
 //! The Markdown format, for a ticket: GitHub's tables, everything that comes from clients escaped.
 
+mod escape;
+
 use std::fmt::Write as _;
 
 use model::{Effect, Finding, FixResult, Severity};
 
-use super::layout::{plain, shortened};
+use super::layout::shortened;
 use super::units::{count, duration_ms, number, percent, sentence};
 use super::wording;
 use crate::view::{Change, Pace, PoolReport, QueryReport, Report};
+use escape::{code, fence, fence_of, html_text, prose};
 
 /// Room for a statement in a table, characters.
 const TEXT_MOST: usize = 80;
@@ -216,6 +219,10 @@ fn one_statement(out: &mut String, rank: usize, query: &QueryReport) {
             let _ = writeln!(out, "\n{}", fence(text));
         }
     }
+    for plan in &query.plans {
+        let _ =
+            writeln!(out, "- {}:\n\n{}\n", prose(&wording::plan(plan)), fence_of("", &plan.text));
+    }
     if !query.findings.is_empty() {
         let _ = writeln!(out, "- Findings: {}", prose(&query.findings.join(", ")));
     }
@@ -287,114 +294,5 @@ fn rest(out: &mut String, report: &Report) {
     }
 }
 
-/// Text that means nothing to Markdown, on one line.
-fn prose(text: &str) -> String {
-    let text = plain(text);
-    let mut out = String::with_capacity(text.len());
-    let mut before = ' ';
-    let mut chars = text.chars().peekable();
-    while let Some(one) = chars.next() {
-        let within_word =
-            before.is_alphanumeric() && chars.peek().is_some_and(|c| c.is_alphanumeric());
-        match one {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            // No one is to be called to a ticket by a statement.
-            '@' => out.push_str("&#64;"),
-            '_' if within_word => out.push('_'),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => {
-                out.push('\\');
-                out.push(one);
-            }
-            one => out.push(one),
-        }
-        before = one;
-    }
-    out
-}
-
-/// A span of code on one line, also within a table.
-fn code(text: &str) -> String {
-    let text = plain(text).replace('|', "\\|");
-    let ticks = "`".repeat(longest_run(&text) + 1);
-    let gap = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
-    format!("{ticks}{gap}{text}{gap}{ticks}")
-}
-
-/// A block of SQL whose fence nothing in it can close.
-fn fence(sql: &str) -> String {
-    let ticks = "`".repeat(longest_run(sql).max(2) + 1);
-    let lines: Vec<_> = sql.lines().map(|line| plain(line).trim_end().to_owned()).collect();
-    format!("{ticks}sql\n{}\n{ticks}", lines.join("\n"))
-}
-
-fn longest_run(text: &str) -> usize {
-    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
-}
-
-fn html_text(text: &str) -> String {
-    plain(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{ReportOptions, example};
-
-    #[test]
-    fn a_database_in_trouble() {
-        let report = example::report(&example::busy(), &ReportOptions::default());
-        insta::assert_snapshot!("trouble", markdown(&report));
-    }
-
-    #[test]
-    fn after_a_deploy() {
-        let report = example::report(&example::deployed(), &example::since_the_deploy());
-        insta::assert_snapshot!("deployed", markdown(&report));
-    }
-
-    #[test]
-    fn what_clients_send_stays_text() {
-        assert_eq!(prose("a_b *c* <script> @you"), "a_b \\*c\\* &lt;script&gt; &#64;you");
-        assert_eq!(code("a`b|c"), "``a`b\\|c``");
-        assert_eq!(fence("SELECT '```'\n\tFROM t"), "````sql\nSELECT '```'\n FROM t\n````");
-        let hostile = example::report(&example::hostile(), &ReportOptions::default());
-        let text = markdown(&hostile);
-        let outside = outside_code(&text);
-        assert!(!outside.contains("<script") && !outside.contains("<img"), "{outside}");
-    }
-
-    /// The text without its blocks and spans of code.
-    fn outside_code(text: &str) -> String {
-        let mut out = String::new();
-        let mut fence: Option<&str> = None;
-        for line in text.lines() {
-            let ticks = &line[..line.len() - line.trim_start_matches('`').len()];
-            match fence {
-                Some(open) if line == open => fence = None,
-                Some(_) => {}
-                None if ticks.len() >= 3 => fence = Some(ticks),
-                None => out.extend(spans_taken_out(line).chars().chain(['\n'])),
-            }
-        }
-        out
-    }
-
-    fn spans_taken_out(line: &str) -> String {
-        let Some(start) = line.find('`') else { return line.to_owned() };
-        let rest = &line[start..];
-        let ticks = rest.len() - rest.trim_start_matches('`').len();
-        let body = &rest[ticks..];
-        let mut from = 0;
-        while let Some(found) = body[from..].find(&"`".repeat(ticks)) {
-            let at = from + found;
-            let run = body[at..].len() - body[at..].trim_start_matches('`').len();
-            if run == ticks {
-                return format!("{}{}", &line[..start], spans_taken_out(&body[at + run..]));
-            }
-            from = at + run;
-        }
-        format!("{}{}", &line[..start + ticks], spans_taken_out(body))
-    }
-}
+mod tests;
