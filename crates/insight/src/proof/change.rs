@@ -151,7 +151,7 @@ mod tests {
         assert!(is_wanted("REINDEX INDEX CONCURRENTLY public.mine;", &named("mine", &["a"])));
         let both = format!("-- Takes a minute.\nDROP INDEX public.old;\n{CREATE}");
         assert!(is_wanted(&both, &named("mine", &["customer_id"])));
-        assert!(drops("DROP INDEX CONCURRENTLY public.\"My Index\";", "old") == false);
+        assert!(!drops("DROP INDEX CONCURRENTLY public.\"My Index\";", "old"));
         assert!(drops(&both, "old"));
     }
 

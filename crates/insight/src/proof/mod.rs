@@ -246,7 +246,8 @@ impl Proof {
             let measured = |ids: &BTreeSet<FingerprintId>| {
                 after(watch, watches.spent_ms(watch), ids, database, &tick.snapshot)
             };
-            tracked.result.after = measured(&tracked.statements);
+            let statements = &tracked.statements;
+            tracked.result.after = measured(statements);
             tracked.result.effect = effect(&tracked.result.before, &tracked.result.after);
             tracked.result.slower = slower(tracked, tick, measured);
             if now.duration_since(watch.since) >= MEASURED_FOR {

@@ -2,13 +2,14 @@
 
 use anyhow::anyhow;
 use report::render::units;
+use report::{Moment, ReportOptions};
 
 use super::Statement;
 use crate::cli::{AdminConsole, AdviseArguments, DEFAULT_ADMIN};
 use crate::run::local_admin;
 
 /// The statements asked for; those beyond it take next to no time.
-const MOST_STATEMENTS: u32 = 200;
+const MOST_STATEMENTS: usize = 200;
 /// Statements that are planned. The others are no workload for an index.
 const CLASSES: [&str; 6] = ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH"];
 
@@ -25,7 +26,9 @@ pub(super) async fn read(
     let console = AdminConsole::connect(url)
         .await
         .map_err(|error| anyhow!("{error}; with --workload FILE no running pgweir is needed"))?;
-    let report = console.report(arguments.since, MOST_STATEMENTS).await?;
+    let since = Moment::Ago(arguments.since);
+    let options = ReportOptions { since, top: MOST_STATEMENTS, ..ReportOptions::default() };
+    let report = console.report(&options).await?;
     let statements: Vec<Statement> = report
         .queries
         .iter()

@@ -142,9 +142,9 @@ pub(super) fn totals(merged: &BTreeMap<FingerprintId, Merged>) -> TotalsReport {
 }
 
 /// The statements minute by minute: all of them together, and those of `apart` one by one.
-pub(super) fn by_minute<'a>(
+pub(super) fn by_minute(
     selected: &Selected<'_>,
-    minute: &'a model::Minute,
+    minute: &model::Minute,
     apart: &BTreeSet<FingerprintId>,
 ) -> (QueryStats, HashMap<FingerprintId, QueryStats>) {
     let mut all = QueryStats::default();

@@ -117,7 +117,7 @@ fn a_window_in_the_past_ends_where_it_was_told_to() {
 fn what_is_no_longer_kept_is_said() {
     let mut published = example::busy();
     let snapshot = std::sync::Arc::make_mut(&mut published.snapshot);
-    snapshot.started_at = snapshot.started_at - Duration::from_secs(3_600 * 5);
+    snapshot.started_at -= Duration::from_secs(3_600 * 5);
     let options = ReportOptions { since: ago(180), ..ReportOptions::default() };
     let report = example::report(&published, &options);
     assert_eq!(report.window.duration_s, 930.0);
