@@ -11,6 +11,7 @@
 pub mod advisor;
 mod aggregator;
 pub mod detectors;
+mod plan_history;
 mod proof;
 mod publish;
 mod settings;
@@ -18,6 +19,7 @@ mod wording;
 mod workload;
 
 pub use aggregator::{Aggregator, AggregatorSettings, Watch, Watched, Watches};
+pub use plan_history::remember_plan;
 pub use proof::Proof;
 pub use publish::publish;
 pub use settings::{

@@ -381,6 +381,8 @@ pub struct ShapeInfo {
     pub sample_took: Duration,
     /// When it ended.
     pub sample_at: Option<Timestamp>,
+    /// Executions of late with their time in the database, ms, the fastest first. Never shown.
+    pub samples: Vec<(f64, Arc<Sample>)>,
     /// The database that the sample was run in.
     pub sample_database: Option<Arc<str>>,
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::{CatalogFacts, DatabaseFacts, FingerprintId, PlanAnswer, PlanQuestion, Snapshot};
+use model::{
+    CatalogFacts, DatabaseFacts, FingerprintId, PlanAnswer, PlanQuestion, RankedSample, Sample,
+    SampleRank, Snapshot,
+};
 use sql::ShapeRegistry;
 
 use super::{candidates, facts_of};
@@ -16,10 +19,12 @@ use crate::workload::database_ms;
 /// [`super::PlanThresholds::again_after`]: data grows, and plans change with it.
 const STALE_AFTER: u32 = 10;
 
+/// Statements whose plan is worth knowing even where no index would help.
+const READING: [&str; 5] = ["SELECT", "UPDATE", "DELETE", "MERGE", "WITH"];
+
 /// Statements to plan, those with the most database time first.
 ///
-/// Only statements with a sample, for which an index might help, and which were not planned of
-/// late. The caller asks them one at a time.
+/// Only statements with a sample that were not planned of late. The caller asks them one at a time.
 #[must_use]
 pub fn questions(
     snapshot: &Snapshot,
@@ -50,10 +55,11 @@ fn question(
     let sample = info.sample.as_ref()?;
     let name = info.sample_database.as_ref()?;
     let database = catalog.databases.get(&**name)?;
-    let facts = facts_of(fingerprint, snapshot, shapes)?;
-    let wanted = candidates(&facts, database, settings);
+    let wanted = facts_of(fingerprint, snapshot, shapes)
+        .map(|facts| candidates(&facts, database, settings))
+        .unwrap_or_default();
     let answer = database.plans.get(&fingerprint);
-    if wanted.is_empty()
+    if (wanted.is_empty() && !READING.contains(&info.class))
         || answer
             .is_some_and(|answer| !is_due(answer, database, &wanted, snapshot.taken_at, settings))
     {
@@ -64,8 +70,24 @@ fn question(
         fingerprint,
         sample: Arc::unwrap_or_clone(Arc::clone(sample)),
         candidates: wanted,
-        ranked: Vec::new(),
+        ranked: ranked(&info.samples),
     })
+}
+
+/// The usual execution and a slow one, where there are enough to tell.
+fn ranked(samples: &[(f64, Arc<Sample>)]) -> Vec<RankedSample> {
+    let count = samples.len();
+    if count < 3 {
+        return Vec::new();
+    }
+    let slow = (count * 95).div_ceil(100).saturating_sub(1);
+    [(SampleRank::Median, count / 2), (SampleRank::P95, slow)]
+        .into_iter()
+        .filter_map(|(rank, place)| {
+            let (took_ms, sample) = samples.get(place)?;
+            Some(RankedSample { rank, took_ms: *took_ms, sample: Sample::clone(sample) })
+        })
+        .collect()
 }
 
 fn is_due(

@@ -15,6 +15,8 @@ use crate::wording::contains_ignoring_case;
 
 /// Shapes remembered of one fingerprint; a list of any length makes a shape of its own.
 const SHAPES_LIMIT: usize = 16;
+/// Samples kept of each fingerprint: enough for a median, few enough to keep for thousands.
+const SAMPLES_KEPT: usize = 5;
 /// A sample this old, s, gives way to any newer one: the slowest execution *of late* is kept.
 const SAMPLE_FRESH_S: i64 = 300;
 
@@ -37,6 +39,8 @@ struct Known {
     first_seen: Timestamp,
     last_seen: Timestamp,
     sample: Option<KeptSample>,
+    /// The last few, with their time in the database, ms.
+    samples: Vec<(f64, Arc<Sample>)>,
 }
 
 #[derive(Debug)]
@@ -82,6 +86,7 @@ impl KnownShapes {
                     first_seen: now,
                     last_seen: now,
                     sample: None,
+                    samples: Vec::new(),
                     shape,
                 };
                 self.by_fingerprint.insert(fingerprint, known);
@@ -105,8 +110,13 @@ impl KnownShapes {
         let stays = known.sample.as_ref().is_some_and(|kept| {
             kept.took > took && now.as_second() - kept.at.as_second() < SAMPLE_FRESH_S
         });
+        let sample = Arc::new(sample);
+        if known.samples.len() >= SAMPLES_KEPT {
+            known.samples.remove(0);
+        }
+        known.samples.push((took.as_secs_f64() * 1e3, Arc::clone(&sample)));
         if !stays {
-            known.sample = Some(KeptSample { sample: Arc::new(sample), labels, took, at: now });
+            known.sample = Some(KeptSample { sample, labels, took, at: now });
         }
     }
 
@@ -167,12 +177,20 @@ impl KnownShapes {
                     sample: sample.map(|kept| Arc::clone(&kept.sample)),
                     sample_took: sample.map(|kept| kept.took).unwrap_or_default(),
                     sample_at: sample.map(|kept| kept.at),
+                    samples: by_time(&known.samples),
                     sample_database: sample.map(|kept| database(kept.labels)),
                 };
                 (*fingerprint, info)
             })
             .collect()
     }
+}
+
+/// The fastest first.
+fn by_time(samples: &[(f64, Arc<Sample>)]) -> Vec<(f64, Arc<Sample>)> {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    sorted
 }
 
 impl Known {

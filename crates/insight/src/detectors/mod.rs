@@ -11,6 +11,7 @@ mod finding;
 mod idle_in_transaction;
 mod missing_index;
 mod n_plus_one;
+mod plans;
 mod pool_saturation;
 mod results;
 mod schema;
@@ -38,6 +39,11 @@ pub use errors::*;
 pub use idle_in_transaction::{IdleInTransaction, IdleInTransactionThresholds};
 pub use missing_index::{MissingIndex, MissingIndexThresholds};
 pub use n_plus_one::{NPlusOne, NPlusOneThresholds};
+pub use plans::{
+    GenericPlan, GenericPlanThresholds, InefficientIndex, InefficientIndexThresholds,
+    RowMisestimate, RowMisestimateThresholds, SequentialScan, SequentialScanThresholds, SortSpill,
+    SortSpillThresholds,
+};
 pub use pool_saturation::{PoolSaturation, PoolSaturationThresholds};
 pub use results::*;
 pub use schema::{
@@ -142,6 +148,12 @@ impl<'a> Inputs<'a> {
         text.chars().take(MOST - 1).chain(['…']).collect()
     }
 
+    /// The fingerprint of a shape, where it is still known.
+    fn fingerprint(&self, shape: ShapeId) -> Option<FingerprintId> {
+        let mut shapes = self.snapshot.shapes.iter();
+        shapes.find_map(|(id, info)| info.shapes.contains(&shape).then_some(*id))
+    }
+
     /// The window's length, ms.
     fn window_ms(&self) -> f64 {
         self.window.until.duration_since(self.window.since).as_secs_f64().max(0.0) * 1e3
@@ -175,6 +187,7 @@ pub fn all() -> Vec<Box<dyn Detector>> {
     ];
     detectors.extend(clients::all());
     detectors.extend(errors::all());
+    detectors.extend(plans::all());
     detectors.extend(results::all());
     detectors.extend(statements::all());
     detectors.extend(transactions::all());

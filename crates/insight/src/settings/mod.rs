@@ -87,10 +87,14 @@ sections! {
     duplicate_index: DuplicateIndexThresholds,
     /// Of `error_rate`.
     error_rate: ErrorRateThresholds,
+    /// Of `generic_plan`.
+    generic_plan: GenericPlanThresholds,
     /// Of `hot_row`.
     hot_row: HotRowThresholds,
     /// Of `idle_in_transaction`.
     idle_in_transaction: IdleInTransactionThresholds,
+    /// Of `inefficient_index`.
+    inefficient_index: InefficientIndexThresholds,
     /// Of `leading_wildcard`.
     leading_wildcard: LeadingWildcardThresholds,
     /// Of `load_step`.
@@ -125,12 +129,18 @@ sections! {
     requested_checkpoints: RequestedCheckpointsThresholds,
     /// Of `retry_storm`.
     retry_storm: RetryStormThresholds,
+    /// Of `row_misestimate`.
+    row_misestimate: RowMisestimateThresholds,
     /// Of `select_star`.
     select_star: SelectStarThresholds,
     /// Of `sequence_exhaustion`.
     sequence_exhaustion: SequenceExhaustionThresholds,
+    /// Of `sequential_scan`.
+    sequential_scan: SequentialScanThresholds,
     /// Of `slow_client`.
     slow_client: SlowClientThresholds,
+    /// Of `sort_spill`.
+    sort_spill: SortSpillThresholds,
     /// Of `stale_statistics`.
     stale_statistics: StaleStatisticsThresholds,
     /// Of `statement_timeouts`.
