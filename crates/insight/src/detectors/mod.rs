@@ -148,12 +148,6 @@ impl<'a> Inputs<'a> {
         text.chars().take(MOST - 1).chain(['…']).collect()
     }
 
-    /// The fingerprint of a shape, where it is still known.
-    fn fingerprint(&self, shape: ShapeId) -> Option<FingerprintId> {
-        let mut shapes = self.snapshot.shapes.iter();
-        shapes.find_map(|(id, info)| info.shapes.contains(&shape).then_some(*id))
-    }
-
     /// The window's length, ms.
     fn window_ms(&self) -> f64 {
         self.window.until.duration_since(self.window.since).as_secs_f64().max(0.0) * 1e3

@@ -123,6 +123,7 @@ fn fix(place: Place<'_>, index: &IndexFacts, scan: &ScanFacts) -> Fix {
         schema: place.table.schema.clone(),
         table: place.table.name.clone(),
         columns,
+        ..IndexCandidate::default()
     };
     let name = quoted(&index_name(&candidate, place.database));
     let list: Vec<String> = candidate.columns.iter().map(|column| quoted(column)).collect();
