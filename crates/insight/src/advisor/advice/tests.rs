@@ -120,6 +120,25 @@ fn patterns_without_a_beginning_want_trigrams() {
 }
 
 #[test]
+fn expressions_are_indexed_where_the_server_takes_them() {
+    let database = shop(vec![orders()]);
+    let sql = |condition: &str| {
+        let text = format!("SELECT * FROM orders WHERE {condition}");
+        let found = advice(&[statement("a", &text, 1.0)], &database);
+        found.picks.first().map(|pick| super::super::target(&pick.index))
+    };
+    assert_eq!(
+        sql("to_tsvector('english', note) @@ to_tsquery($1)").as_deref(),
+        Some("public.orders USING gin ((to_tsvector('english', note)))")
+    );
+    assert_eq!(
+        sql("lower(note) LIKE '%gift%'").as_deref(),
+        Some("public.orders USING gin ((lower(note)) gin_trgm_ops)")
+    );
+    assert_eq!(sql("to_tsvector(note) @@ to_tsquery($1)"), None, "depends on a setting");
+}
+
+#[test]
 fn what_to_drop() {
     let sized = |index: IndexFacts| IndexFacts { bytes: 8 << 20, ..index };
     let with = |indexes: Vec<IndexFacts>| {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use model::{Confidence, DatabaseFacts, Finding, Fix, NotChecked, Severity};
 
 use super::{Detector, Inputs, runbook};
-use crate::advisor::{facts_of, index_bytes, index_name, proposals, quoted};
+use crate::advisor::{build_and_undo, facts_of, index_bytes, proposals, quoted};
 use crate::wording::{count, duration_ms, percent};
 use judge::{Wish, judge};
 use merge::{Group, merge};
@@ -205,17 +205,8 @@ fn fix(group: &Group<'_>, database: &DatabaseFacts) -> Fix {
             ),
         };
     }
-    let name = quoted(&index_name(candidate, database));
-    let columns: Vec<_> = candidate.columns.iter().map(|column| quoted(column)).collect();
-    Fix {
-        sql: Some(format!(
-            "CREATE INDEX CONCURRENTLY {name} ON {schema}.{} ({});",
-            quoted(&candidate.table),
-            columns.join(", "),
-        )),
-        undo: Some(format!("DROP INDEX CONCURRENTLY {schema}.{name};")),
-        advice: None,
-    }
+    let (sql, undo) = build_and_undo(candidate, database);
+    Fix { sql: Some(sql), undo: Some(undo), advice: None }
 }
 
 fn estimate(group: &Group<'_>, saved_ms: f64) -> BTreeMap<String, model::Evidence> {
