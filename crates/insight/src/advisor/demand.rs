@@ -137,7 +137,7 @@ impl<'a> Reading<'a> {
                 push_new(&mut demand.alternatives, &one.column);
             }
         }
-        for one in &facts.computed {
+        for one in facts.computed.iter().filter(|one| one.immutable) {
             if let Some(first) = one.columns.first()
                 && let Some(demand) = self.owner(one.table, first)
             {

@@ -40,7 +40,8 @@ pub use idle_in_transaction::{IdleInTransaction, IdleInTransactionThresholds};
 pub use missing_index::{MissingIndex, MissingIndexThresholds};
 pub use n_plus_one::{NPlusOne, NPlusOneThresholds};
 pub use plans::{
-    GenericPlan, GenericPlanThresholds, InefficientIndex, InefficientIndexThresholds,
+    FunctionOnColumn, FunctionOnColumnThresholds, GenericPlan, GenericPlanThresholds,
+    InefficientIndex, InefficientIndexThresholds, OrAcrossColumns, OrAcrossColumnsThresholds,
     RowMisestimate, RowMisestimateThresholds, SequentialScan, SequentialScanThresholds, SortSpill,
     SortSpillThresholds,
 };

@@ -19,7 +19,6 @@ impl Case {
         let mut scene = Scene::new();
         let orders = table("orders", 1e6, &[("id", -1.0), ("customer_id", 5_000.0)]);
         scene.catalog.databases.insert("shop".to_owned(), shop(vec![orders]));
-        scene.statement(SLOW).run();
         let shape = scene.shapes.observe_one(SLOW.as_bytes()).shape;
         let sql =
             "CREATE INDEX CONCURRENTLY orders_customer_id_idx ON public.orders (customer_id);";

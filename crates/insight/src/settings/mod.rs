@@ -87,6 +87,8 @@ sections! {
     duplicate_index: DuplicateIndexThresholds,
     /// Of `error_rate`.
     error_rate: ErrorRateThresholds,
+    /// Of `function_on_column`.
+    function_on_column: FunctionOnColumnThresholds,
     /// Of `generic_plan`.
     generic_plan: GenericPlanThresholds,
     /// Of `hot_row`.
@@ -111,6 +113,8 @@ sections! {
     not_in_nullable: NotInNullableThresholds,
     /// Of `notify_misuse`.
     notify_misuse: NotifyMisuseThresholds,
+    /// Of `or_across_columns`.
+    or_across_columns: OrAcrossColumnsThresholds,
     /// Of `pinned_sessions`.
     pinned_sessions: PinnedSessionsThresholds,
     /// Of `plan_regression`.

@@ -1,4 +1,5 @@
-//! Conditions on what is computed from columns, which an index on the expression can answer.
+//! Conditions on what is computed from columns, and whether an index on the expression can answer
+//! them.
 
 use std::ops::ControlFlow;
 
@@ -33,7 +34,7 @@ const IMMUTABLE: [&str; 18] = [
     "to_tsvector",
 ];
 
-/// The condition, if an index on `expression` makes sense.
+/// The condition, if it is on something computed from one table's columns.
 pub(super) fn computed(
     expression: &Expr,
     operator: Operator,
@@ -45,7 +46,8 @@ pub(super) fn computed(
         return None;
     }
     let named = columns(expression, MOST_PARTS)?;
-    if !is_immutable(expression) {
+    let immutable = is_immutable(expression);
+    if !immutable && !is_calculated(expression) {
         return None;
     }
     let mut found: Vec<Column> = Vec::new();
@@ -73,7 +75,24 @@ pub(super) fn computed(
         expression: unqualified.to_string(),
         columns: found.into_iter().map(|column| column.name).collect(),
         operator,
+        immutable,
     })
+}
+
+/// What an index on the expression could not answer, but a condition on the column might.
+fn is_calculated(expression: &Expr) -> bool {
+    match bare(expression) {
+        Expr::Function(function) => function.filter.is_none() && function.over.is_none(),
+        Expr::BinaryOp { op, .. } => matches!(
+            op,
+            BinaryOperator::Plus
+                | BinaryOperator::Minus
+                | BinaryOperator::Multiply
+                | BinaryOperator::Divide
+        ),
+        Expr::Cast { .. } => true,
+        _ => false,
+    }
 }
 
 fn is_immutable(expression: &Expr) -> bool {

@@ -89,6 +89,9 @@ pub struct ComputedPredicate {
     pub columns: Vec<String>,
     /// How it is compared.
     pub operator: Operator,
+    /// Whether an index on the expression makes sense: it is simple, and gives the same for the same
+    /// values for ever.
+    pub immutable: bool,
 }
 
 /// How a column is compared.

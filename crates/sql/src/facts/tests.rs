@@ -309,14 +309,21 @@ fn what_else_an_index_may_answer() {
         read(text)
             .computed
             .iter()
-            .map(|one| format!("{} {:?}", one.expression, one.operator))
+            .map(|one| {
+                let indexable = if one.immutable { "" } else { ", no index" };
+                format!("{} {:?}{indexable}", one.expression, one.operator)
+            })
             .collect::<Vec<_>>()
     };
     assert_eq!(computed("select a from t where lower(t.b) = $1"), ["lower(b) Equal"]);
     assert_eq!(computed("select a from t where b ->> 'k' in ($1)"), ["b ->> 'k' In"]);
     assert!(computed("select a from t, u where coalesce(t.b, u.b) = 1").is_empty());
     assert!(computed("select a from t where random() < 1 or lower(b) = 'x'").is_empty());
-    assert!(computed("select a from t where age(b) > $1 and not lower(c) = $2").is_empty());
+    let age = computed("select a from t where age(b) > $1 and not lower(c) = $2");
+    assert_eq!(age, ["age(b) Range, no index"]);
+    assert_eq!(computed("select a from t where date(b) = $1"), ["date(b) Equal, no index"]);
+    assert_eq!(computed("select a from t where b * $1 > $2"), ["b * $1 Range, no index"]);
+    assert!(computed("select a from t where (b, c) = ($1, $2)").is_empty());
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! What the planner says of the statements that take the most time.
 
+mod conditions;
+mod function_on_column;
 mod generic_plan;
 mod inefficient_index;
+mod or_across_columns;
 mod row_misestimate;
 mod sequential_scan;
 mod sort_spill;
@@ -13,8 +16,10 @@ use super::{Detector, Inputs};
 use crate::StatementTotals;
 use crate::advisor::quoted;
 
+pub use function_on_column::{FunctionOnColumn, FunctionOnColumnThresholds};
 pub use generic_plan::{GenericPlan, GenericPlanThresholds};
 pub use inefficient_index::{InefficientIndex, InefficientIndexThresholds};
+pub use or_across_columns::{OrAcrossColumns, OrAcrossColumnsThresholds};
 pub use row_misestimate::{RowMisestimate, RowMisestimateThresholds};
 pub use sequential_scan::{SequentialScan, SequentialScanThresholds};
 pub use sort_spill::{SortSpill, SortSpillThresholds};
@@ -22,8 +27,10 @@ pub use sort_spill::{SortSpill, SortSpillThresholds};
 /// The detectors of this folder.
 pub(super) fn all() -> Vec<Box<dyn Detector>> {
     vec![
+        Box::new(FunctionOnColumn),
         Box::new(GenericPlan),
         Box::new(InefficientIndex),
+        Box::new(OrAcrossColumns),
         Box::new(RowMisestimate),
         Box::new(SequentialScan),
         Box::new(SortSpill),

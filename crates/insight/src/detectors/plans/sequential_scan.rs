@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use model::{Confidence, Finding, Fix, NotChecked, ScanFacts, Severity};
 
-use super::{Planned, planned, unplanned};
+use super::{FunctionOnColumn, OrAcrossColumns, Planned, planned, unplanned};
 use crate::detectors::catalogue::{Place, list};
 use crate::detectors::{Detector, Inputs, MissingIndex};
 use crate::settings::thresholds;
@@ -12,8 +12,8 @@ use crate::wording::{bytes, count, duration_ms, percent};
 ///
 /// **What it sees.** Plans, made with the values of a client, that read a table of more than ten
 /// thousand rows from end to end and keep a tenth of them or less, where that is most of the plan's
-/// cost, for statements that are called again and again. What a plain index would cure is
-/// `missing_index`, and is not said twice.
+/// cost, for statements that are called again and again. What `missing_index`,
+/// `function_on_column` or `or_across_columns` says is not said twice.
 ///
 /// **Why it hurts.** It takes time in proportion to the table's size, so that it gets slower every
 /// day, and pushes what others need out of the cache.
@@ -59,7 +59,9 @@ impl Detector for SequentialScan {
             })
             .collect();
         if !findings.is_empty() {
-            let said = MissingIndex.detect(inputs);
+            let mut said = MissingIndex.detect(inputs);
+            said.extend(FunctionOnColumn.detect(inputs));
+            said.extend(OrAcrossColumns.detect(inputs));
             findings.retain(|one| {
                 !said.iter().any(|other| {
                     one.tables == other.tables

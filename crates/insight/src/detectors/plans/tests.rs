@@ -9,7 +9,8 @@ use model::{
 use super::*;
 use crate::scene::{Scene, index, shop, table};
 
-const LOOK_UP: &str = "SELECT id FROM orders WHERE lower(state) = $1";
+const LOOK_UP: &str = "SELECT id FROM orders WHERE state LIKE $1";
+const BY_LOWER: &str = "SELECT id FROM orders WHERE lower(state) = $1";
 
 /// What is said of a statement that was run `calls` times, giving `rows` each.
 struct Case {
@@ -151,4 +152,62 @@ fn a_plan_for_all_values_that_is_not_that_of_slow_ones_is_found() {
     assert!(of(plan(2, 9_000.0), 200).is_empty(), "the server would not choose it");
     assert!(of(plan(2, 20.0), 20).is_empty(), "slow ones are hardly slower");
     assert!(of(None, 200).is_empty());
+}
+
+/// What is said of `text`, run often on tables whose plan is `node`.
+fn said_of(text: &str, node: Option<&str>, detector: &dyn Detector) -> Vec<Finding> {
+    let mut scene = Scene::new();
+    for _ in 0..20 {
+        scene.statement(text).work_ms(20).run();
+    }
+    let mut orders = table("orders", 1e5, &[("id", -1.0), ("shop", 90.0), ("state", 4.0)]);
+    orders.indexes.push(index(&["shop"]));
+    let lines = table("lines", 1e3, &[("id", -1.0), ("order_id", -0.3), ("note", -1.0)]);
+    let mut database = shop(vec![orders, lines]);
+    let snapshot = scene.snapshot();
+    let fingerprint = *snapshot.shapes.keys().next().expect("one statement was run");
+    if let Some(node) = node {
+        database.plans.insert(fingerprint, answer(scan(node, 10.0)));
+    }
+    scene.catalog.databases.insert("shop".to_owned(), database);
+    scene.look(|inputs| detector.detect(inputs))
+}
+
+#[test]
+fn a_function_of_a_column_is_found_where_rows_are_read_for_it() {
+    let of = |text, node| said_of(text, node, &FunctionOnColumn);
+    let found = of(BY_LOWER, Some("Seq Scan"));
+    assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
+    let sql = "CREATE INDEX CONCURRENTLY orders_expr_idx ON public.orders ((lower(state)));";
+    assert_eq!(found[0].fix.sql.as_deref(), Some(sql));
+    assert_eq!(of(BY_LOWER, None)[0].severity, Severity::Info, "nobody has seen a plan");
+    assert!(of(BY_LOWER, Some("Index Scan")).is_empty(), "the planner has a way");
+    let narrowed = "SELECT id FROM orders WHERE shop = $1 AND lower(state) = $2";
+    assert!(of(narrowed, Some("Seq Scan")).is_empty(), "few rows are left");
+    assert!(of("SELECT id FROM orders WHERE state = lower($1)", Some("Seq Scan")).is_empty());
+    assert!(of("SELECT id FROM lines WHERE lower(note) = $1", None).is_empty(), "a small table");
+    let day = of("SELECT id FROM orders WHERE date(state) = $1", Some("Seq Scan"));
+    assert_eq!(day[0].fix.sql, None, "it may depend on a setting");
+}
+
+#[test]
+fn an_or_across_columns_is_found_where_a_side_has_no_index() {
+    let of = |text, node| said_of(text, node, &OrAcrossColumns);
+    let text = "SELECT id FROM orders WHERE shop = $1 OR state = $2";
+    let found = of(text, Some("Seq Scan"));
+    assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
+    let sql = "CREATE INDEX CONCURRENTLY orders_state_idx ON public.orders (state);";
+    assert_eq!(found[0].fix.sql.as_deref(), Some(sql));
+    assert_eq!(of(text, None)[0].severity, Severity::Info, "nobody has seen a plan");
+    assert!(of(text, Some("Bitmap Heap Scan")).is_empty(), "the planner has a way");
+    let both = "SELECT id FROM orders WHERE shop = $1 OR id = $2";
+    assert!(of(both, None).is_empty(), "each side has an index");
+    assert!(of("SELECT id FROM orders WHERE state = $1 OR state = $2", None).is_empty());
+    let narrowed = "SELECT id FROM orders WHERE id = $3 AND (shop = $1 OR state = $2)";
+    assert!(of(narrowed, Some("Seq Scan")).is_empty(), "few rows are left");
+    let across = "SELECT o.id FROM orders o JOIN lines l ON l.order_id = o.id \
+                  WHERE o.shop = $1 OR l.note = $2";
+    let found = of(across, Some("Seq Scan"));
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].fix.sql, None, "it must be written otherwise");
 }

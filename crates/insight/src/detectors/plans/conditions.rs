@@ -1,0 +1,93 @@
+//! Conditions that no plain index answers, and what the planner makes of them.
+
+use model::{DatabaseFacts, PlanAnswer, TableFacts};
+use sql::{Facts, Operator, TableRef};
+
+use crate::StatementTotals;
+use crate::detectors::Inputs;
+use crate::detectors::catalogue::Place;
+
+/// What a plan says of a table that a condition is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// It is read from end to end.
+    Whole,
+    /// Some index is used.
+    ByIndex,
+    /// There is no plan.
+    Unknown,
+}
+
+/// A statement with its parsed text, and the database it runs in.
+pub(super) struct Parsed<'a> {
+    pub(super) statement: &'a StatementTotals,
+    pub(super) facts: std::sync::Arc<Facts>,
+    name: &'a str,
+    database: &'a DatabaseFacts,
+    answer: Option<&'a PlanAnswer>,
+}
+
+/// The statements with at least so many calls and this share of all database time.
+pub(super) fn parsed<'a>(
+    inputs: &Inputs<'a>,
+    least_calls: u64,
+    least_share: f64,
+) -> Vec<Parsed<'a>> {
+    let catalog = inputs.catalog;
+    let matters = |statement: &&StatementTotals| {
+        statement.stats.calls >= least_calls
+            && inputs.workload.share(statement.database_ms()) >= least_share
+    };
+    let read = |statement: &'a StatementTotals| {
+        let (name, database) = catalog.databases.get_key_value(&*statement.database)?;
+        let facts = inputs.facts(statement.fingerprint)?;
+        let answer = database.plans.get(&statement.fingerprint);
+        let answer = answer.filter(|answer| answer.problem.is_none() && answer.cost.is_some());
+        Some(Parsed { statement, facts, name, database, answer })
+    };
+    inputs.statements().filter(matters).filter_map(read).collect()
+}
+
+impl<'a> Parsed<'a> {
+    /// The table that a condition is on, where there is no doubt.
+    pub(super) fn table(&self, at: Option<usize>, inputs: &Inputs<'a>) -> Option<Place<'a>> {
+        let reference: &TableRef = match at {
+            Some(at) => self.facts.tables.get(at)?,
+            None => self.facts.tables.first().filter(|_| self.facts.tables.len() == 1)?,
+        };
+        let table = inputs.table(&self.statement.database, reference)?;
+        Some(Place { name: self.name, database: self.database, table })
+    }
+
+    /// How the plan reads the table.
+    pub(super) fn reads(&self, table: &TableFacts) -> Read {
+        let Some(answer) = self.answer else { return Read::Unknown };
+        let mut scans = answer.scans.iter().filter(|scan| {
+            scan.table == table.name && (scan.schema.is_empty() || scan.schema == table.schema)
+        });
+        match scans.any(|scan| scan.node.ends_with("Seq Scan") && scan.filtered) {
+            true => Read::Whole,
+            false => Read::ByIndex,
+        }
+    }
+
+    /// Whether another condition, that must hold too, can be looked up: then few rows are left for
+    /// the one in question.
+    pub(super) fn is_narrowed(&self, table: &TableFacts, inputs: &Inputs<'a>) -> bool {
+        self.facts.predicates.iter().any(|predicate| {
+            matches!(predicate.operator, Operator::Equal | Operator::In)
+                && self.table(predicate.table, inputs).is_some_and(|place| {
+                    (&place.table.schema, &place.table.name) == (&table.schema, &table.name)
+                })
+                && leads_an_index(table, &predicate.column)
+        })
+    }
+}
+
+/// Whether an index begins with the column.
+pub(super) fn leads_an_index(table: &TableFacts, column: &str) -> bool {
+    let leads = |index: &model::IndexFacts| {
+        index.valid && index.columns.first().is_some_and(|first| first == column)
+    };
+    table.indexes.iter().any(leads)
+}
