@@ -178,11 +178,12 @@ fn launch(binary: &Path, options: &ProxyOptions) -> Result<Proxy, TestkitError> 
         std::thread::spawn(move || {
             for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
                 let line = String::from_utf8_lossy(&line).into_owned();
-                if let Some(address) = ready_address(&line) {
+                let ready = ready_address(&line);
+                log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                if let Some(address) = ready {
                     // Nobody listens after the first.
                     let _ = announce.send(address);
                 }
-                log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             }
         });
     }

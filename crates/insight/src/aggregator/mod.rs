@@ -56,9 +56,9 @@ impl Default for AggregatorSettings {
         Self {
             fingerprint_limit: 5_000,
             minutes_kept: 60,
-            row_limit: 20_000,
-            rows_kept: 4_000,
-            old_rows_kept: 1_000,
+            row_limit: 6_000,
+            rows_kept: 2_000,
+            old_rows_kept: 500,
             recent_minutes: 15,
             client_limit: 20_000,
             samples_each_minute: 50,

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use tokio::task::yield_now;
 
 /// Logins may take one processor in so many.
-const ONE_PROCESSOR_IN: u32 = 8;
+const ONE_PROCESSOR_IN: u32 = 12;
 /// Logins may be ahead of their share by this: pauses are rare, and few logins have none.
 const AHEAD: Duration = Duration::from_millis(1);
 /// No step counts for more: then it was interrupted, by others who need the processor.
