@@ -108,8 +108,11 @@ impl Proof {
         self.open_findings(tick, now);
         let read_anew =
             tick.catalog.read_at.is_some() && tick.catalog.read_at != self.catalog_read_at;
-        if read_anew && !self.open.is_empty() {
-            self.look_for_changes(tick, shapes, watches, now);
+        // A new finding was made from the catalogue as it was read last, which is its baseline.
+        let is_new = |open: &Open| open.baseline.is_none();
+        let any_new = tick.catalog.read_at.is_some() && self.open.values().any(is_new);
+        if any_new || read_anew && !self.open.is_empty() {
+            self.look_for_changes(tick, shapes, watches, read_anew);
         }
         self.catalog_read_at = tick.catalog.read_at;
         self.look_for_steps(tick, now);
@@ -140,14 +143,18 @@ impl Proof {
         tick: &Published,
         shapes: &ShapeRegistry,
         watches: &mut Watches,
-        now: Timestamp,
+        read_anew: bool,
     ) {
+        let now = tick.snapshot.taken_at;
         let window = tick.snapshot.window(BEFORE);
         let workload = Workload::new(&tick.snapshot, &window);
         let mut fixed = Vec::new();
         for (key, open) in &mut self.open {
             let Some(indexes) = indexes_of(&open.finding, &tick.catalog) else { continue };
             if let Some(baseline) = &open.baseline {
+                if !read_anew {
+                    continue;
+                }
                 if let Some(change) = change_of(&open.finding, &baseline.indexes, &indexes) {
                     fixed.push((key.clone(), change));
                     continue;
