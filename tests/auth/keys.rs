@@ -1,5 +1,7 @@
 //! A verifier is enough: the client's proof opens the server too.
 
+use testkit::until;
+
 use crate::scene::Scene;
 
 const VERIFIER: &str = "SELECT rolpassword FROM pg_authid WHERE rolname = 'web_scram'";
@@ -40,7 +42,8 @@ async fn a_new_password_opens_new_server_connections() {
     admin.batch_execute("ALTER ROLE web_scram PASSWORD 'changed'").await.unwrap();
     // Those that are open are gone: only the new password opens others.
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'web_scram'";
-    admin.query(end, &[]).await.unwrap();
+    // Each is told to end by one look, and gone by the next.
+    until("they are gone", async || admin.query(end, &[]).await.unwrap().is_empty()).await;
     assert_eq!(scene.who("web_scram:changed").await.unwrap(), "web_scram");
     let refused = scene.refusal("web_scram:scram-secret").await;
     assert!(refused.starts_with("FATAL 28P01"), "{refused}");
