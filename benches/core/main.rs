@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use model::{ClientId, Histogram, LabelRegistry, Labels, PoolMode, ServerId};
 use pooling::parameters::{ClientParameters, ServerParameters};
 use pooling::scheduler::{Age, Limits, Request, Scheduler, WaiterId};
@@ -17,18 +17,57 @@ use testkit::frames;
 const STATEMENT: &str = "SELECT o.id, o.status, c.name FROM orders o JOIN customers c ON c.id = \
                          o.customer_id WHERE o.id = 4711 AND o.status = 'open'";
 
+/// Statements as applications and ORMs send them.
+const TYPICAL: &str = include_str!("statements.sql");
+
+/// The statements of a workload, one by one; and those of a file of which each ends with a semicolon
+/// at the end of a line, if `PGWEIR_BENCH_SQL` names one.
+fn workloads() -> Vec<(&'static str, Vec<String>)> {
+    let split = |text: &str| text.split_terminator(";\n").map(str::to_owned).collect();
+    let mut all = vec![("typical", split(TYPICAL))];
+    if let Some(path) = std::env::var_os("PGWEIR_BENCH_SQL") {
+        let bytes = std::fs::read(path).expect("PGWEIR_BENCH_SQL names a file");
+        all.push(("file", split(&String::from_utf8_lossy(&bytes))));
+    }
+    all
+}
+
+/// What the text of a statement costs: the lexical pass; that and what a known statement costs beyond
+/// it; and a new one.
 fn shapes(criterion: &mut Criterion) {
-    let registry = ShapeRegistry::new(1_000);
-    let mut observed = Vec::new();
-    let mut group = criterion.benchmark_group("shapes");
-    group.throughput(Throughput::Bytes(STATEMENT.len() as u64));
-    group.bench_function("known statement", |bencher| {
-        bencher.iter(|| {
-            observed.clear();
-            registry.observe(black_box(STATEMENT.as_bytes()), &mut observed);
+    for (name, statements) in workloads() {
+        let bytes: usize = statements.iter().map(String::len).sum();
+        let mut group = criterion.benchmark_group(format!("{name}, {} texts", statements.len()));
+        group.throughput(Throughput::Bytes(bytes as u64));
+        group.bench_function("lexical pass", |bencher| {
+            bencher.iter(|| {
+                for text in &statements {
+                    black_box(sql::shape_id(black_box(text.as_bytes())));
+                }
+            });
         });
-    });
-    group.finish();
+        let registry = ShapeRegistry::new(statements.len());
+        group.bench_function("known", |bencher| {
+            bencher.iter(|| {
+                for text in &statements {
+                    black_box(registry.observe_one(black_box(text.as_bytes())));
+                }
+            });
+        });
+        group.bench_function("new", |bencher| {
+            bencher.iter_batched(
+                || ShapeRegistry::new(statements.len()),
+                |registry| {
+                    for text in &statements {
+                        black_box(registry.observe_one(black_box(text.as_bytes())));
+                    }
+                    registry
+                },
+                BatchSize::LargeInput,
+            );
+        });
+        group.finish();
+    }
 }
 
 fn limits() -> Limits {

@@ -39,6 +39,12 @@ const fn typed(literal: Literal) -> u64 {
     })
 }
 
+/// The id of a text's shape, by the lexical pass alone. One statement; no semicolon ends it.
+#[must_use]
+pub fn shape_id(text: &[u8]) -> ShapeId {
+    digest(text, 0, Until::TextEnd).id
+}
+
 /// Digests the statement of `text` that begins at `from`.
 pub(crate) fn digest(text: &[u8], from: usize, until: Until) -> Digest {
     let mut hasher = Hasher { shape: hash::EMPTY, values: hash::EMPTY };

@@ -41,6 +41,7 @@ pub use bound::{BoundValues, ParameterComparison, bound_values, parameter_compar
 pub use calls::{Calls, RoutineBody, custom_setting, custom_settings, routine_body};
 pub use canonical::strict_id;
 pub use class::{Class, SessionEffect};
+pub use digest::shape_id;
 pub use facts::{
     ComputedPredicate, Facts, Join, Operator, OrderKey, Predicate, TableRef, Unparsed, facts,
 };

@@ -8,7 +8,7 @@ use super::report::ReportFormat;
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Needs the server programs of PostgreSQL 13 or later (initdb, postgres) on this machine; they need not
-be on the PATH. Takes two to three minutes. Ctrl-C ends it at any time and leaves nothing behind.
+be on the PATH. Takes about three minutes. Ctrl-C ends it at any time and leaves nothing behind.
 
 Examples:
   pgweir demo
@@ -25,7 +25,7 @@ pub struct DemoArguments {
     pub clients: u32,
 
     /// Traffic before the report, in seconds.
-    #[arg(long, value_name = "N", default_value_t = 45,
+    #[arg(long, value_name = "N", default_value_t = 60,
           value_parser = clap::value_parser!(u64).range(10..=3_600))]
     pub seconds: u64,
 

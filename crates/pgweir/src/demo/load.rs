@@ -1,7 +1,8 @@
 //! The shop's traffic: visitors with think times, and two payment workers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use model::Histogram;
@@ -16,7 +17,7 @@ use super::shopper::{Shopper, Visit, Visited};
 
 /// Visits that all visitors together ask for in a second, if the shop keeps up: enough to keep two
 /// cores busy without the indexes, whatever the number of connections.
-const VISITS_PER_SECOND: f64 = 70.0;
+const VISITS_PER_SECOND: f64 = 150.0;
 /// Payment workers.
 const WORKERS: u32 = 2;
 /// Visitors come one after another, not all at once.
@@ -46,16 +47,38 @@ struct Counters {
     failed: AtomicU64,
     last_failure: Mutex<Option<String>>,
     recent: Mutex<Histogram>,
+    pages: Mutex<Pages>,
+    /// Whether the shop's code was fixed.
+    fixed: AtomicBool,
+}
+
+/// How long each page took, and how many of them were refused.
+pub(super) type Pages = BTreeMap<Visit, Page>;
+
+/// How long a page took.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Page {
+    /// Each time it was asked for.
+    pub(super) took: Histogram,
+    /// How often the database refused it as planned.
+    pub(super) refused: u64,
 }
 
 impl Counters {
-    fn visited(&self, visited: &Visited, took: Option<Duration>) {
+    fn visited(&self, visit: Visit, visited: &Visited, took: Duration) {
+        {
+            let mut pages = self.pages.lock();
+            let page = pages.entry(visit).or_default();
+            page.took.record(took);
+            page.refused += u64::from(matches!(visited, Visited::Refused));
+        }
         let counter = match visited {
             Visited::Done => &self.done,
             Visited::Refused => &self.refused,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        if let Some(took) = took {
+        // The workers' times are the payment provider's.
+        if visit != Visit::Payment {
             self.recent.lock().record(took);
         }
     }
@@ -113,6 +136,16 @@ impl Load {
         std::mem::take(&mut *self.counters.recent.lock())
     }
 
+    /// The shop's code is exchanged for one without its faults.
+    pub(super) fn deploy_fixes(&self) {
+        self.counters.fixed.store(true, Ordering::Relaxed);
+    }
+
+    /// What each page took since the last call.
+    pub(super) fn take_pages(&self) -> Pages {
+        std::mem::take(&mut *self.counters.pages.lock())
+    }
+
     /// Ends the traffic and waits until every connection is closed. Cancel-safe.
     pub(super) async fn stop(mut self) {
         self.tasks.shutdown().await;
@@ -147,19 +180,10 @@ impl Visitor {
             let thinking = self.pause.mul_f64(shopper.random().random_range(0.5..1.5));
             tokio::time::sleep(thinking).await;
             let began = Instant::now();
-            let visiting = async {
-                if self.worker {
-                    shopper.collect_payment().await
-                } else {
-                    let visit = Visit::next(shopper.random());
-                    shopper.visit(visit).await
-                }
-            };
-            match tokio::time::timeout(VISIT_DEADLINE, visiting).await {
-                // The workers' times are the payment provider's.
-                Ok(visited) => {
-                    self.counters.visited(&visited?, (!self.worker).then(|| began.elapsed()));
-                }
+            shopper.deploy(self.counters.fixed.load(Ordering::Relaxed));
+            let visit = if self.worker { Visit::Payment } else { Visit::next(shopper.random()) };
+            match tokio::time::timeout(VISIT_DEADLINE, shopper.visit(visit)).await {
+                Ok(visited) => self.counters.visited(visit, &visited?, began.elapsed()),
                 Err(_) => {
                     let seconds = VISIT_DEADLINE.as_secs();
                     self.counters.failed(format!("no page within {seconds} s"));

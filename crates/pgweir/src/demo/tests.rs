@@ -30,14 +30,23 @@ async fn the_shop_works_and_hurts_where_it_should() {
     let mut progress = Progress::start();
     let server = Server::start().await.unwrap();
     let mut shop = Connection::open(&server.shop()).await.unwrap();
-    load_shop(&shop, &mut progress).await.unwrap();
+    load_shop(&server, &shop, &mut progress).await.unwrap();
 
     let row = shop.client.query_one("SELECT count(*) FROM order_lines", &[]).await.unwrap();
-    assert_eq!(row.get::<_, i64>(0), 900_000);
-    for (table, column) in schema::PLANTED {
-        let query = format!("SELECT * FROM {table} WHERE {column} = '77'");
-        let planned = plan(&shop, &query).await;
-        assert!(planned.starts_with(&format!("Seq Scan on {table}")), "{planned}");
+    assert_eq!(row.get::<_, i64>(0), 600_000);
+    let invalid = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid";
+    assert_eq!(shop.client.query_one(invalid, &[]).await.unwrap().get::<_, &str>(0), UNFINISHED);
+    for hurting in [
+        "SELECT * FROM orders WHERE customer_id = 77",
+        "SELECT * FROM carts WHERE session_token = '77'",
+        "SELECT * FROM reviews WHERE product_id = 77",
+        "SELECT * FROM customers WHERE lower(email) = '77'",
+        "SELECT * FROM products WHERE name LIKE '%77%'",
+        "SELECT * FROM page_views WHERE session_id = 77",
+        "SELECT * FROM products WHERE id = 77::float8",
+    ] {
+        let planned = plan(&shop, hurting).await;
+        assert!(planned.starts_with("Seq Scan"), "{hurting}: {planned}");
     }
     for healthy in [
         "SELECT * FROM products WHERE category_id = 7",
@@ -48,26 +57,27 @@ async fn the_shop_works_and_hurts_where_it_should() {
         assert!(!planned.contains("Seq Scan"), "{planned}");
     }
 
-    let mut shopper = Shopper::new(&mut shop.client, StdRng::seed_from_u64(7));
-    let all = [Visit::Product, Visit::Cart, Visit::Account, Visit::Order, Visit::Category];
-    for visit in all.into_iter().chain([Visit::Checkout]) {
-        assert!(matches!(shopper.visit(visit).await, Ok(Visited::Done)), "{visit:?}");
-    }
-    assert!(matches!(shopper.collect_payment().await, Ok(Visited::Done)));
-    let mut refused = 0;
-    for _ in 0..100 {
-        if let Visited::Refused = shopper.visit(Visit::SignUp).await.unwrap() {
-            refused += 1;
+    for fixed in [false, true] {
+        let mut shopper = Shopper::new(&mut shop.client, StdRng::seed_from_u64(7));
+        shopper.deploy(fixed);
+        for visit in Visit::all() {
+            let visited = shopper.visit(visit).await;
+            let as_it_should = matches!(visited, Ok(Visited::Done | Visited::Refused));
+            assert!(as_it_should, "{visit:?}, fixed {fixed}: {visited:?}");
         }
+        let mut refused = 0;
+        for _ in 0..100 {
+            if let Visited::Refused = shopper.visit(Visit::SignUp).await.unwrap() {
+                refused += 1;
+            }
+        }
+        assert_eq!((3..=20).contains(&refused), !fixed, "{refused} of 100 sign-ups were refused");
     }
-    assert!((3..=20).contains(&refused), "{refused} of 100 sign-ups were refused");
-
-    let fix = report_with_fix("CREATE INDEX CONCURRENTLY ON public.carts (session_token);");
-    let fixes = fixes::index_fixes(&fix);
-    fixes::apply(&fixes[0], &shop.client).await.unwrap();
-    let planned = plan(&shop, "SELECT * FROM carts WHERE session_token = '77'").await;
-    assert!(!planned.contains("Seq Scan"), "{planned}");
+    let measured = mending::measure(&load::Pages::new(), &shop.client).await.unwrap();
+    assert!(measured.iter().flatten().count() >= 3, "{measured:?}");
 }
+
+const UNFINISHED: &str = "reviews_product_id";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn traffic_is_counted_and_ends() {
@@ -75,13 +85,8 @@ async fn traffic_is_counted_and_ends() {
     let shop = Connection::open(&server.shop()).await.unwrap();
     // Tables without rows are enough: nothing is found and nothing fails.
     for step in schema::STEPS {
-        let tables = step.sql.split("INSERT").next().unwrap();
-        let indexes = step.sql.split(";\n").filter(|sql| {
-            sql.trim_start().starts_with("ALTER TABLE")
-                || sql.trim_start().starts_with("CREATE INDEX")
-        });
-        shop.client.batch_execute(tables).await.unwrap();
-        for sql in indexes {
+        let statements = step.sql.split(";\n").map(str::trim);
+        for sql in statements.filter(|sql| !sql.starts_with("INSERT")) {
             shop.client.batch_execute(sql).await.unwrap();
         }
     }
@@ -148,31 +153,54 @@ fn report_with(sql: Option<&str>, calls: u64, p95_ms: f64) -> Report {
     .unwrap()
 }
 
-fn report_with_fix(sql: &str) -> Report {
-    report_with(Some(sql), 400, 80.0)
+#[test]
+fn a_fault_is_found_by_its_detector_and_its_marks_and_nothing_else_passes() {
+    let orders = "CREATE INDEX CONCURRENTLY i ON public.orders (customer_id, placed_at);";
+    let report = report_with(Some(orders), 400, 80.0);
+    let found: Vec<_> = FAULTS.iter().filter(|fault| fault.found(&report).is_some()).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].what, "orders have no index on customer_id");
+    assert!(faults::not_planted(&report).is_empty());
+    assert_eq!(mending::by_sql(&report).len(), 1);
+
+    let other = "CREATE INDEX CONCURRENTLY i ON public.products (stock);";
+    let report = report_with(Some(other), 400, 80.0);
+    assert!(FAULTS.iter().all(|fault| fault.found(&report).is_none()));
+    assert_eq!(faults::not_planted(&report).len(), 1);
 }
 
 #[test]
-fn the_summary_compares_what_was_fixed_and_owns_up_to_what_was_not_found() {
-    let before = report_with_fix(
-        "CREATE INDEX CONCURRENTLY carts_session_token_idx ON carts (session_token);",
-    );
-    let after = report_with(None, 200, 2.0);
-    let fixes = fixes::index_fixes(&before);
-    assert!(fixes::enough_measured(&after, &fixes));
-    assert!(!fixes::enough_measured(&report_with(None, 9, 2.0), &fixes));
-    let compared = fixes::compare(&before, &after, &fixes);
-    assert_eq!(compared.len(), 1, "BEGIN is no statement that an index helps");
-    assert_eq!(compared[0].title, "carts (session_token)");
-    assert_eq!((compared[0].before_p95_ms, compared[0].after_p95_ms), (80.0, 2.0));
-    let text = summary(&before, &after, &fixes, Style::default());
+fn at_least_fifteen_kinds_are_planted() {
+    let kinds: std::collections::BTreeSet<_> =
+        FAULTS.iter().map(|fault| fault.detectors[0]).collect();
+    assert!(kinds.len() >= 15, "{kinds:?}");
+}
+
+#[test]
+fn the_story_owns_up_to_what_was_not_found() {
+    let sql = "CREATE INDEX CONCURRENTLY i ON public.orders (customer_id);";
+    let (before, after) = (report_with(Some(sql), 400, 80.0), report_with(None, 200, 2.0));
+    let mut story = Story {
+        looked: Duration::from_secs(60),
+        found: FAULTS.iter().map(|fault| fault.found(&before).is_some()).collect(),
+        not_planted: faults::not_planted(&before),
+        mending: Duration::from_secs(3),
+        measured: [
+            FAULTS.iter().map(|_| Some(mending::Measured::Page(80.0))).collect(),
+            FAULTS.iter().map(|_| Some(mending::Measured::Page(2.0))).collect(),
+        ],
+        pages: [(40.0, 80.0), (150.0, 2.0)].map(|(rate, p95_ms)| PagesServed { rate, p95_ms }),
+        before: &before,
+        after: &after,
+    };
+    let text = story.told(Style::default());
     assert!(text.contains("40 × faster"), "{text}");
-    assert!(text.contains("100 → 100 a second, 40 % → 40 % of their time waiting"), "{text}");
-    assert!(
-        text.contains(
-            "1 of the 4 indexes that the shop lacked were found; not found: order_lines (order_id), \
-             orders (customer_id), reviews (product_id).\n"
-        ),
-        "{text}"
-    );
+    assert!(text.contains("Not found   carts have no index on session_token"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    assert!(!story.is_whole());
+    story.found.fill(true);
+    assert!(story.is_whole());
+    let told = story.told(Style::default());
+    let (_, lines) = told.split_once("The story\n").unwrap();
+    assert!(lines.lines().count() <= 10, "{lines}");
 }

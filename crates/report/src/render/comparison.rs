@@ -2,47 +2,44 @@
 
 use std::fmt::Write as _;
 
-use model::FingerprintId;
-
 use super::Style;
 use super::layout::{Paint, painted, shortened, table};
-use super::units::{count, duration_ms};
+use super::units::{bytes, duration_ms, percent};
 use super::wording;
 
-/// One statement before and after.
+/// One measurement before and after.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// What to call it, such as the index that helped.
+    /// What was mended, in a few words.
     pub title: String,
-    /// Which statement.
-    pub fingerprint: FingerprintId,
-    /// Calls before.
-    pub before_calls: u64,
-    /// Calls after.
-    pub after_calls: u64,
-    /// Mean before, ms.
-    pub before_mean_ms: f64,
-    /// Mean after, ms.
-    pub after_mean_ms: f64,
-    /// 95th percentile before, ms.
-    pub before_p95_ms: f64,
-    /// 95th percentile after, ms.
-    pub after_p95_ms: f64,
+    /// What was measured, such as a page.
+    pub of: String,
+    /// Before, and after where it was measured.
+    pub values: (f64, Option<f64>),
+    /// What kind of number these are.
+    pub unit: ComparisonUnit,
 }
 
-/// The table of `comparisons`, the greatest gain first, and a line that sums it up.
+/// A kind of number of which less is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComparisonUnit {
+    /// Milliseconds.
+    Milliseconds,
+    /// Bytes.
+    Bytes,
+    /// A share, from 0 to 1.
+    Share,
+}
+
+/// The table of `comparisons` in their order, and a line that sums it up.
 #[must_use]
 pub fn comparison(comparisons: &[Comparison], style: Style) -> String {
-    let mut ordered: Vec<_> = comparisons.iter().collect();
-    ordered.sort_by(|a, b| gain(b).total_cmp(&gain(a)));
-    let rows: Vec<_> = ordered.iter().map(|one| row(one, style)).collect();
-    let header =
-        ["<statement", "<query", "calls", "after", "mean", "after", "p95", "after", "<change"];
+    let rows: Vec<_> = comparisons.iter().map(|one| row(one, style)).collect();
     let mut out = String::new();
-    table(&mut out, style, &header, &rows);
-    let better = ordered.iter().filter(|one| gain(one) > WORTH_SAYING).count();
-    let paint = if better == ordered.len() { Paint::Good } else { Paint::Bad };
-    let summary = format!("{better} of {} statements got faster, by p95.", ordered.len());
+    table(&mut out, style, &["<mended", "<measured", "before", "after", "<change"], &rows);
+    let better = comparisons.iter().filter(|one| gain(one) > WORTH_SAYING).count();
+    let paint = if better == comparisons.len() { Paint::Good } else { Paint::Bad };
+    let summary = format!("{better} of {} measurements got better.", comparisons.len());
     let _ = writeln!(out, "\n{}", painted(style, paint, &summary));
     out
 }
@@ -50,27 +47,40 @@ pub fn comparison(comparisons: &[Comparison], style: Style) -> String {
 /// Gains and losses below this factor are within what two measurements differ by.
 const WORTH_SAYING: f64 = 1.1;
 /// Room for the title.
-const TITLE_MOST: usize = 28;
+const TITLE_MOST: usize = 44;
+/// Room for what was measured.
+const OF_MOST: usize = 20;
 
-/// How many times shorter p95 became.
+/// How many times less it became.
 fn gain(one: &Comparison) -> f64 {
-    if one.after_calls == 0 || one.after_p95_ms <= 0.0 {
-        return 0.0;
+    match one.values {
+        (before, Some(after)) if after > 0.0 => before / after,
+        (before, Some(_)) if before > 0.0 => f64::INFINITY,
+        _ => 0.0,
     }
-    one.before_p95_ms / one.after_p95_ms
 }
 
 fn row(one: &Comparison, style: Style) -> Vec<String> {
+    let unit = |value: f64| match one.unit {
+        ComparisonUnit::Milliseconds => duration_ms(value),
+        ComparisonUnit::Bytes => bytes(value),
+        ComparisonUnit::Share => percent(value),
+    };
+    let (before, after) = one.values;
+    let change = match (one.unit, after) {
+        (_, None) => "not run".to_owned(),
+        (ComparisonUnit::Milliseconds, Some(_)) => wording::gain(gain(one)),
+        _ if gain(one).is_infinite() => "gone".to_owned(),
+        (_, Some(after)) if after < before => format!("{} less", percent(1.0 - after / before)),
+        (_, Some(after)) if after > before => "more".to_owned(),
+        _ => "the same".to_owned(),
+    };
     vec![
         shortened(&one.title, TITLE_MOST + style.width.saturating_sub(100)),
-        one.fingerprint.to_string().chars().take(8).collect(),
-        count(one.before_calls),
-        count(one.after_calls),
-        duration_ms(one.before_mean_ms),
-        duration_ms(one.after_mean_ms),
-        duration_ms(one.before_p95_ms),
-        duration_ms(one.after_p95_ms),
-        wording::gain(gain(one)),
+        shortened(&one.of, OF_MOST),
+        unit(before),
+        after.map_or_else(|| "–".to_owned(), unit),
+        change,
     ]
 }
 
@@ -78,43 +88,31 @@ fn row(one: &Comparison, style: Style) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn one(title: &str, before_p95_ms: f64, after_p95_ms: f64, after_calls: u64) -> Comparison {
-        Comparison {
-            title: title.to_owned(),
-            fingerprint: FingerprintId(0x0123_4567_89ab_cdef),
-            before_calls: 1_200,
-            after_calls,
-            before_mean_ms: before_p95_ms / 2.0,
-            after_mean_ms: after_p95_ms / 2.0,
-            before_p95_ms,
-            after_p95_ms,
-        }
+    fn one(title: &str, of: &str, unit: ComparisonUnit, values: (f64, Option<f64>)) -> Comparison {
+        Comparison { title: title.to_owned(), of: of.to_owned(), values, unit }
     }
 
     #[test]
     fn says_by_how_much_and_does_not_flatter() {
+        use ComparisonUnit::{Bytes, Milliseconds, Share};
         let all = [
-            one("products (category_id)", 4.0, 4.1, 1_190),
-            one("orders (customer_id)", 182.0, 0.9, 9_310),
-            one("carts (customer_id)", 2.0, 6.0, 800),
-            one("reviews (product_id)", 10.0, 0.0, 0),
+            one("orders have no index", "account p95", Milliseconds, (182.0, Some(0.9))),
+            one("the same twice", "cart p95", Milliseconds, (4.0, Some(4.1))),
+            one("a wrong one", "order p95", Milliseconds, (2.0, Some(6.0))),
+            one("nobody came", "export p95", Milliseconds, (10.0, None)),
+            one("a needless index", "indexes", Bytes, (4_194_304.0, Some(1_048_576.0))),
+            one("numbers run out", "used up", Share, (0.95, Some(0.0))),
+            one("errors", "refused", Share, (0.1, Some(0.1))),
         ];
-        insta::assert_snapshot!(comparison(&all, Style::default()), @r##"
-         statement              query    calls after  mean   after    p95   after change
-         orders (customer_id)   01234567 1,200 9,310 91 ms  450 µs 182 ms  900 µs 202 × faster
-         products (category_id) 01234567 1,200 1,190  2 ms 2.05 ms   4 ms 4.10 ms the same
-         carts (customer_id)    01234567 1,200   800  1 ms    3 ms   2 ms    6 ms 3.0 × slower
-         reviews (product_id)   01234567 1,200     0  5 ms       0  10 ms       0 not run
-
-        1 of 4 statements got faster, by p95.
-        "##);
+        insta::assert_snapshot!(comparison(&all, Style::default()));
     }
 
     #[test]
     fn keeps_to_a_hundred_columns() {
-        let long =
-            one("a_schema_with_a_name.a_table_with_a_name (first, second)", 1e6, 99.9, 123_456);
-        let out = comparison(&[long], Style::default());
+        let long = "a_schema_with_a_name.a_table_with_a_name (first, second, third and fourth)";
+        let measured =
+            one(long, "a page of that table, p95", ComparisonUnit::Milliseconds, (1e6, Some(99.9)));
+        let out = comparison(&[measured], Style::default());
         assert!(out.lines().all(|line| line.chars().count() <= 100), "{out}");
     }
 }

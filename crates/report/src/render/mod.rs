@@ -9,7 +9,7 @@ mod text;
 pub mod units;
 pub(crate) mod wording;
 
-pub use comparison::{Comparison, comparison};
+pub use comparison::{Comparison, ComparisonUnit, comparison};
 pub use html::html;
 pub use json::{from_json, json};
 pub use markdown::markdown;

@@ -4,7 +4,7 @@ use model::{Confidence, Finding, Fix, NotChecked, ScanFacts, Severity};
 
 use super::{FunctionOnColumn, OrAcrossColumns, Planned, planned, unplanned};
 use crate::detectors::catalogue::{Place, list};
-use crate::detectors::{Detector, Inputs, MissingIndex};
+use crate::detectors::{BindTypeMismatch, Detector, Inputs, LeadingWildcard, MissingIndex};
 use crate::settings::thresholds;
 use crate::wording::{bytes, count, duration_ms, percent};
 
@@ -12,8 +12,9 @@ use crate::wording::{bytes, count, duration_ms, percent};
 ///
 /// **What it sees.** Plans, made with the values of a client, that read a table of more than ten
 /// thousand rows from end to end and keep a tenth of them or less, where that is most of the plan's
-/// cost, for statements that are called again and again. What `missing_index`,
-/// `function_on_column` or `or_across_columns` says is not said twice.
+/// cost, for statements that are called again and again. What a detector says that knows why
+/// (`missing_index`, `function_on_column`, `or_across_columns`, `leading_wildcard`,
+/// `bind_type_mismatch`) is not said twice.
 ///
 /// **Why it hurts.** It takes time in proportion to the table's size, so that it gets slower every
 /// day, and pushes what others need out of the cache.
@@ -62,6 +63,8 @@ impl Detector for SequentialScan {
             let mut said = MissingIndex.detect(inputs);
             said.extend(FunctionOnColumn.detect(inputs));
             said.extend(OrAcrossColumns.detect(inputs));
+            said.extend(LeadingWildcard.detect(inputs));
+            said.extend(BindTypeMismatch.detect(inputs));
             findings.retain(|one| {
                 !said.iter().any(|other| {
                     one.tables == other.tables

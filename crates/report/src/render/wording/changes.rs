@@ -20,6 +20,7 @@ pub(crate) fn effect(result: &FixResult) -> String {
         (Effect::Same, _) => "no difference".to_owned(),
         (Effect::Worse, _) => format!("{} × SLOWER than before", factor(1.0 / gain_of(result))),
         (Effect::Better, Basis::Latency) => format!("{} × faster", factor(gain_of(result))),
+        (Effect::Better, Basis::Calls) if result.after.calls == 0 => "not run any more".to_owned(),
         (Effect::Better, Basis::Calls) => format!("{} × fewer calls", factor(gain_of(result))),
         (Effect::Better, Basis::Failures) => format!("{} × fewer errors", factor(gain_of(result))),
     }
