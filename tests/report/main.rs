@@ -3,6 +3,7 @@
 mod advise;
 mod findings;
 mod measuring;
+mod privileges;
 mod results;
 mod scene;
 mod workload;

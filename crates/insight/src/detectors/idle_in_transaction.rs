@@ -39,6 +39,9 @@ thresholds! {
         critical: Duration = Duration::from_secs(300),
         /// The share of a pool's capacity that is lost to silent transactions and makes a warning.
         pool_ratio: Ratio = 0.1,
+        /// Silence of a transaction, on average, below which that share does not count: it is the way
+        /// between two statements, on a busy machine or a long line, and nothing else that is done.
+        least_mean: Duration = Duration::from_millis(20),
     }
 }
 
@@ -67,9 +70,12 @@ impl IdleInTransaction {
         let thresholds = &inputs.settings.of.idle_in_transaction;
         let labels = inputs.snapshot.labels.get(&id)?;
         let pool_share = pool_share(labels, stats.idle, inputs);
+        let mean_s = stats.idle.as_secs_f64() / stats.blocks.max(1) as f64;
+        let fills_the_pool =
+            pool_share >= thresholds.pool_ratio && mean_s >= thresholds.least_mean.as_secs_f64();
         let severity = if stats.longest_idle >= thresholds.critical {
             Severity::Critical
-        } else if stats.longest_idle >= thresholds.warning || pool_share >= thresholds.pool_ratio {
+        } else if stats.longest_idle >= thresholds.warning || fills_the_pool {
             Severity::Warning
         } else {
             return None;
@@ -206,5 +212,7 @@ mod tests {
     fn thinking_for_a_moment_is_no_finding() {
         assert!(detect(9_000, 1, 100).is_empty());
         assert!(detect(0, 1_000, 1).is_empty());
+        assert!(detect(15, 2_000, 1).is_empty(), "that is the way between two statements");
+        assert_eq!(detect(25, 2_000, 1).len(), 1);
     }
 }
