@@ -11,6 +11,7 @@ mod finding;
 mod histogram;
 mod ids;
 mod labels;
+mod mark;
 mod plan;
 mod proof;
 mod sample;
@@ -31,6 +32,7 @@ pub use finding::{Confidence, Evidence, Finding, Fix, NotChecked, Published, Sev
 pub use histogram::Histogram;
 pub use ids::{ClientId, FingerprintId, InvalidId, PoolKey, ServerId, ShapeId, SqlState, StrictId};
 pub use labels::{LabelId, LabelRegistry, Labels};
+pub use mark::{Mark, MarkKind};
 pub use plan::{
     MemoryNode, PlanShape, PlanText, PlanVariant, PlanVersion, RankedSample, SampleRank,
 };
