@@ -2,59 +2,110 @@
 
 use std::collections::BTreeMap;
 
-use model::{CatalogFacts, Finding, IndexFacts};
+use jiff::Timestamp;
+use model::{CatalogFacts, Finding, IndexFacts, TableFacts};
 
-/// The indexes of a finding's tables, by table.
-pub(super) type TableIndexes = BTreeMap<String, Vec<IndexFacts>>;
+/// What a fix may change of a table.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TableState {
+    indexes: Vec<IndexFacts>,
+    analyzed: Option<Timestamp>,
+    vacuumed: Option<Timestamp>,
+}
+
+impl TableState {
+    fn of(table: &TableFacts) -> Self {
+        Self {
+            indexes: table.indexes.clone(),
+            analyzed: table.upkeep.last_analyze,
+            vacuumed: table.upkeep.last_vacuum,
+        }
+    }
+
+    fn has_valid(&self, name: &str) -> bool {
+        self.indexes.iter().any(|index| index.name == name && index.valid)
+    }
+}
+
+/// A finding's tables by name.
+pub(super) type TableStates = BTreeMap<String, TableState>;
 
 /// What changed, as a clause.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Change(pub(super) String);
 
-/// The indexes of the finding's tables; none where its database was not read or it has no tables.
-pub(super) fn indexes_of(finding: &Finding, catalog: &CatalogFacts) -> Option<TableIndexes> {
+/// The finding's tables; none where its database was not read or it has no tables.
+pub(super) fn states_of(finding: &Finding, catalog: &CatalogFacts) -> Option<TableStates> {
     let database = catalog.databases.get(finding.database.as_deref()?)?;
-    let tables: TableIndexes = database
+    let tables: TableStates = database
         .tables
         .iter()
         .map(|table| (format!("{}.{}", table.schema, table.name), table))
         .filter(|(name, _)| finding.tables.contains(name))
-        .map(|(name, table)| (name, table.indexes.clone()))
+        .map(|(name, table)| (name, TableState::of(table)))
         .collect();
     (!tables.is_empty()).then_some(tables)
 }
 
-/// The finding's fix, where it was made between two looks at the indexes.
+/// The finding's fix, where it was made between two looks at its tables.
 pub(super) fn change_of(
     finding: &Finding,
-    earlier: &TableIndexes,
-    now: &TableIndexes,
+    earlier: &TableStates,
+    now: &TableStates,
 ) -> Option<Change> {
     let sql = finding.fix.sql.as_deref()?;
-    let valid = |indexes: &TableIndexes, table: &str, name: &str| {
-        let mut found = indexes.get(table).into_iter().flatten();
-        found.any(|index| index.name == name && index.valid)
-    };
-    for (table, indexes) in now {
-        for index in indexes.iter().filter(|index| index.valid) {
-            if !valid(earlier, table, &index.name) && is_wanted(sql, index) {
-                return Some(Change(format!("index {} was created on {table}", index.name)));
-            }
-        }
-        for index in earlier.get(table).into_iter().flatten() {
-            let gone = !indexes.iter().any(|one| one.name == index.name);
-            if gone && drops(sql, &index.name) {
-                return Some(Change(format!("index {} was dropped from {table}", index.name)));
-            }
-        }
+    let nothing = TableState::default();
+    now.iter().find_map(|(table, state)| {
+        let before = earlier.get(table).unwrap_or(&nothing);
+        let of_index = index_change(sql, before, state).map(|(name, what)| {
+            let side = if what == "created" { "on" } else { "from" };
+            Change(format!("index {name} was {what} {side} {table}"))
+        });
+        of_index.or_else(|| upkeep_change(sql, table, before, state))
+    })
+}
+
+/// The index that the fix makes or drops, and which of both was done.
+fn index_change<'a>(
+    sql: &str,
+    before: &'a TableState,
+    now: &'a TableState,
+) -> Option<(&'a str, &'static str)> {
+    let made = now
+        .indexes
+        .iter()
+        .find(|index| index.valid && !before.has_valid(&index.name) && is_wanted(sql, index));
+    if let Some(index) = made {
+        return Some((&index.name, "created"));
     }
-    None
+    let gone = before.indexes.iter().find(|index| {
+        !now.indexes.iter().any(|one| one.name == index.name) && drops(sql, &index.name)
+    });
+    gone.map(|index| (index.name.as_str(), "dropped"))
+}
+
+/// The table was analysed or vacuumed, where that is all of the fix; by whom does not matter.
+fn upkeep_change(sql: &str, table: &str, before: &TableState, now: &TableState) -> Option<Change> {
+    let (_, name) = table.split_once('.')?;
+    let mut all = statements(sql).filter(|one| !one.words.is_empty());
+    let (Some(one), None) = (all.next(), all.next()) else { return None };
+    let first = one.words.first().copied().unwrap_or_default();
+    // `VACUUM (ANALYZE) t` is both.
+    let wants = |word: &str| {
+        (first == word || first == "VACUUM" && one.text.contains(word)) && one.mentions(name)
+    };
+    if wants("ANALYZE") && now.analyzed > before.analyzed {
+        return Some(Change(format!("{table} was analysed")));
+    }
+    (wants("VACUUM") && now.vacuumed > before.vacuumed)
+        .then(|| Change(format!("{table} was vacuumed")))
 }
 
 /// Whether the finding's index is being built: the time before the fix is over then.
-pub(super) fn is_building(finding: &Finding, indexes: &TableIndexes) -> bool {
+pub(super) fn is_building(finding: &Finding, tables: &TableStates) -> bool {
     let Some(sql) = finding.fix.sql.as_deref() else { return false };
-    indexes.values().flatten().any(|index| !index.valid && is_wanted(sql, index))
+    let mut indexes = tables.values().flat_map(|state| &state.indexes);
+    indexes.any(|index| !index.valid && is_wanted(sql, index))
 }
 
 /// Whether an index is the one that a statement creates or rebuilds, or one that begins with the

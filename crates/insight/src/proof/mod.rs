@@ -1,9 +1,9 @@
 //! Proof: when a fix lands, its finding turns into a result, with before and after as measured.
 //!
-//! Findings are followed over the ticks. Two things end one: its index appears in the catalogue (or
-//! goes, where the fix is to drop it), or it is no longer found and its statements have stepped
-//! down. In the first case the statements are watched from that moment on; in the second the minutes
-//! hold both sides.
+//! Findings are followed over the ticks. Two things end one: its fix is seen in the catalogue (its
+//! index appears, or goes where the fix is to drop it; its table is analysed or vacuumed), or it is no
+//! longer found and its statements have taken a step, down or up. In the first case the statements are
+//! watched from that moment on; in the second the minutes hold both sides.
 //!
 //! A state machine without a clock: a finding is open, then measured, then done.
 
@@ -19,7 +19,7 @@ use model::{Effect, Finding, FingerprintId, FixResult, Measured, Published, Side
 use sql::ShapeRegistry;
 
 use crate::{Watches, Workload};
-use change::{Change, TableIndexes, change_of, indexes_of, is_building};
+use change::{Change, TableStates, change_of, is_building, states_of};
 use measure::{Pace, after, before, effect, paces};
 
 /// How long the statements are measured after a change.
@@ -69,6 +69,7 @@ pub struct Proof {
 #[derive(Debug)]
 struct Open {
     finding: Finding,
+    first_found: Timestamp,
     last_found: Timestamp,
     /// As it was when the catalogue was last seen without the fix; none without a catalogue.
     baseline: Option<Baseline>,
@@ -78,7 +79,7 @@ struct Open {
 #[derive(Clone, Debug)]
 struct Baseline {
     at: Timestamp,
-    indexes: TableIndexes,
+    tables: TableStates,
     measured: Measured,
     /// The other statements on the finding's tables.
     others: BTreeMap<FingerprintId, Pace>,
@@ -130,7 +131,8 @@ impl Proof {
                 open.finding.clone_from(finding);
                 open.last_found = now;
             } else if self.open.len() < OPEN_MOST {
-                let open = Open { finding: finding.clone(), last_found: now, baseline: None };
+                let finding = finding.clone();
+                let open = Open { finding, first_found: now, last_found: now, baseline: None };
                 self.open.insert(key, open);
             }
         }
@@ -150,16 +152,16 @@ impl Proof {
         let workload = Workload::new(&tick.snapshot, &window);
         let mut fixed = Vec::new();
         for (key, open) in &mut self.open {
-            let Some(indexes) = indexes_of(&open.finding, &tick.catalog) else { continue };
+            let Some(tables) = states_of(&open.finding, &tick.catalog) else { continue };
             if let Some(baseline) = &open.baseline {
                 if !read_anew {
                     continue;
                 }
-                if let Some(change) = change_of(&open.finding, &baseline.indexes, &indexes) {
+                if let Some(change) = change_of(&open.finding, &baseline.tables, &tables) {
                     fixed.push((key.clone(), change));
                     continue;
                 }
-                if is_building(&open.finding, &indexes) {
+                if is_building(&open.finding, &tables) {
                     continue;
                 }
             }
@@ -167,7 +169,7 @@ impl Proof {
             open.baseline = Some(Baseline {
                 at: tick.catalog.read_at.unwrap_or(now),
                 measured: before(&open.finding, &window, &workload, &others),
-                indexes,
+                tables,
                 others,
             });
         }
@@ -214,7 +216,7 @@ impl Proof {
         self.measured.truncate(RESULTS_MOST);
     }
 
-    /// Findings that are no longer found: did their statements step down?
+    /// Findings that are no longer found: did their statements take a step?
     fn look_for_steps(&mut self, tick: &Published, now: Timestamp) {
         let gone: Vec<_> = self
             .open
@@ -225,10 +227,10 @@ impl Proof {
         for key in gone {
             let Some(open) = self.open.get(&key) else { continue };
             let over = now.duration_since(open.last_found) >= FORGOTTEN_AFTER;
-            if let Some(step) = step::step(&open.finding, &tick.snapshot) {
+            if let Some(step) = step::step(&open.finding, open.first_found, &tick.snapshot) {
                 let mut result = result(&open.finding, step.change, step.at, None, step.before);
                 (result.after, result.judged_by) = (step.after, step.basis);
-                result.effect = Effect::Better;
+                result.effect = step.effect;
                 let tracked = Tracked {
                     key: key.clone(),
                     result,

@@ -221,3 +221,99 @@ fn a_finding_that_only_faded_with_its_traffic_is_no_result() {
         assert_eq!(case.tick(), []);
     }
 }
+
+#[test]
+fn a_table_that_was_analysed_is_measured_before_and_after() {
+    let mut case = Case::new();
+    case.finding.detector = "stale_statistics".to_owned();
+    case.finding.fix.sql = Some("ANALYZE public.orders;".to_owned());
+    case.traffic(100, 20, 2);
+    case.read(|_| {});
+    assert_eq!(case.tick(), []);
+    let now = case.scene.now();
+    let shop = case.scene.catalog.databases.get_mut("shop").expect("the shop");
+    shop.tables[0].upkeep.last_analyze = Some(now);
+    case.read(|_| {});
+    assert_eq!(case.tick()[0].change, "public.orders was analysed");
+    case.traffic(100, 90, 2);
+    assert_eq!(case.tick()[0].effect, Effect::Worse, "what made it worse is said of any fix");
+}
+
+#[test]
+fn analysing_is_no_fix_where_more_is_asked_for() {
+    let mut case = Case::new();
+    let sql = "ALTER TABLE public.orders ALTER COLUMN state SET STATISTICS 1000;\n\
+               ANALYZE public.orders;";
+    case.finding.fix.sql = Some(sql.to_owned());
+    case.traffic(100, 20, 2);
+    case.read(|_| {});
+    case.tick();
+    let now = case.scene.now();
+    let shop = case.scene.catalog.databases.get_mut("shop").expect("the shop");
+    shop.tables[0].upkeep.last_analyze = Some(now);
+    case.read(|_| {});
+    assert_eq!(case.tick(), []);
+}
+
+impl Case {
+    /// Minutes of traffic, each with so many calls of so many ms.
+    fn minutes(&mut self, count: usize, calls: u64, slow_ms: u64) {
+        for _ in 0..count {
+            self.traffic(calls, slow_ms, 2);
+            self.scene.pause(60_000);
+        }
+    }
+}
+
+#[test]
+fn statements_that_got_slower_when_their_finding_went_are_said_to_be_worse() {
+    let mut case = Case::new();
+    case.finding.fix.sql = None;
+    for _ in 0..3 {
+        case.minutes(1, 25, 5);
+        case.tick();
+    }
+    case.found = false;
+    case.minutes(3, 25, 200);
+    let result = &case.tick()[0];
+    assert_eq!((result.effect, result.judged_by), (Effect::Worse, model::Basis::Latency));
+}
+
+#[test]
+fn a_step_from_before_the_finding_is_none_of_its_fix() {
+    let mut case = Case::new();
+    case.finding.fix.sql = None;
+    case.found = false;
+    case.minutes(3, 25, 200);
+    case.minutes(3, 25, 5);
+    case.found = true;
+    case.tick();
+    case.found = false;
+    case.minutes(3, 25, 5);
+    assert_eq!(case.tick(), []);
+}
+
+#[test]
+fn fewer_calls_are_a_fix_only_where_calls_were_what_was_wrong() {
+    let mut case = Case::new();
+    let run = |case: &mut Case| {
+        case.found = true;
+        for _ in 0..3 {
+            case.minutes(1, 50, 5);
+            case.tick();
+        }
+        case.found = false;
+        for _ in 0..3 {
+            for call in 0..50 {
+                case.scene.statement(WRITE).values(call).work_ms(2).run();
+            }
+            case.scene.pause(60_000);
+        }
+        case.tick()
+    };
+    assert_eq!(run(&mut case), [], "the batch job has come to its end");
+    let mut case = Case::new();
+    case.finding.fix.sql = None;
+    case.finding.detector = "n_plus_one".to_owned();
+    assert_eq!(run(&mut case)[0].judged_by, model::Basis::Calls);
+}
