@@ -19,7 +19,7 @@ mod wording;
 mod workload;
 
 pub use aggregator::{Aggregator, AggregatorSettings, Watch, Watched, Watches};
-pub use plan_history::remember_plan;
+pub use plan_history::{last_change, remember_plan};
 pub use proof::Proof;
 pub use publish::publish;
 pub use settings::{

@@ -24,6 +24,8 @@ pub enum SampleRank {
     P95,
     /// None was slower.
     Slowest,
+    /// The one whose plan was noted before: whether the plan changed is only told by the same values.
+    Earlier,
 }
 
 impl SampleRank {
@@ -34,6 +36,7 @@ impl SampleRank {
             Self::Median => "median",
             Self::P95 => "p95",
             Self::Slowest => "slowest",
+            Self::Earlier => "earlier values",
         }
     }
 }
@@ -82,6 +85,8 @@ pub struct PlanVersion {
     pub until: Timestamp,
     /// The plan as it was first seen.
     pub plan: PlanText,
+    /// The values that it was made for. Never shown.
+    pub sample: Sample,
 }
 
 /// A step of a plan that keeps what it sorts or hashes in memory.

@@ -33,6 +33,15 @@ pub struct Sample {
     pub parameters: Vec<SampleParameter>,
 }
 
+impl Sample {
+    /// How long text and values are together, bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let values = self.parameters.iter().filter_map(|parameter| parameter.value.as_ref());
+        self.text.len() + values.map(|value| value.len()).sum::<usize>()
+    }
+}
+
 impl std::fmt::Debug for SampleParameter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SampleParameter").field("format", &self.format).finish_non_exhaustive()

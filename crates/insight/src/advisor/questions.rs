@@ -70,7 +70,7 @@ fn question(
         fingerprint,
         sample: Arc::unwrap_or_clone(Arc::clone(sample)),
         candidates: wanted,
-        ranked: ranked(&info.samples),
+        ranked: ranked(&info.samples).into_iter().chain(earlier(database, fingerprint)).collect(),
     })
 }
 
@@ -88,6 +88,14 @@ fn ranked(samples: &[(f64, Arc<Sample>)]) -> Vec<RankedSample> {
             Some(RankedSample { rank, took_ms: *took_ms, sample: Sample::clone(sample) })
         })
         .collect()
+}
+
+/// The execution whose plan was noted last, so that a change of the plan can be told from one of the
+/// values.
+fn earlier(database: &DatabaseFacts, fingerprint: FingerprintId) -> Option<RankedSample> {
+    let last = database.plan_history.get(&fingerprint)?.last()?;
+    let sample = last.sample.clone();
+    Some(RankedSample { rank: SampleRank::Earlier, took_ms: 0.0, sample })
 }
 
 fn is_due(

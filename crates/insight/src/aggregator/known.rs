@@ -15,8 +15,10 @@ use crate::wording::contains_ignoring_case;
 
 /// Shapes remembered of one fingerprint; a list of any length makes a shape of its own.
 const SHAPES_LIMIT: usize = 16;
-/// Samples kept of each fingerprint: enough for a median, few enough to keep for thousands.
-const SAMPLES_KEPT: usize = 5;
+/// Samples kept of each fingerprint, so that one of twenty can be the slowest.
+const SAMPLES_KEPT: usize = 20;
+/// Their texts and values together, bytes: few enough to keep for thousands of fingerprints.
+const SAMPLES_BYTES: usize = 32 * 1024;
 /// A sample this old, s, gives way to any newer one: the slowest execution *of late* is kept.
 const SAMPLE_FRESH_S: i64 = 300;
 
@@ -111,10 +113,15 @@ impl KnownShapes {
             kept.took > took && now.as_second() - kept.at.as_second() < SAMPLE_FRESH_S
         });
         let sample = Arc::new(sample);
-        if known.samples.len() >= SAMPLES_KEPT {
+        known.samples.push((took.as_secs_f64() * 1e3, Arc::clone(&sample)));
+        let bytes = |samples: &[(f64, Arc<Sample>)]| {
+            samples.iter().map(|(_, sample)| sample.bytes()).sum::<usize>()
+        };
+        while known.samples.len() > SAMPLES_KEPT
+            || known.samples.len() > 1 && bytes(&known.samples) > SAMPLES_BYTES
+        {
             known.samples.remove(0);
         }
-        known.samples.push((took.as_secs_f64() * 1e3, Arc::clone(&sample)));
         if !stays {
             known.sample = Some(KeptSample { sample, labels, took, at: now });
         }

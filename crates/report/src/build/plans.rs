@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{CatalogFacts, DatabaseFacts, FingerprintId, PlanText};
+use model::{CatalogFacts, DatabaseFacts, FingerprintId, PlanText, SampleRank};
 
 use crate::numbers::rounded;
 use crate::view::PlanReport;
@@ -54,7 +54,9 @@ fn of_database(
                 report.until = answer.asked_at;
             });
         }
-        for variant in &answer.variants {
+        // What values of some time ago have now is only asked to compare.
+        let now = answer.variants.iter().filter(|variant| variant.rank != SampleRank::Earlier);
+        for variant in now {
             add(variant.rank.as_str(), &variant.plan, &|report| {
                 report.took_ms = Some(rounded(variant.took_ms));
             });
@@ -74,7 +76,7 @@ fn of_database(
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use model::{PlanAnswer, PlanShape, PlanVariant, PlanVersion, SampleRank};
+    use model::{PlanAnswer, PlanShape, PlanVariant, PlanVersion, Sample};
 
     use super::*;
 
@@ -90,6 +92,9 @@ mod tests {
             since: at(since),
             until: at(since + 60),
             plan: plan(shape, "…"),
+            sample: Sample {
+                text: "…".into(), parameter_types: [].into(), parameters: Vec::new()
+            },
         };
         let variant = |rank, shape| PlanVariant { rank, took_ms: 5.0, plan: plan(shape, "…") };
         let mut database = DatabaseFacts::default();

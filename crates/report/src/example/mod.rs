@@ -169,6 +169,11 @@ impl Builder {
                     since: at(-800),
                     until: at(-600),
                     plan: plan(2, 8.45, earlier),
+                    sample: Sample {
+                        text: "".into(),
+                        parameter_types: [].into(),
+                        parameters: Vec::new(),
+                    },
                 }],
             )]),
             ..DatabaseFacts::default()

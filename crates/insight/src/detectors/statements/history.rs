@@ -11,6 +11,8 @@ use crate::workload::database_ms;
 /// One statement in one complete minute.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Point {
+    /// When it began: whole minutes since the Unix epoch.
+    pub(super) minute: i64,
     pub(super) calls: u64,
     pub(super) database_ms: f64,
 }
@@ -38,7 +40,9 @@ impl History {
     pub(super) fn new(inputs: &Inputs<'_>, subjects: impl IntoIterator<Item = Subject>) -> Self {
         let minutes = &inputs.snapshot.minutes;
         let count = minutes.len().saturating_sub(2);
-        let nothing = vec![Point::default(); count];
+        let complete = minutes.iter().skip(1).take(count);
+        let nothing: Vec<Point> =
+            complete.map(|minute| Point { minute: minute.minute, ..Point::default() }).collect();
         let mut history = Self {
             all: nothing.clone(),
             of: subjects.into_iter().map(|subject| (subject, nothing.clone())).collect(),
@@ -97,7 +101,10 @@ fn quarter(values: impl Iterator<Item = f64>, quarters: usize) -> Option<f64> {
 
 /// Sums up points.
 pub(super) fn sum(points: &[Point]) -> Point {
-    points.iter().fold(Point::default(), |sum, point| Point {
+    let first = points.first().map_or(0, |point| point.minute);
+    let nothing = Point { minute: first, ..Point::default() };
+    points.iter().fold(nothing, |sum, point| Point {
+        minute: sum.minute,
         calls: sum.calls + point.calls,
         database_ms: sum.database_ms + point.database_ms,
     })

@@ -1,15 +1,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use model::{Confidence, Finding, Severity};
 
 use super::finding::{about, change, evidence};
 use super::history::{History, Point, median, split, sum, usual_peak};
 use super::{Detector, Inputs};
-use crate::StatementTotals;
 use crate::settings::thresholds;
 use crate::wording::{duration_ms, percent};
+use crate::{StatementTotals, last_change};
 
 /// # `plan_regression`: a statement is suddenly slower than it was
 ///
@@ -25,8 +25,9 @@ use crate::wording::{duration_ms, percent};
 /// **How to fix.** Compare the two plans. `ANALYZE` the tables; see whether an index is missing or not
 /// valid; raise the statistics target of a column whose values are uneven.
 ///
-/// **How sure.** High where another plan was seen since then. Low where the plan is the same, or
-/// is not known: then it may be more data, locks, or a cold cache.
+/// **How sure.** High where the very values that were planned before got another plan at that time. Low
+/// where the plan is the same, changed at another time, or is not known: then it may be more data,
+/// locks, or a cold cache.
 ///
 /// **Example.** After a bulk load at 14:05 the planner believes that a table is empty, and reads it in
 /// a nested loop: 3 ms became 900 ms.
@@ -88,10 +89,13 @@ struct Step {
     before: f64,
     now: f64,
     factor: f64,
+    /// The first minute from which on it was slow.
+    since: Timestamp,
 }
 
 fn step(points: &[Point], inputs: &Inputs<'_>) -> Option<Step> {
     let thresholds = &inputs.settings.of.plan_regression;
+    let all = points;
     let (before, now) = split(points, RECENT);
     let now = sum(now);
     let means: Vec<f64> = before.iter().filter_map(Point::mean_ms).collect();
@@ -101,7 +105,17 @@ fn step(points: &[Point], inputs: &Inputs<'_>) -> Option<Step> {
     let slow = usual_peak(means.iter().copied())?;
     let (before, now) = (median(means.into_iter())?, now.mean_ms()?);
     // A statement that was as slow before is merely uneven.
-    (before > 0.0 && now > slow).then_some(Step { before, now, factor: now / before })
+    let since = Timestamp::from_second(slow_since(all, before, now)?.saturating_mul(60)).ok()?;
+    (before > 0.0 && now > slow).then_some(Step { before, now, factor: now / before, since })
+}
+
+/// The first of the minutes up to the last in which a call took more than half-way, as factors go,
+/// from `before` to `now`; minutes without calls do not tell.
+fn slow_since(points: &[Point], before: f64, now: f64) -> Option<i64> {
+    let half_way = (before * now).sqrt();
+    let slow = |point: &&Point| point.mean_ms().is_none_or(|mean| mean > half_way);
+    let since = points.iter().rev().take_while(slow).last().or(points.last());
+    since.map(|point| point.minute)
 }
 
 impl PlanRegression {
@@ -120,7 +134,7 @@ impl PlanRegression {
         {
             return None;
         }
-        let changed = changed_at(statement, inputs);
+        let changed = changed_at(statement, step.since, inputs);
         let critical = factor >= thresholds.critical_factor;
         let text = inputs.title_text(statement.fingerprint);
         let share = inputs.workload.share(statement.database_ms());
@@ -161,25 +175,36 @@ impl PlanRegression {
     }
 }
 
-/// When the statement got the plan that it has, if it had another one before.
-fn changed_at(statement: &StatementTotals, inputs: &Inputs<'_>) -> Option<Timestamp> {
+/// When the statement got the plan that it has, if that was when it got slow. Plans are not looked at
+/// all the time: it lies between two looks, and a minute is the grain of the step.
+fn changed_at(
+    statement: &StatementTotals,
+    slow_since: Timestamp,
+    inputs: &Inputs<'_>,
+) -> Option<Timestamp> {
     let database = inputs.catalog.databases.get(&*statement.database)?;
-    let versions = database.plan_history.get(&statement.fingerprint)?;
-    match versions.as_slice() {
-        [.., _, last] if last.since >= inputs.window.since => Some(last.since),
-        _ => None,
-    }
+    let (last_as_before, first_as_now) = last_change(database, statement.fingerprint)?;
+    let minute = SignedDuration::from_mins(1);
+    let began = slow_since.checked_sub(minute).ok()?;
+    let ended = slow_since.checked_add(minute * 2).ok()?;
+    (last_as_before <= ended && first_as_now >= began).then_some(first_as_now)
 }
 
 #[cfg(test)]
 mod tests {
+    use model::{PlanShape, PlanText, PlanVersion, Sample};
+
     use super::*;
-    use crate::scene::Scene;
+    use crate::scene::{Scene, shop, table};
 
     const SLOWER: &str = "SELECT a FROM orders WHERE id = $1";
 
     /// `before` minutes of 5 ms, then four of `now_ms`; the others take 5 and `others_ms`.
     fn detect(before: u64, now_ms: u64, others_ms: u64) -> Vec<Finding> {
+        traffic(before, now_ms, others_ms).look(|inputs| PlanRegression.detect(inputs))
+    }
+
+    fn traffic(before: u64, now_ms: u64, others_ms: u64) -> Scene {
         let mut scene = Scene::new();
         for minute in 0..before + 4 {
             let (slower, other) = if minute < before { (5, 5) } else { (now_ms, others_ms) };
@@ -191,7 +216,33 @@ mod tests {
             }
             scene.pause(60_000 - 20 * (slower + 3 * other));
         }
-        scene.look(|inputs| PlanRegression.detect(inputs))
+        scene
+    }
+
+    /// The same when the plan changed between two looks, so many minutes ago.
+    fn detect_with_change(looks: [i64; 2]) -> Finding {
+        let mut scene = traffic(12, 60, 5);
+        let now = scene.now();
+        let at = |minutes: i64| now - SignedDuration::from_mins(minutes);
+        let version = |shape, at| PlanVersion {
+            since: at,
+            until: at,
+            plan: PlanText { shape: PlanShape(shape), ..PlanText::default() },
+            sample: Sample { text: "".into(), parameter_types: [].into(), parameters: Vec::new() },
+        };
+        let fingerprint = scene.shapes.observe_one(SLOWER.as_bytes()).shape.fingerprint();
+        let mut database = shop(vec![table("orders", 1e6, &[("id", -1.0)])]);
+        let versions = vec![version(1, at(looks[0])), version(2, at(looks[1]))];
+        database.plan_history.insert(fingerprint, versions);
+        scene.catalog.databases.insert("shop".to_owned(), database);
+        scene.look(|inputs| PlanRegression.detect(inputs)).remove(0)
+    }
+
+    #[test]
+    fn a_plan_that_changed_when_it_got_slow_makes_sure_and_one_at_another_time_does_not() {
+        assert_eq!(detect_with_change([6, 2]).confidence, Confidence::High);
+        assert_eq!(detect_with_change([12, 8]).confidence, Confidence::Low, "long before");
+        assert_eq!(detect_with_change([1, 0]).confidence, Confidence::Low, "long after");
     }
 
     #[test]

@@ -257,7 +257,7 @@ impl Work {
         let answer = catalog.plan(&asked).await;
         let mut facts = CatalogFacts::clone(&self.facts.read());
         if let Some(database) = facts.databases.get_mut(&question.database) {
-            insight::remember_plan(database, question.fingerprint, &answer);
+            insight::remember_plan(database, question, &answer);
             database.plans.insert(question.fingerprint, answer);
         }
         *self.facts.write() = Arc::new(facts);
