@@ -17,7 +17,7 @@ use crate::facts::{Reading, read_database};
 use crate::generic::explain_generic;
 use crate::plan_tree::Plan;
 use crate::server::{read_locks, read_server};
-use crate::transaction::begin_read_only;
+use crate::transaction::{begin_as, begin_read_only};
 use crate::what_if::HypoPg;
 use crate::{CatalogError, CatalogSettings, Upstream};
 
@@ -296,6 +296,9 @@ impl Catalog {
         if let Some(hypopg) = &hypopg {
             hypopg.reset(&transaction).await?;
         }
+        transaction.rollback().await?;
+        // Only the statement itself is looked at with the client's search path.
+        let transaction = begin_as(connection, &self.settings, &question.sample).await?;
         let plan = explain(&transaction, &question.sample).await?;
         transaction.rollback().await?;
         Ok((plan, hypopg))

@@ -8,7 +8,7 @@ use model::{ParameterFormat, Sample, SampleParameter};
 use tokio_postgres::types::{Format, FromSql, IsNull, Kind, ToSql, Type, to_sql_checked};
 
 use crate::plan_tree::Plan;
-use crate::transaction::begin_read_only;
+use crate::transaction::begin_as;
 use crate::{CatalogError, CatalogSettings};
 
 /// Statements that EXPLAIN takes and whose plan tells something.
@@ -61,7 +61,7 @@ pub(crate) async fn explain_alone(
     settings: &CatalogSettings,
     sample: &Sample,
 ) -> Result<Plan, CatalogError> {
-    let transaction = begin_read_only(connection, settings).await?;
+    let transaction = begin_as(connection, settings, sample).await?;
     let plan = explain(&transaction, sample).await?;
     transaction.rollback().await?;
     Ok(plan)

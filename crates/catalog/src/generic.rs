@@ -6,7 +6,7 @@ use tokio_postgres::types::Type;
 
 use crate::explain::{is_plannable, plan_of};
 use crate::plan_tree::Plan;
-use crate::transaction::begin_read_only;
+use crate::transaction::begin_as;
 use crate::{CatalogError, CatalogSettings};
 
 /// The statement's name in the session.
@@ -48,15 +48,16 @@ async fn ask(
     sample: &Sample,
     count: usize,
 ) -> Result<Plan, CatalogError> {
-    let transaction = begin_read_only(connection, settings).await?;
+    let transaction = begin_as(connection, settings, sample).await?;
     transaction.batch_execute("SET LOCAL plan_cache_mode = force_generic_plan").await?;
     let mut oids = sample.parameter_types.to_vec();
     oids.resize(count, 0);
     let types: Vec<String> = transaction
         .query_typed_one(
-            "SELECT array_agg(CASE WHEN oid = 0 THEN 'unknown' ELSE format_type(oid, NULL) END \
-                              ORDER BY place) \
-             FROM unnest($1::oid[]) WITH ORDINALITY AS t (oid, place)",
+            // The search path is the client's here: what is ours is named whole.
+            "SELECT pg_catalog.array_agg(CASE WHEN oid OPERATOR(pg_catalog.=) 0 THEN 'unknown' \
+                    ELSE pg_catalog.format_type(oid, NULL) END ORDER BY place) \
+             FROM pg_catalog.unnest($1::pg_catalog.oid[]) WITH ORDINALITY AS t (oid, place)",
             &[(&oids, Type::OID_ARRAY)],
         )
         .await?

@@ -2,7 +2,9 @@
 
 use deadpool_postgres::{Object, Transaction};
 
-use crate::{CatalogError, CatalogSettings};
+use model::{PlannerSetting, Sample};
+
+use crate::{CatalogError, CatalogSettings, quote_identifier};
 
 /// Begins a read-only transaction under the settings' timeouts. Dropping it rolls it back.
 ///
@@ -21,4 +23,42 @@ pub(crate) async fn begin_read_only<'connection>(
         ))
         .await?;
     Ok(transaction)
+}
+
+/// The same, with what the sample's client had set. What is refused, such as a role that is not ours
+/// to take, is left as it is.
+///
+/// Cancel-safe, as above.
+pub(crate) async fn begin_as<'connection>(
+    connection: &'connection mut Object,
+    settings: &CatalogSettings,
+    sample: &Sample,
+) -> Result<Transaction<'connection>, CatalogError> {
+    let mut transaction = begin_read_only(connection, settings).await?;
+    // The role last: it may not be allowed to set the others.
+    let (role, others): (Vec<_>, Vec<_>) =
+        sample.settings.iter().partition(|setting| &*setting.name == "role");
+    for group in [others, role] {
+        if !group.is_empty() {
+            set_local(&mut transaction, &group).await?;
+        }
+    }
+    Ok(transaction)
+}
+
+async fn set_local(
+    transaction: &mut Transaction<'_>,
+    settings: &[&PlannerSetting],
+) -> Result<(), CatalogError> {
+    let statements: Vec<String> = settings
+        .iter()
+        .map(|one| format!("SET LOCAL {} TO {}", quote_identifier(&one.name), one.source))
+        .collect();
+    let savepoint = transaction.savepoint("settings").await?;
+    match savepoint.batch_execute(&statements.join("; ")).await {
+        Ok(()) => savepoint.commit().await?,
+        Err(error) if error.as_db_error().is_some() => savepoint.rollback().await?,
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
 }

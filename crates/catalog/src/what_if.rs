@@ -6,7 +6,7 @@ use model::{IndexCandidate, Sample, WhatIf};
 use tokio_postgres::types::Type;
 
 use crate::explain::explain;
-use crate::transaction::begin_read_only;
+use crate::transaction::begin_as;
 use crate::{CatalogError, CatalogSettings, quote_identifier};
 
 /// HypoPG as it is installed in a database.
@@ -53,7 +53,7 @@ impl HypoPg {
         sample: &Sample,
         candidate: &IndexCandidate,
     ) -> Result<WhatIf, CatalogError> {
-        let transaction = begin_read_only(connection, settings).await?;
+        let transaction = begin_as(connection, settings, sample).await?;
         self.reset(&transaction).await?;
         let created = transaction
             .query_typed_one(

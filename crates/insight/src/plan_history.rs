@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     fn sample(value: &str) -> Sample {
-        Sample { text: value.into(), parameter_types: [].into(), parameters: Vec::new() }
+        Sample { text: value.into(), ..Sample::default() }
     }
 
     fn plan(shape: u64) -> PlanText {

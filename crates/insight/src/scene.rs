@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use model::{
     CatalogFacts, ClientId, ColumnFacts, ConnectionEvent, DatabaseFacts, Event, IndexFacts,
-    LabelId, LabelRegistry, Labels, Outcome, ParameterFormat, PoolKey, PoolMode, PoolStatus,
-    QueryEvent, Sample, SampleParameter, ShapeId, Snapshot, SqlState, TableFacts, TransactionEvent,
+    LabelId, LabelRegistry, Labels, Outcome, ParameterFormat, PlannerSetting, PoolKey, PoolMode,
+    PoolStatus, QueryEvent, Sample, SampleParameter, ShapeId, Snapshot, SqlState, TableFacts,
+    TransactionEvent,
 };
 use sql::ShapeRegistry;
 
@@ -96,6 +97,7 @@ impl Scene {
             sent: 500,
             types: &[],
             bound: Vec::new(),
+            settings: Vec::new(),
         }
     }
 
@@ -253,9 +255,16 @@ pub(crate) struct Statement<'a> {
     sent: u64,
     types: &'a [u32],
     bound: Vec<SampleParameter>,
+    settings: Vec<PlannerSetting>,
 }
 
 impl<'a> Statement<'a> {
+    /// Its client had set this.
+    pub(crate) fn with_setting(mut self, name: &str, source: &str) -> Self {
+        self.settings.push(PlannerSetting { name: name.into(), source: source.into() });
+        self
+    }
+
     /// It was prepared, with literals of this hash in its text.
     pub(crate) fn prepared(self, literals: u64) -> Self {
         Self { prepared_literals: Some(literals), ..self }
@@ -318,6 +327,7 @@ impl<'a> Statement<'a> {
                 text: self.text.into(),
                 parameter_types: Arc::from(self.types),
                 parameters: self.bound.clone(),
+                settings: self.settings.clone().into(),
             })
         });
         let event = QueryEvent {

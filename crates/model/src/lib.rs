@@ -37,7 +37,7 @@ pub use plan::{
     MemoryNode, PlanShape, PlanText, PlanVariant, PlanVersion, RankedSample, SampleRank,
 };
 pub use proof::{Basis, Effect, FixResult, Measured, SideEffect};
-pub use sample::{ParameterFormat, Sample, SampleParameter};
+pub use sample::{ParameterFormat, PlannerSetting, Sample, SampleParameter};
 pub use server::{
     CheckpointCounters, HorizonHolder, HorizonKind, LockQueue, LockWait, ReplicaFacts, ServerFacts,
     ServerSettings, SessionFacts, SlotFacts,

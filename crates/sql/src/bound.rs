@@ -154,7 +154,7 @@ mod tests {
                 value: Some((*value).into()),
             })
             .collect();
-        Sample { text: text.into(), parameter_types: [].into(), parameters }
+        Sample { text: text.into(), parameters, ..Sample::default() }
     }
 
     fn seen(text: &str, parameters: &[(ParameterFormat, &[u8])]) -> (Option<u64>, Option<bool>) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::ParameterFormat::{Binary, Text};
-use model::{CatalogFacts, FingerprintId, PlanAnswer};
+use model::{CatalogFacts, FingerprintId, PlanAnswer, PlannerSetting};
 
 use crate::shop::{Shop, plain_question};
 
@@ -205,4 +205,35 @@ async fn many_questions_at_once_need_two_connections() {
                  WHERE application_name = 'pgweir-catalog' AND datname = current_database()";
     let row = client.query_one(query, &[]).await.unwrap();
     assert!((1..=2).contains(&row.get::<_, i64>(0)), "{row:?}");
+}
+
+#[tokio::test]
+async fn the_plan_is_that_of_the_clients_search_path_and_settings() {
+    let shop = Shop::open().await;
+    shop.client
+        .batch_execute(
+            "CREATE SCHEMA tenant_7; CREATE TABLE tenant_7.orders (customer_id bigint, status text);
+             CREATE INDEX tenant_7_orders ON tenant_7.orders (customer_id)",
+        )
+        .await
+        .expect("a tenant comes");
+    let set =
+        |name: &str, source: &str| PlannerSetting { name: name.into(), source: source.into() };
+    let mut question =
+        plain_question(&shop.database.name, "SELECT * FROM orders WHERE customer_id = 7");
+    question.sample.settings = [
+        set("search_path", "'tenant_7', 'public'"),
+        set("enable_seqscan", "off"),
+        set("enable_bitmapscan", "off"),
+        // Not there, and so not ours to take: the plan is made all the same.
+        set("role", "'nobody_of_that_name'"),
+    ]
+    .into();
+    let answer = shop.catalog.plan(&question).await;
+    assert_eq!(answer.problem, None);
+    let scan = &answer.scans[0];
+    assert_eq!((&*scan.schema, &*scan.node), ("tenant_7", "Index Scan"), "{answer:?}");
+    // The next one's session has none of it.
+    let plain = plain_question(&shop.database.name, "SELECT * FROM orders");
+    assert_eq!(shop.catalog.plan(&plain).await.scans[0].schema, "public");
 }

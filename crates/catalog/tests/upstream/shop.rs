@@ -122,7 +122,7 @@ pub(crate) fn plain_question(database: &str, text: &str) -> PlanQuestion {
     PlanQuestion {
         database: database.to_owned(),
         fingerprint: FingerprintId(1),
-        sample: Sample { text: text.into(), parameter_types: Arc::new([]), parameters: Vec::new() },
+        sample: Sample { text: text.into(), ..Sample::default() },
         candidates: Vec::new(),
         ranked: Vec::new(),
     }

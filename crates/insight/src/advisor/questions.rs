@@ -55,7 +55,7 @@ fn question(
     let sample = info.sample.as_ref()?;
     let name = info.sample_database.as_ref()?;
     let database = catalog.databases.get(&**name)?;
-    let wanted = facts_of(fingerprint, snapshot, shapes)
+    let wanted = facts_of(fingerprint, snapshot, catalog, shapes)
         .map(|facts| candidates(&facts, database, settings))
         .unwrap_or_default();
     let answer = database.plans.get(&fingerprint);

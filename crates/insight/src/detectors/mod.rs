@@ -114,7 +114,7 @@ impl<'a> Inputs<'a> {
 
     /// What the parser found in the statement.
     fn facts(&self, fingerprint: FingerprintId) -> Option<Arc<Facts>> {
-        facts_of(fingerprint, self.snapshot, self.shapes)
+        facts_of(fingerprint, self.snapshot, self.catalog, self.shapes)
     }
 
     /// The fingerprint of a shape that was run.

@@ -158,7 +158,7 @@ pub(super) fn paces(
         .filter(|statement| !finding.fingerprints.contains(&statement.fingerprint))
         .filter(|statement| database.is_none_or(|name| name == &*statement.database))
         .filter(|statement| {
-            let facts = facts_of(statement.fingerprint, &tick.snapshot, shapes);
+            let facts = facts_of(statement.fingerprint, &tick.snapshot, &tick.catalog, shapes);
             facts.is_some_and(|facts| {
                 facts.tables.iter().any(|table| {
                     tables.iter().any(|(schema, name)| {

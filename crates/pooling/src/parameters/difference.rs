@@ -53,12 +53,19 @@ impl ServerParameters {
 }
 
 fn assignment(name: &str, value: &SettingValue) -> String {
-    let mut sql = format!("SET {} TO ", quoted(name, '"'));
+    format!("SET {} TO {}", quoted(name, '"'), source(name, value))
+}
+
+/// A value as SET takes it.
+pub(super) fn source(name: &str, value: &SettingValue) -> String {
     match value {
-        SettingValue::Source(source) => sql.push_str(source),
-        SettingValue::Text(text) => push_value(&mut sql, name, text),
+        SettingValue::Source(source) => source.to_string(),
+        SettingValue::Text(text) => {
+            let mut sql = String::new();
+            push_value(&mut sql, name, text);
+            sql
+        }
     }
-    sql
 }
 
 fn quoted(text: &str, quote: char) -> String {

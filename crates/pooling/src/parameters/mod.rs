@@ -7,6 +7,7 @@
 
 mod difference;
 mod journal;
+mod planning;
 mod reported;
 #[cfg(test)]
 mod tests;

@@ -237,7 +237,7 @@ impl ClientSession {
             }
             self.meter.begin(Running {
                 effect,
-                sample: samples::of_text(&one.shape, text),
+                sample: samples::of_text(&one.shape, text, &self.parameters),
                 shape: one.shape,
                 values: one.values,
                 literals: None,
@@ -373,7 +373,9 @@ impl ClientSession {
             bind.rest.hash(&mut hasher);
             hasher.finish()
         });
-        let sample = statement.as_ref().and_then(|statement| samples::of_bind(statement, &bind));
+        let sample = statement
+            .as_ref()
+            .and_then(|statement| samples::of_bind(statement, &bind, &self.parameters));
         if let Some(statement) = &statement {
             self.note_settings_bound(&statement.shape, &bind);
         }

@@ -92,9 +92,7 @@ mod tests {
             since: at(since),
             until: at(since + 60),
             plan: plan(shape, "…"),
-            sample: Sample {
-                text: "…".into(), parameter_types: [].into(), parameters: Vec::new()
-            },
+            sample: Sample::default(),
         };
         let variant = |rank, shape| PlanVariant { rank, took_ms: 5.0, plan: plan(shape, "…") };
         let mut database = DatabaseFacts::default();

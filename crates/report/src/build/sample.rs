@@ -111,6 +111,7 @@ mod tests {
                 bound(ParameterFormat::Binary, Some(&[1, 2])),
                 bound(ParameterFormat::Text, None),
             ],
+            ..Sample::default()
         };
         ShapeInfo {
             sample: Some(Arc::new(sample)),

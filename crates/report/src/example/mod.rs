@@ -134,6 +134,7 @@ impl Builder {
                 value(ParameterFormat::Binary, &4_242_424_242i64.to_be_bytes()),
                 value(ParameterFormat::Text, b"10"),
             ],
+            ..Sample::default()
         }));
         shape.sample_took = Duration::from_millis(291);
         shape.sample_at = Some(at(-37));
@@ -169,11 +170,7 @@ impl Builder {
                     since: at(-800),
                     until: at(-600),
                     plan: plan(2, 8.45, earlier),
-                    sample: Sample {
-                        text: "".into(),
-                        parameter_types: [].into(),
-                        parameters: Vec::new(),
-                    },
+                    sample: Sample::default(),
                 }],
             )]),
             ..DatabaseFacts::default()

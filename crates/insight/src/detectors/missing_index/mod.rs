@@ -8,7 +8,7 @@ use std::sync::Arc;
 use model::{Confidence, DatabaseFacts, Finding, Fix, NotChecked, Severity};
 
 use super::{Detector, Inputs, runbook};
-use crate::advisor::{build_and_undo, facts_of, index_bytes, proposals, quoted};
+use crate::advisor::{build_and_undo, index_bytes, proposals, quoted};
 use crate::wording::{count, duration_ms, percent};
 use judge::{Wish, judge};
 use merge::{Group, merge};
@@ -60,7 +60,7 @@ impl Detector for MissingIndex {
                 .iter()
                 .filter(|statement| *statement.database == **name)
                 .filter_map(|statement| {
-                    let facts = facts_of(statement.fingerprint, inputs.snapshot, inputs.shapes)?;
+                    let facts = inputs.facts(statement.fingerprint)?;
                     Some((statement, facts))
                 })
                 .collect();

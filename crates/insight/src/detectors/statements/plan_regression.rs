@@ -228,7 +228,7 @@ mod tests {
             since: at,
             until: at,
             plan: PlanText { shape: PlanShape(shape), ..PlanText::default() },
-            sample: Sample { text: "".into(), parameter_types: [].into(), parameters: Vec::new() },
+            sample: Sample::default(),
         };
         let fingerprint = scene.shapes.observe_one(SLOWER.as_bytes()).shape.fingerprint();
         let mut database = shop(vec![table("orders", 1e6, &[("id", -1.0)])]);
