@@ -170,6 +170,17 @@ fn a_fault_is_found_by_its_detector_and_its_marks_and_nothing_else_passes() {
 }
 
 #[test]
+fn long_transactions_of_others_are_not_the_payments() {
+    let mut report = report_with(Some("SELECT 1;"), 400, 80.0);
+    report.findings[0].detector = "idle_in_transaction".to_owned();
+    for (who, planted) in [("shop-web", 0), ("shop-payments", 1)] {
+        report.findings[0].title = format!("application {who} leaves transactions open");
+        let found = FAULTS.iter().filter(|fault| fault.found(&report).is_some()).count();
+        assert_eq!((found, faults::not_planted(&report).len()), (planted, 1 - planted), "{who}");
+    }
+}
+
+#[test]
 fn at_least_fifteen_kinds_are_planted() {
     let kinds: std::collections::BTreeSet<_> =
         FAULTS.iter().map(|fault| fault.detectors[0]).collect();
