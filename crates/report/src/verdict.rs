@@ -1,6 +1,6 @@
 //! The verdict: what is wrong, and what to do first, in plain sentences.
 
-use model::{Effect, Finding, FixResult, Severity};
+use model::{Basis, Effect, Finding, FixResult, Severity};
 
 use crate::render::units::{count, duration_ms, percent, seconds, sentence};
 use crate::render::wording;
@@ -60,13 +60,23 @@ fn harm(result: &FixResult) -> Option<String> {
 fn gains(report: &Report) -> Option<String> {
     let better: Vec<_> =
         report.results.iter().filter(|result| result.effect == Effect::Better).collect();
-    let best = better.iter().max_by(|a, b| wording::gain_of(a).total_cmp(&wording::gain_of(b)))?;
+    // How much faster says more than how much rarer, which has no end.
+    let is_time = |result: &FixResult| result.judged_by == Basis::Latency;
+    let best = better.iter().max_by(|a, b| {
+        let gains = wording::gain_of(a).total_cmp(&wording::gain_of(b));
+        is_time(a).cmp(&is_time(b)).then(gains)
+    })?;
     let more = match better.len() - 1 {
         0 => String::new(),
         1 => "; 1 more fix helped".to_owned(),
         n => format!("; {n} more fixes helped"),
     };
-    Some(format!("Fixed: {}, {}{more}.", best.change, wording::effect(best),))
+    let effect = wording::effect(best);
+    // Where nothing of the server's was seen to change, the finding says what it was about.
+    Some(match best.change.starts_with("the statements") {
+        true => format!("Mended in the application: {}; {effect}{more}.", best.title),
+        false => format!("Fixed: {}, {effect}{more}.", best.change),
+    })
 }
 
 /// What got worse since the time compared with.

@@ -49,7 +49,7 @@ fn statement(rank: usize, query: &QueryReport, report: &Report) -> Markup {
                 dt { "Fingerprint" } dd { code { (query.fingerprint) } " " (plain(&wording::who(query))) }
                 dt { "Cost" } dd { (plain(&wording::cost(query))) }
                 @if let Some(sample) = &query.sample {
-                    dt { "Slowest" } dd { (plain(&wording::sample(sample))) }
+                    dt { "Slowest sample" } dd { (plain(&wording::sample(sample))) }
                     @if let Some(text) = &sample.text { dt {} dd { pre { (lines(text)) } } }
                 }
                 @for plan in &query.plans {

@@ -214,7 +214,7 @@ fn one_statement(out: &mut String, rank: usize, query: &QueryReport) {
     );
     let _ = writeln!(out, "- {}", prose(&wording::cost(query)));
     if let Some(sample) = &query.sample {
-        let _ = writeln!(out, "- Slowest of late: {}", prose(&wording::sample(sample)));
+        let _ = writeln!(out, "- Slowest sample of late: {}", prose(&wording::sample(sample)));
         if let Some(text) = &sample.text {
             let _ = writeln!(out, "\n{}", fence(text));
         }

@@ -48,7 +48,7 @@ fn one(out: &mut String, rank: usize, query: &QueryReport, report: &Report, styl
         labelled(out, style, "Latencies", &spread);
     }
     if let Some(sample) = &query.sample {
-        labelled(out, style, "Slowest", &wording::sample(sample));
+        labelled(out, style, "Sample", &wording::sample(sample));
         if let Some(text) = &sample.text {
             labelled(out, style, "", text);
         }
