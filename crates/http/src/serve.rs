@@ -56,46 +56,77 @@ impl Listener {
     }
 }
 
-/// The running HTTP side. Dropped, it goes on until the process ends.
+/// The HTTP side: prepared, then started once there is a process to tell of. Dropped after that, it
+/// goes on until the process ends.
 #[derive(Debug)]
 pub struct HttpSide {
+    address: Option<SocketAddr>,
+    prepared: Option<Prepared>,
     sink: Option<SpanSink>,
     finish: Option<oneshot::Sender<oneshot::Sender<()>>>,
 }
 
+/// What the thread is given.
+struct Prepared {
+    listener: Option<Listener>,
+    exporter: Option<Exporter>,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("listener", &self.listener).finish_non_exhaustive()
+    }
+}
+
 impl HttpSide {
-    /// Starts the thread. Without a listener nothing is served, without settings nothing exported;
-    /// without both there is no thread.
+    /// Prepares it. Without a listener nothing is served, without settings nothing exported.
+    /// `version` is pgweir's.
     ///
     /// # Errors
-    /// [`HttpError::Thread`], [`HttpError::Tls`].
-    pub fn start(
-        live: Arc<dyn Live>,
+    /// [`HttpError::Tls`].
+    pub fn prepare(
         listener: Option<Listener>,
         export: Option<ExportSettings>,
+        version: &str,
     ) -> Result<Self, HttpError> {
         let (sink, exporter) =
-            export.map(|settings| exporter(settings, live.version())).transpose()?.unzip();
-        if listener.is_none() && exporter.is_none() {
-            return Ok(Self { sink: None, finish: None });
-        }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(HttpError::Thread)?;
-        let scraper = Arc::new(Scraper::new(live, sink.clone()));
-        let (finish, asked) = oneshot::channel();
-        std::thread::Builder::new()
-            .name("pgweir-http".to_owned())
-            .spawn(move || runtime.block_on(both(listener, exporter, scraper, asked)))
-            .map_err(HttpError::Thread)?;
-        Ok(Self { finish: sink.is_some().then_some(finish), sink })
+            export.map(|settings| exporter(settings, version)).transpose()?.unzip();
+        let address = listener.as_ref().and_then(Listener::address);
+        let wanted = listener.is_some() || exporter.is_some();
+        let prepared = wanted.then_some(Prepared { listener, exporter });
+        Ok(Self { address, prepared, sink, finish: None })
+    }
+
+    /// Where it listens, if it does.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
     }
 
     /// Where statements go that are to be exported; none if nothing is.
     #[must_use]
     pub fn spans(&self) -> Option<SpanSink> {
         self.sink.clone()
+    }
+
+    /// Starts the thread, if there is anything to do; called again, nothing.
+    ///
+    /// # Errors
+    /// [`HttpError::Thread`].
+    pub fn start(&mut self, live: Arc<dyn Live>) -> Result<(), HttpError> {
+        let Some(Prepared { listener, exporter }) = self.prepared.take() else { return Ok(()) };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(HttpError::Thread)?;
+        let scraper = Arc::new(Scraper::new(live, self.sink.clone()));
+        let (finish, asked) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("pgweir-http".to_owned())
+            .spawn(move || runtime.block_on(both(listener, exporter, scraper, asked)))
+            .map_err(HttpError::Thread)?;
+        self.finish = self.sink.is_some().then_some(finish);
+        Ok(())
     }
 
     /// Sends what waits for the collector, for a few seconds at most. Not cancel-safe: dropped, what

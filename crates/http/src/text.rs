@@ -177,7 +177,47 @@ mod tests {
 
     #[test]
     fn openmetrics_is_written_as_its_specification_has_it() {
-        insta::assert_snapshot!(Form::OpenMetrics.write(&example()), @"");
+        insta::assert_snapshot!(Form::OpenMetrics.write(&example()), @r#"
+        # TYPE pgweir_pool_paused gauge
+        # HELP pgweir_pool_paused 1 while PAUSE holds the pool, else 0.
+        pgweir_pool_paused{database="shop",user="we\"b\\\n�"} 0
+        # TYPE pgweir_query_rows counter
+        # HELP pgweir_query_rows Rows returned or affected.
+        pgweir_query_rows_total{database="shop",user="we\"b\\\n�"} 7
+        # TYPE pgweir_idle_in_transaction_seconds counter
+        # UNIT pgweir_idle_in_transaction_seconds seconds
+        # HELP pgweir_idle_in_transaction_seconds Time in which a transaction block was open and the server had nothing to do.
+        pgweir_idle_in_transaction_seconds_total{database="shop",user="we\"b\\\n�"} 1.5
+        # TYPE pgweir_loop_lag_seconds histogram
+        # UNIT pgweir_loop_lag_seconds seconds
+        # HELP pgweir_loop_lag_seconds By how much a task that wakes twice a second wakes too late: how long a client may have to wait until its turn comes.
+        pgweir_loop_lag_seconds_bucket{le="0.0001"} 0
+        pgweir_loop_lag_seconds_bucket{le="0.00025"} 0
+        pgweir_loop_lag_seconds_bucket{le="0.0005"} 0
+        pgweir_loop_lag_seconds_bucket{le="0.001"} 1
+        pgweir_loop_lag_seconds_bucket{le="0.0025"} 1
+        pgweir_loop_lag_seconds_bucket{le="0.005"} 2
+        pgweir_loop_lag_seconds_bucket{le="0.01"} 2
+        pgweir_loop_lag_seconds_bucket{le="0.025"} 2
+        pgweir_loop_lag_seconds_bucket{le="0.05"} 2
+        pgweir_loop_lag_seconds_bucket{le="0.1"} 2
+        pgweir_loop_lag_seconds_bucket{le="0.25"} 2
+        pgweir_loop_lag_seconds_bucket{le="0.5"} 2
+        pgweir_loop_lag_seconds_bucket{le="1.0"} 2
+        pgweir_loop_lag_seconds_bucket{le="2.5"} 2
+        pgweir_loop_lag_seconds_bucket{le="5.0"} 2
+        pgweir_loop_lag_seconds_bucket{le="10.0"} 2
+        pgweir_loop_lag_seconds_bucket{le="25.0"} 2
+        pgweir_loop_lag_seconds_bucket{le="50.0"} 2
+        pgweir_loop_lag_seconds_bucket{le="100.0"} 2
+        pgweir_loop_lag_seconds_bucket{le="+Inf"} 3
+        pgweir_loop_lag_seconds_sum 700.004
+        pgweir_loop_lag_seconds_count 3
+        # TYPE pgweir_build info
+        # HELP pgweir_build The version that runs.
+        pgweir_build_info{version="0.1.0"} 1
+        # EOF
+        "#);
     }
 
     #[test]
@@ -185,7 +225,14 @@ mod tests {
         let (open, older) = (Form::OpenMetrics.write(&example()), Form::Prometheus.write(&example()));
         let differing: Vec<_> =
             older.lines().filter(|line| !open.lines().any(|other| other == *line)).collect();
-        insta::assert_snapshot!(differing.join("\n"), @"");
+        insta::assert_snapshot!(differing.join("\n"), @r#"
+        # TYPE pgweir_query_rows_total counter
+        # HELP pgweir_query_rows_total Rows returned or affected.
+        # TYPE pgweir_idle_in_transaction_seconds_total counter
+        # HELP pgweir_idle_in_transaction_seconds_total Time in which a transaction block was open and the server had nothing to do.
+        # TYPE pgweir_build_info gauge
+        # HELP pgweir_build_info The version that runs.
+        "#);
         assert!(!older.contains("# EOF") && !older.contains("# UNIT"));
     }
 

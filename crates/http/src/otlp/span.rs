@@ -9,6 +9,8 @@ use model::{ClientId, FingerprintId, SpanId, SqlState, TraceContext, TraceId};
 
 use super::messages::{KeyValue, Span, Status};
 
+/// `db.system.name`.
+const SYSTEM: &str = "postgresql";
 /// `SPAN_KIND_CLIENT`.
 const CLIENT: i32 = 3;
 /// `STATUS_CODE_ERROR`.
@@ -43,13 +45,13 @@ pub struct StatementSpan {
     pub ended: Timestamp,
     /// Of that, how long it waited for a server connection.
     pub wait: Duration,
-    /// What it does, such as `SELECT`.
-    pub operation: Arc<str>,
+    /// What it does, such as `SELECT`; none where the statement is not known any more.
+    pub operation: Option<Arc<str>>,
     /// That with its tables, such as `SELECT orders`.
-    pub summary: Arc<str>,
+    pub summary: Option<Arc<str>>,
     /// Its table, if it has only one.
     pub table: Option<Arc<str>>,
-    /// Its normalised text; none where the text is not known any more.
+    /// Its normalised text.
     pub text: Option<Arc<str>>,
     /// Which it is, as in the report.
     pub fingerprint: FingerprintId,
@@ -79,7 +81,8 @@ impl StatementSpan {
             parent_span_id: parent
                 .map(|parent| parent.span.0.to_be_bytes().to_vec())
                 .unwrap_or_default(),
-            name: self.summary.to_string(),
+            // Where nothing better is known, the conventions have the system's name.
+            name: self.summary.as_deref().unwrap_or(SYSTEM).to_owned(),
             kind: CLIENT,
             start_time_unix_nano: nanoseconds(self.began),
             end_time_unix_nano: nanoseconds(self.ended),
@@ -91,10 +94,8 @@ impl StatementSpan {
 
     fn attributes(&self) -> Vec<KeyValue> {
         let mut attributes = vec![
-            KeyValue::new("db.system.name", "postgresql"),
+            KeyValue::new("db.system.name", SYSTEM),
             KeyValue::new("db.namespace", &*self.namespace),
-            KeyValue::new("db.operation.name", &*self.operation),
-            KeyValue::new("db.query.summary", &*self.summary),
             KeyValue::new("pgweir.client.id", whole(self.client.0)),
             KeyValue::new("pgweir.fingerprint", &*self.fingerprint.to_string()),
             KeyValue::new("pgweir.user", &*self.user),
@@ -102,7 +103,12 @@ impl StatementSpan {
             KeyValue::new("pgweir.wait", self.wait.as_secs_f64()),
             KeyValue::new("pgweir.rows", whole(self.rows)),
         ];
-        let texts = [("db.query.text", &self.text), ("db.collection.name", &self.table)];
+        let texts = [
+            ("db.operation.name", &self.operation),
+            ("db.query.summary", &self.summary),
+            ("db.query.text", &self.text),
+            ("db.collection.name", &self.table),
+        ];
         for (name, text) in texts {
             attributes.extend(text.as_ref().map(|text| KeyValue::new(name, &**text)));
         }

@@ -47,7 +47,25 @@ async fn every_family_of_the_manual_is_served() {
             .filter(|line| !line.contains("_bucket"))
             .collect::<Vec<_>>()
             .join("\n"),
-        @""
+        @r#"
+        pgweir_pool_clients{database="shop",user="web",state="active"} 3
+        pgweir_pool_clients{database="shop",user="web",state="waiting"} 2
+        pgweir_pool_pinned_clients{database="shop",user="web"} 1
+        pgweir_pool_server_connections{database="shop",user="web",state="active"} 4
+        pgweir_pool_server_connections{database="shop",user="web",state="idle"} 5
+        pgweir_pool_server_connections{database="shop",user="web",state="login"} 7
+        pgweir_pool_server_connections{database="shop",user="web",state="tested"} 6
+        pgweir_pool_size{database="shop",user="web"} 20
+        pgweir_pool_oldest_wait_seconds{database="shop",user="web"} 1.5
+        pgweir_pool_cancel_requests{database="shop",user="web"} 0
+        pgweir_pool_paused{database="shop",user="web"} 0
+        pgweir_pool_connect_failing{database="shop",user="web"} 1
+        pgweir_pool_connect_failures_total{database="shop",user="web",sqlstate="08006"} 4
+        pgweir_pool_wait_seconds_sum{database="shop",user="web"} 0.02
+        pgweir_pool_wait_seconds_count{database="shop",user="web"} 2
+        pgweir_findings{detector="error_rate",severity="warning"} 0
+        pgweir_findings{detector="missing_index",severity="critical"} 1
+        "#
     );
 }
 

@@ -88,11 +88,12 @@ impl Cumulative {
 
 /// The key under which a pool is counted.
 fn admit(admitted: &mut BTreeSet<PoolKey>, key: PoolKey) -> PoolKey {
-    if admitted.contains(&key) {
+    let others = others();
+    if admitted.contains(&key) || key == others {
         return key;
     }
     if admitted.len() >= POOLS_LIMIT {
-        return others();
+        return others;
     }
     admitted.insert(key.clone());
     key
