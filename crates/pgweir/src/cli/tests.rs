@@ -44,7 +44,8 @@ fn every_flag_of_run_reaches_its_setting() {
         let name = long.replace('-', "_");
         assert!(REFERENCE.iter().any(|setting| setting.name == name), "{name}");
         match arguments.settings([no_file()]) {
-            // The one to which nothing is a value: instead of the URL's user, nobody.
+            // Those to which nothing is a value: instead of the URL's user, nobody; and nowhere.
+            Ok(resolved) if name == "http" => assert_eq!(resolved.settings.http, None),
             Ok(resolved) => assert!(name == "admin_users" && !resolved.warnings.is_empty()),
             Err(error) => {
                 let problems = error.to_string();

@@ -19,6 +19,9 @@ pub(in crate::run) const SLOW_STATEMENT: &str = "pgweir::slow_statement";
 const MORE: &str = "pgweir::more";
 /// After a line, those like it are kept back for so long.
 const WINDOW: Duration = Duration::from_secs(10);
+/// Lines alike that are written within that time where they are no warnings: what an admin does a
+/// few times is to be read each time, what a crowd of clients does is not.
+const NOTICES: u64 = 10;
 /// How often it is looked whether there is something to say.
 const SWEEP: Duration = Duration::from_secs(1);
 /// Lines told apart at a time; beyond it, all lines of one place in the code are alike.
@@ -38,7 +41,11 @@ pub(in crate::run) struct Flood {
 struct Line {
     level: Level,
     shown: String,
+    /// When it was written first.
     written: Instant,
+    /// How often it may be written yet.
+    left: u64,
+    /// How often it was not.
     more: u64,
 }
 
@@ -72,10 +79,11 @@ impl Flood {
     /// Whether a line may be written.
     fn admits(&self, event: &Event<'_>, now: Instant) -> bool {
         let metadata = event.metadata();
-        let is_limited = *metadata.level() <= Level::WARN || metadata.target() == SLOW_STATEMENT;
-        if !is_limited || metadata.target() == MORE {
+        // Who wants to see everything does.
+        if *metadata.level() > Level::INFO || metadata.target() == MORE {
             return true;
         }
+        let once = *metadata.level() <= Level::WARN || metadata.target() == SLOW_STATEMENT;
         let mut likeness = Likeness::default();
         metadata.callsite().hash(&mut likeness.hasher);
         let place = likeness.hasher.finish();
@@ -86,12 +94,17 @@ impl Flood {
             key = place;
         }
         if let Some(line) = lines.get_mut(&key) {
+            if line.left > 0 {
+                line.left -= 1;
+                return true;
+            }
             line.more += 1;
             self.suppressed.fetch_add(1, Ordering::Relaxed);
             return false;
         }
         let (level, shown) = (*metadata.level(), likeness.shown());
-        lines.insert(key, Line { level, shown, written: now, more: 0 });
+        let left = if once { 0 } else { NOTICES - 1 };
+        lines.insert(key, Line { level, shown, written: now, left, more: 0 });
         true
     }
 }
@@ -123,7 +136,8 @@ impl<S: Subscriber> Layer<S> for FloodLayer {
     }
 }
 
-/// What makes lines alike: all but the numbers in them. A SQLSTATE is no number.
+/// What makes lines alike: all but the numbers in them, and which client it was. A SQLSTATE is no
+/// number.
 #[derive(Default)]
 struct Likeness {
     hasher: DefaultHasher,
@@ -139,6 +153,9 @@ impl Likeness {
                 self.hasher.write_u8(byte);
             });
             value.clone_into(&mut self.message);
+            return;
+        }
+        if field.name() == "client" {
             return;
         }
         if field.name() == "sqlstate" || value.parse::<f64>().is_err() {
@@ -232,15 +249,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_warning_is_written_each_time_but_for_slow_statements() {
+    fn what_is_no_warning_may_be_said_more_often_but_for_slow_statements() {
         let lines = written(|| {
-            for _ in 0..3 {
-                tracing::info!("configuration reloaded");
+            for client in 0..30 {
+                tracing::info!(client = %format!("[::1]:{client}"), "client refused");
                 tracing::info!(target: SLOW_STATEMENT, text = "select $1", "slow statement");
             }
         });
-        let count = |text| lines.iter().filter(|line| line.contains(text)).count();
-        assert_eq!((count("reloaded"), count("INFO slow statement"), count("2 more")), (3, 1, 1));
+        let count = |text| lines.iter().filter(|line| line.starts_with(text)).count();
+        assert_eq!((count("INFO client refused"), count("INFO 20 more")), (10, 1));
+        assert_eq!((count("INFO slow statement"), count("INFO 29 more")), (1, 1));
     }
 
     #[test]
