@@ -51,9 +51,7 @@ impl Collector {
                         Ok::<_, hyper::Error>(Response::new(Full::<Bytes>::default()))
                     }
                 });
-                tokio::spawn(
-                    http1::Builder::new().serve_connection(TokioIo::new(stream), service),
-                );
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
             }
         });
         Self { address, got }

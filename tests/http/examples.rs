@@ -30,7 +30,8 @@ fn uses(expression: &str) -> (Uses, BTreeSet<String>) {
         let (name, behind) = (&rest[start..end], &rest[end..]);
         rest = behind;
         if matches!(name, "by" | "on" | "group_left" | "without" | "ignoring") {
-            let inside = behind.trim_start().strip_prefix('(').and_then(|text| text.split_once(')'));
+            let inside =
+                behind.trim_start().strip_prefix('(').and_then(|text| text.split_once(')'));
             let (labels, after) = inside.unwrap_or_else(|| panic!("{name} in {expression}"));
             grouped.extend(labels.split(',').map(|label| label.trim().to_owned()));
             rest = after;

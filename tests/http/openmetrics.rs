@@ -23,7 +23,9 @@ impl Served {
     /// The value of the sample with this name and at least these labels, if there is one.
     pub(crate) fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let has = |sample: &Sample| {
-            labels.iter().all(|(label, value)| sample.labels.get(*label).is_some_and(|v| v == value))
+            labels
+                .iter()
+                .all(|(label, value)| sample.labels.get(*label).is_some_and(|v| v == value))
         };
         self.samples.iter().find(|sample| sample.name == name && has(sample)).map(|one| one.value)
     }
@@ -72,8 +74,7 @@ fn describe(description: &str, family: &mut String, served: &mut Served) {
         "TYPE" => {
             let kinds = ["gauge", "counter", "histogram", "info"];
             assert!(kinds.contains(&said), "{said} is a type");
-            let before =
-                served.families.insert(name.to_owned(), (said.to_owned(), String::new()));
+            let before = served.families.insert(name.to_owned(), (said.to_owned(), String::new()));
             assert_eq!(before, None, "the samples of {name} stand together");
             name.clone_into(family);
         }

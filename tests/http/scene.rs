@@ -82,7 +82,8 @@ pub(crate) fn http_address(log: &str) -> SocketAddr {
 /// `GET`, with these header lines besides.
 pub(crate) async fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
     let mut stream = TcpStream::connect(address).await.expect("HTTP is served");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: pgweir\r\nConnection: close\r\n{headers}\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: pgweir\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();

@@ -47,7 +47,7 @@ async fn spans_have_the_applications_parent() {
     assert_eq!(
         parents,
         [
-            ("CREATE", false),
+            ("CREATE orders", false),
             ("SELECT orders", true),
             ("SELECT orders", true),
             ("SELECT orders", false),

@@ -42,7 +42,8 @@ pub(crate) async fn answer(
             response(StatusCode::OK, JSON, format!("{body}\n"))
         }
         "/ready" => {
-            let readiness = scraper.live().readiness();
+            let live = scraper.live();
+            let readiness = Readiness::of(live.is_draining(), &live.pools());
             let status = match readiness {
                 Readiness::Ready => StatusCode::OK,
                 Readiness::Draining | Readiness::NoServer => StatusCode::SERVICE_UNAVAILABLE,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// Whether clients may be sent here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readiness {
+pub(crate) enum Readiness {
     /// They may.
     Ready,
     /// It has been told to end, and takes no new clients.
@@ -19,7 +19,7 @@ impl Readiness {
     /// What the pools say: one that has a server connection, or whose last attempt did not fail, can
     /// be used; so can what was not tried yet.
     #[must_use]
-    pub fn of(draining: bool, pools: &[PoolStatus]) -> Self {
+    pub(crate) fn of(draining: bool, pools: &[PoolStatus]) -> Self {
         let usable = |pool: &PoolStatus| {
             let servers = pool.servers_active + pool.servers_idle + pool.servers_tested;
             servers > 0 || pool.last_failure.is_none()

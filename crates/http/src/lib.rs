@@ -18,7 +18,6 @@ mod text;
 
 pub use error::HttpError;
 pub use families::{FAMILIES, Family, Kind};
-pub use health::Readiness;
 pub use live::{BoxFuture, Live, ProcessStatus, Resources};
 pub use manual::markdown;
 pub use serve::{HttpSide, Listener};

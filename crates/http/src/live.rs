@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::{Buckets, Published, Totals};
-
-use crate::health::Readiness;
+use model::{Buckets, PoolStatus, Published, Totals};
 
 /// A future behind a pointer, so that [`Live`] can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -21,8 +19,10 @@ pub trait Live: Send + Sync + 'static {
     fn published(&self) -> Arc<Published>;
     /// pgweir's own state.
     fn process(&self) -> ProcessStatus;
-    /// Whether clients may be sent here.
-    fn readiness(&self) -> Readiness;
+    /// Whether it has been told to end.
+    fn is_draining(&self) -> bool;
+    /// The pools, now.
+    fn pools(&self) -> Vec<PoolStatus>;
     /// pgweir's version, such as `0.1.0`.
     fn version(&self) -> &str;
     /// When the process started.

@@ -222,7 +222,8 @@ mod tests {
 
     #[test]
     fn the_older_form_differs_where_it_must() {
-        let (open, older) = (Form::OpenMetrics.write(&example()), Form::Prometheus.write(&example()));
+        let (open, older) =
+            (Form::OpenMetrics.write(&example()), Form::Prometheus.write(&example()));
         let differing: Vec<_> =
             older.lines().filter(|line| !open.lines().any(|other| other == *line)).collect();
         insta::assert_snapshot!(differing.join("\n"), @r#"

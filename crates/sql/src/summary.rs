@@ -1,6 +1,6 @@
 //! A statement in a few words, for people and for traces.
 
-use crate::Shape;
+use crate::{Class, Shape, tables_named};
 
 /// The longest summary (OpenTelemetry's semantic conventions for databases: `db.query.summary`).
 const LIMIT: usize = 255;
@@ -21,14 +21,22 @@ pub fn summary(shape: &Shape) -> String {
     summary
 }
 
-/// The tables of a statement that the parser could read, with their schemas where the text has them.
+/// The tables of a statement, with their schemas where the text has them; by the words in front of
+/// them where the parser could not read it, or does not read tables out of its kind.
 #[must_use]
 pub fn tables(shape: &Shape) -> Vec<String> {
+    let facts = shape.facts().map(|facts| facts.tables.clone());
+    let is_query =
+        matches!(shape.class, Class::Select | Class::Insert | Class::Update | Class::Delete);
+    let tables = match facts {
+        Some(tables) if is_query || !tables.is_empty() => tables,
+        _ => tables_named(shape.text()),
+    };
     let mut names: Vec<String> = Vec::new();
-    for table in shape.facts().map(|facts| &facts.tables[..]).unwrap_or_default() {
+    for table in tables {
         let name = match &table.schema {
             Some(schema) => format!("{schema}.{}", table.name),
-            None => table.name.clone(),
+            None => table.name,
         };
         if !names.contains(&name) {
             names.push(name);
@@ -56,6 +64,9 @@ mod tests {
             "SELECT shop.orders customers"
         );
         assert_eq!(of("insert into t values (1)"), "INSERT t");
+        assert_eq!(of("vacuum (verbose) only_once"), "VACUUM only_once");
+        assert_eq!(of("copy t from stdin with (freeze on)"), "COPY t");
+        assert_eq!(of("create index i on s.t (a)"), "CREATE s.t");
         assert_eq!(of("begin"), "BEGIN");
         assert_eq!(of("select 'secret'"), "SELECT");
     }

@@ -58,10 +58,7 @@ mod tests {
             (format!("/*{PARENT}*/ select 1"), vec![Some(0x31)]),
             (format!("select 1; /*{PARENT}*/"), vec![Some(0x31)]),
             (format!("select 1; /*{PARENT}*/ select 2"), vec![None, Some(0x31)]),
-            (
-                format!("select 1 /*{PARENT}*/; select 2 /*{OTHER}*/"),
-                vec![Some(0x31), Some(0xaa)],
-            ),
+            (format!("select 1 /*{PARENT}*/; select 2 /*{OTHER}*/"), vec![Some(0x31), Some(0xaa)]),
             (format!("/*{OTHER}*/ select 1 /*{PARENT}*/"), vec![Some(0x31)]),
             (format!("select '/*{PARENT}*/'"), vec![None]),
             (format!("select 1 -- /*{PARENT}*/"), vec![None]),

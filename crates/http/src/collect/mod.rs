@@ -31,11 +31,14 @@ pub(crate) struct Sources {
 impl Sources {
     /// Asks the process. Cancel-safe.
     pub(crate) async fn ask(live: &dyn Live, exports: Option<ExportCounts>) -> Self {
+        let totals = live.totals().await;
+        // As they were at the last tick: a scrape asks no pool.
+        let readiness = Readiness::of(live.is_draining(), &totals.pool_status);
         Self {
-            totals: live.totals().await,
+            totals,
             published: live.published(),
             process: live.process(),
-            readiness: live.readiness(),
+            readiness,
             version: Arc::from(live.version()),
             started_at: live.started_at(),
             exports,

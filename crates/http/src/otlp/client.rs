@@ -108,7 +108,11 @@ impl CollectorClient {
         }
     }
 
-    fn request(&self, path: &str, body: Vec<u8>) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+    fn request(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
         let mut request = Request::post(format!("{}{path}", self.endpoint.base))
             .header(HOST, self.endpoint.authority())
             .header(USER_AGENT, &self.agent)

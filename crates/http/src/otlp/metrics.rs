@@ -52,9 +52,9 @@ fn message(metric: &exposition::Metric, times: (u64, u64)) -> Metric {
     let family = metric.family;
     let samples = metric.samples.iter();
     let data = match family.kind {
-        Kind::Gauge | Kind::Info => {
-            Data::Gauge(Gauge { data_points: samples.map(|one| number(family, one, times)).collect() })
-        }
+        Kind::Gauge | Kind::Info => Data::Gauge(Gauge {
+            data_points: samples.map(|one| number(family, one, times)).collect(),
+        }),
         Kind::Counter => Data::Sum(Sum {
             data_points: samples.map(|one| number(family, one, times)).collect(),
             aggregation_temporality: CUMULATIVE,
@@ -92,11 +92,7 @@ fn number(family: &Family, sample: &Sample, (began, now): (u64, u64)) -> NumberP
     }
 }
 
-fn histogram(
-    family: &Family,
-    sample: &Sample,
-    (began, now): (u64, u64),
-) -> Option<HistogramPoint> {
+fn histogram(family: &Family, sample: &Sample, (began, now): (u64, u64)) -> Option<HistogramPoint> {
     let Value::Durations(buckets) = &sample.value else { return None };
     Some(HistogramPoint {
         start_time_unix_nano: began,

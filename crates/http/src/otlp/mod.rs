@@ -13,8 +13,8 @@ mod sampling;
 mod span;
 
 pub use endpoint::{Endpoint, parse_headers};
-pub use export::{ExportSettings, SpanSink};
 pub(crate) use export::{ExportCounts, Exporter, exporter};
+pub use export::{ExportSettings, SpanSink};
 pub(crate) use metrics::{attribute_name, metric_name};
 pub use sampling::Sampling;
 pub use span::{Failure, StatementSpan};

@@ -10,7 +10,11 @@ use crate::health::Readiness;
 use crate::otlp::ExportCounts;
 use crate::text::Form;
 
-async fn get(path: &str, accept: Option<&'static str>, readiness: Readiness) -> (StatusCode, String, String) {
+async fn get(
+    path: &str,
+    accept: Option<&'static str>,
+    readiness: Readiness,
+) -> (StatusCode, String, String) {
     let mut headers = HeaderMap::new();
     headers.extend(accept.map(|accept| (ACCEPT, HeaderValue::from_static(accept))));
     let response = answer(&Method::GET, path, &headers, &scraper(readiness)).await;
@@ -77,11 +81,7 @@ async fn health_and_readiness_are_small_json() {
     for (readiness, status, said) in [
         (Readiness::Ready, 200, r#"{"status":"ready"}"#),
         (Readiness::Draining, 503, r#"{"reason":"draining","status":"not ready"}"#),
-        (
-            Readiness::NoServer,
-            503,
-            r#"{"reason":"no server can be reached","status":"not ready"}"#,
-        ),
+        (Readiness::NoServer, 503, r#"{"reason":"no server can be reached","status":"not ready"}"#),
     ] {
         let (found, _, body) = get("/ready", None, readiness).await;
         assert_eq!((found.as_u16(), body.trim()), (status, said));

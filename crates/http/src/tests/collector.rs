@@ -31,7 +31,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 type Received = (String, String, Vec<u8>);
 
 /// A collector that answers one connection after the other with `statuses`, then with 200.
-async fn collector(statuses: &'static [u16], rejected: i64) -> (Endpoint, mpsc::UnboundedReceiver<Received>) {
+async fn collector(
+    statuses: &'static [u16],
+    rejected: i64,
+) -> (Endpoint, mpsc::UnboundedReceiver<Received>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (told, received) = mpsc::unbounded_channel();
@@ -52,7 +55,8 @@ async fn collector(statuses: &'static [u16], rejected: i64) -> (Endpoint, mpsc::
                         error_message: String::new(),
                     };
                     let answer = ExportTraceServiceResponse { partial_success: Some(partial) };
-                    let mut response = Response::new(Full::<bytes::Bytes>::from(answer.encode_to_vec()));
+                    let mut response =
+                        Response::new(Full::<bytes::Bytes>::from(answer.encode_to_vec()));
                     *response.status_mut() = StatusCode::from_u16(status).unwrap();
                     Ok::<_, hyper::Error>(response)
                 }

@@ -151,8 +151,16 @@ impl Live for Example {
         }
     }
 
-    fn readiness(&self) -> Readiness {
-        self.readiness
+    fn is_draining(&self) -> bool {
+        self.readiness == Readiness::Draining
+    }
+
+    fn pools(&self) -> Vec<PoolStatus> {
+        let mut status = pool_status();
+        if self.readiness == Readiness::NoServer {
+            (status.servers_active, status.servers_idle, status.servers_tested) = (0, 0, 0);
+        }
+        vec![status]
     }
 
     fn version(&self) -> &str {

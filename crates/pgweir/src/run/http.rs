@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use http::otlp::{ExportSettings, parse_headers};
-use http::{BoxFuture, HttpSide, Listener, Live, ProcessStatus, Readiness};
+use http::{BoxFuture, HttpSide, Listener, Live, ProcessStatus};
 use jiff::Timestamp;
-use model::{Published, Totals};
+use model::{PoolStatus, Published, Totals};
 use proxy::Proxy;
 
 use super::analyser::Analyser;
@@ -81,8 +81,12 @@ impl Live for Monitored {
         }
     }
 
-    fn readiness(&self) -> Readiness {
-        Readiness::of(self.proxy.is_draining(), &self.proxy.pools())
+    fn is_draining(&self) -> bool {
+        self.proxy.is_draining()
+    }
+
+    fn pools(&self) -> Vec<PoolStatus> {
+        self.proxy.pools()
     }
 
     fn version(&self) -> &str {

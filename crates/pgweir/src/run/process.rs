@@ -63,8 +63,7 @@ pub(super) async fn serve(
     let address = listeners.address().context("the listener has no address")?;
     let mut http = http::prepare(&settings)?;
     reloader.connect(proxy.clone());
-    let analyser =
-        Analyser::start(proxy.clone(), measures, &reloader, started_at, http.spans())?;
+    let analyser = Analyser::start(proxy.clone(), measures, &reloader, started_at, http.spans())?;
     bridge.connect(proxy.clone(), analyser.clone());
     let loop_lag = Arc::new(LoopLag::default());
     // Where clients' tasks are, which is not where this function runs.

@@ -2,6 +2,7 @@
 //! names in the environment and the suggestions in errors come from this table.
 
 mod keys;
+mod monitoring;
 
 pub use keys::{DATABASE_KEYS, KeyReference, USER_KEYS};
 
@@ -82,70 +83,15 @@ pub const REFERENCE: &[SettingReference] = &[
         "File mode of the Unix socket: who may write may connect.",
     )),
     fixed(setting("unix_socket_group", TEXT, Unset, "Group of the Unix socket, by name.")),
-    fixed(setting(
-        "http",
-        "address:port, off",
-        Value("127.0.0.1:6433"),
-        "Where `/metrics`, `/health` and `/ready` are served, to anybody who comes; see \
-         docs/metrics.md. Port 0 takes a free one; the log line that says `ready` names it. Where \
-         the default is taken by another process, nothing is served; any other address must be \
-         free.",
-    )),
-    fixed(setting(
-        "metrics_fingerprints",
-        "number, at most 1000",
-        Value("50"),
-        "Fingerprints with metrics of their own, those that take the most time of late; all others \
-         are one. Each is some thirty series.",
-    )),
-    fixed(setting(
-        "otlp_endpoint",
-        "URL",
-        Unset,
-        "The collector that metrics and traces are sent to by OTLP, as `http://host:4318`; see \
-         docs/tracing.md. Where it is not set, OTEL_EXPORTER_OTLP_ENDPOINT is. An `https` URL's \
-         certificate is checked against the authorities that this system trusts.",
-    )),
-    fixed(setting(
-        "otlp_headers",
-        "name=value, with commas between",
-        Unset,
-        "Headers of each request to the collector, such as `authorization=Bearer%20…`; values are \
-         percent-encoded. Never shown. Where it is not set, OTEL_EXPORTER_OTLP_HEADERS is.",
-    )),
-    fixed(setting(
-        "otlp_interval",
-        DURATION,
-        Value("10s"),
-        "How often metrics are sent to the collector, and spans at the latest.",
-    )),
-    fixed(setting(
-        "otlp_service_name",
-        TEXT,
-        Value("pgweir"),
-        "`service.name` of what is sent. Where it is not set, OTEL_SERVICE_NAME is.",
-    )),
-    setting(
-        "trace_sample_ratio",
-        "number between 0 and 1",
-        Value("0"),
-        "The share of traces whose statements are sent to the collector. Which traces is decided by \
-         their number, so that all statements of one are sent or none.",
-    ),
-    setting(
-        "trace_min_duration",
-        TIMEOUT,
-        Value("1s"),
-        "Statements that took this long, waiting included, are sent to the collector besides.",
-    ),
-    setting(
-        "log_min_duration",
-        TIMEOUT,
-        Value("0"),
-        "Statements that took this long, waiting included, are logged: the text without its values, \
-         the fingerprint, and the client's id as in SHOW CLIENTS. Of one statement and kind of \
-         client, one line in ten seconds.",
-    ),
+    monitoring::HTTP,
+    monitoring::METRICS_FINGERPRINTS,
+    monitoring::OTLP_ENDPOINT,
+    monitoring::OTLP_HEADERS,
+    monitoring::OTLP_INTERVAL,
+    monitoring::OTLP_SERVICE_NAME,
+    monitoring::TRACE_SAMPLE_RATIO,
+    monitoring::TRACE_MIN_DURATION,
+    monitoring::LOG_MIN_DURATION,
     fixed(setting(
         "data_dir",
         "directory",

@@ -442,7 +442,9 @@ impl ClientSession {
                 (Arc::clone(&statement.shape), values, literals, sample, trace, effect)
             }
             // A portal made by SQL (DECLARE), or of a statement prepared by SQL, or none at all.
-            _ => (io.shapes.observe_one(b"EXECUTE portal").shape, 0, None, None, None, Effect::None),
+            _ => {
+                (io.shapes.observe_one(b"EXECUTE portal").shape, 0, None, None, None, Effect::None)
+            }
         };
         if effect.is_barrier(&self.parameters) {
             self.barrier = Barrier::AtSync;

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::{ClientId, Event, LabelId, Outcome, QueryEvent, Sample, ShapeId, TraceContext, TransactionEvent};
+use model::{
+    ClientId, Event, LabelId, Outcome, QueryEvent, Sample, ShapeId, TraceContext, TransactionEvent,
+};
 use sql::Shape;
 use wire::backend::TransactionStatus;
 

@@ -30,11 +30,7 @@ impl Traces {
     }
 
     /// This was said in the Parse of `statement`.
-    pub(super) fn parsed(
-        &mut self,
-        trace: Option<Box<TraceContext>>,
-        statement: &Arc<Statement>,
-    ) {
+    pub(super) fn parsed(&mut self, trace: Option<Box<TraceContext>>, statement: &Arc<Statement>) {
         if self.wanted {
             self.parsed = trace.map(|trace| (Arc::clone(statement), trace));
         }

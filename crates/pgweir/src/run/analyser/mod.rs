@@ -9,9 +9,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use http::otlp::SpanSink;
 use insight::{Aggregator, AggregatorSettings, Proof};
 use jiff::Timestamp;
-use http::otlp::SpanSink;
 use model::{CatalogFacts, Event, Published, Snapshot, Totals};
 use parking_lot::RwLock;
 use proxy::{Measures, Proxy};

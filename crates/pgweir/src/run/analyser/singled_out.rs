@@ -47,10 +47,8 @@ impl SingledOut {
         if self.sink.is_none() {
             return;
         }
-        self.sampling = Sampling {
-            ratio: monitoring.trace_sample_ratio,
-            slow: monitoring.trace_min_duration,
-        };
+        self.sampling =
+            Sampling { ratio: monitoring.trace_sample_ratio, slow: monitoring.trace_min_duration };
         self.servers = databases().into_iter().map(server).collect();
     }
 
@@ -114,11 +112,8 @@ impl SingledOut {
 }
 
 fn server(status: DatabaseStatus) -> (String, Server) {
-    let server = Server {
-        database: status.database.into(),
-        host: status.host.into(),
-        port: status.port,
-    };
+    let server =
+        Server { database: status.database.into(), host: status.host.into(), port: status.port };
     (status.name, server)
 }
 

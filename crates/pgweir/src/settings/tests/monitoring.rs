@@ -63,7 +63,8 @@ fn wrong_values_are_refused_and_secrets_not_repeated() {
 
 #[test]
 fn a_changed_secret_is_told_of_as_needing_a_restart() {
-    let settings = |secret| with(&format!("otlp_endpoint = \"http://c\"\notlp_headers = \"a={secret}\""));
+    let settings =
+        |secret| with(&format!("otlp_endpoint = \"http://c\"\notlp_headers = \"a={secret}\""));
     assert_eq!(settings("old").needing_restart(&settings("new")), ["otlp_headers"]);
     assert_eq!(settings("old").needing_restart(&settings("old")), [""; 0]);
 }
