@@ -131,6 +131,14 @@ impl Scene {
         self.aggregator.apply(Event::Connection(event), self.now(), &self.shapes);
     }
 
+    /// No server connection can be opened for a database.
+    pub(crate) fn connect_fails(&mut self, database: &str) {
+        let pool = PoolKey { database: database.into(), user: "web".into() };
+        let event =
+            ConnectionEvent::ServerFailed { pool, sqlstate: SqlState::from_bytes(b"3D000") };
+        self.aggregator.apply(Event::Connection(event), self.now(), &self.shapes);
+    }
+
     /// The client goes.
     pub(crate) fn disconnect(&mut self, lifetime_ms: u64) {
         let event = ConnectionEvent::Closed {
@@ -348,6 +356,7 @@ impl<'a> Statement<'a> {
             bytes_sent: self.sent,
             outcome: self.outcome,
             sample,
+            trace: None,
         };
         scene.aggregator.apply(Event::Query(event), scene.now(), &scene.shapes);
         match &mut scene.block {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{ClientId, LabelId, PoolKey, Sample, ShapeId, SqlState};
+use crate::{ClientId, LabelId, PoolKey, Sample, ShapeId, SqlState, TraceContext};
 
 /// How a statement ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct QueryEvent {
     pub outcome: Outcome,
     /// Text and values, when the shape asked for a sample.
     pub sample: Option<Box<Sample>>,
+    /// The application's place in its trace, where it said so in a comment and traces are exported.
+    pub trace: Option<Box<TraceContext>>,
 }
 
 /// A transaction is over: the server connection could be given back.

@@ -3,6 +3,7 @@
 //! Pure: no sockets, no files, no clocks. Whatever needs the time is given it.
 
 mod address;
+mod buckets;
 mod catalog;
 mod command;
 mod distinct;
@@ -18,9 +19,12 @@ mod sample;
 mod server;
 mod snapshot;
 mod status;
+mod totals;
+mod trace;
 mod upkeep;
 
 pub use address::Address;
+pub use buckets::Buckets;
 pub use catalog::{
     CatalogFacts, ColumnFacts, DatabaseFacts, IndexCandidate, IndexFacts, IndexMethod, PlanAnswer,
     PlanQuestion, ScanFacts, TableFacts, Unavailable, WhatIf,
@@ -50,6 +54,8 @@ pub use status::{
     ClientState, ClientStatus, DatabaseStatus, PoolMode, PoolStatus, ServerState, ServerStatus,
     SettingStatus, UserStatus,
 };
+pub use totals::{FingerprintTotals, PoolTotals, Totals};
+pub use trace::{InvalidTraceParent, SpanId, TraceContext, TraceId};
 pub use upkeep::{
     DatabaseCounters, DatabaseUpkeep, ForeignKeyFacts, SequenceColumn, SequenceFacts, TableKind,
     TableUpkeep,

@@ -19,6 +19,9 @@ fn main() -> ExitCode {
         Command::Settings(arguments) => {
             arguments.execute(&mut std::io::stdout().lock()).map_err(Into::into)
         }
+        Command::Metrics(arguments) => {
+            arguments.execute(&mut std::io::stdout().lock()).map_err(Into::into)
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

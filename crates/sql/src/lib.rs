@@ -32,7 +32,9 @@ mod set_config;
 mod setting;
 mod shape;
 mod squash;
+mod summary;
 mod tags;
+mod traced;
 
 /// The version of strict ids and fingerprints: ids of one version can be compared.
 pub const IDS_VERSION: u64 = canonical::VERSION;
@@ -51,4 +53,6 @@ pub use registry::{Observed, ShapeRegistry};
 pub use script::statements;
 pub use setting::{SettingChange, SettingValue, setting_changes};
 pub use shape::Shape;
+pub use summary::{summary, tables};
 pub use tags::{Tags, tags};
+pub use traced::trace_context;

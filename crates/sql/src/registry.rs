@@ -23,6 +23,9 @@ pub struct Observed {
     pub values: u64,
     /// Where in the text it stands, without the white space, comments and `;` around it, in bytes.
     pub range: Range<usize>,
+    /// The same with what is around it: from the end of the statement before to the beginning of the
+    /// next.
+    pub extent: Range<usize>,
 }
 
 /// The shapes known so far, at most so many. Shared by all client tasks; nothing here blocks but for
@@ -57,12 +60,18 @@ impl ShapeRegistry {
     /// split at its top-level semicolons; what has nothing between them is no statement, so that an
     /// empty text yields none. Any bytes will do.
     pub fn observe(&self, text: &[u8], out: &mut Vec<Observed>) {
-        let mut at = 0;
+        let (mut at, before) = (0, out.len());
         while at < text.len() {
             let digest = digest(text, at, Until::Semicolon);
             at = digest.next;
-            if let Some(range) = digest.range.clone() {
-                out.push(self.observed(text, &digest, range));
+            match digest.range.clone() {
+                Some(range) => out.push(self.observed(text, &digest, range)),
+                // A comment behind the last semicolon is the last statement's.
+                None => {
+                    if let Some(last) = out.get_mut(before..).and_then(<[Observed]>::last_mut) {
+                        last.extent.end = at;
+                    }
+                }
             }
         }
     }
@@ -73,7 +82,7 @@ impl ShapeRegistry {
     pub fn observe_one(&self, text: &[u8]) -> Observed {
         let digest = digest(text, 0, Until::TextEnd);
         let range = digest.range.clone().unwrap_or(0..0);
-        self.observed(text, &digest, range)
+        Observed { extent: 0..text.len(), ..self.observed(text, &digest, range) }
     }
 
     fn observed(&self, text: &[u8], digest: &Digest, range: Range<usize>) -> Observed {
@@ -88,7 +97,7 @@ impl ShapeRegistry {
                 self.introduce(text.get(range.start..end).unwrap_or_default(), digest)
             }
         };
-        Observed { shape, values: digest.values, range }
+        Observed { shape, values: digest.values, range, extent: digest.from..digest.next }
     }
 
     /// A shape met for the first time, or one that there is no room for. `seen` is the part of the

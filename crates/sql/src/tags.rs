@@ -51,7 +51,7 @@ fn has_comment(text: &[u8]) -> bool {
 }
 
 /// Reads the comments of what is between two tokens.
-fn comments(mut gap: &[u8], tags: &mut Tags) {
+pub(crate) fn comments(mut gap: &[u8], tags: &mut Tags) {
     // `--` hides what looks like a comment behind it.
     while let Some(at) = gap.windows(2).position(|pair| pair == b"/*" || pair == b"--") {
         let inside = &gap[at + 2..];

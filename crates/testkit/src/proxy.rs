@@ -160,7 +160,9 @@ fn launch(binary: &Path, options: &ProxyOptions) -> Result<Proxy, TestkitError> 
     arguments.extend(options.arguments.iter().cloned());
     // What it keeps goes with the test.
     let state = ("XDG_STATE_HOME".to_owned(), directory.display().to_string());
-    let environment = [vec![state], options.environment.clone()].concat();
+    // Tests run beside each other, and there is one default address.
+    let no_http = ("PGWEIR_HTTP".to_owned(), "off".to_owned());
+    let environment = [vec![state, no_http], options.environment.clone()].concat();
     let mut guardian = Guardian::start(Guarded {
         program: binary,
         arguments,

@@ -1,5 +1,7 @@
 //! Events in, snapshots out.
 
+mod busiest;
+mod cumulative;
 mod keys;
 mod known;
 mod minute;
@@ -15,11 +17,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use model::{
     ConnectionEvent, Coverage, Event, FingerprintId, LabelId, LabelRegistry, Labels, Minute,
-    OpenTransaction, PoolMode, PoolStatus, QueryEvent, RowKey, Snapshot, TransactionEvent,
+    OpenTransaction, PoolMode, PoolStatus, QueryEvent, RowKey, Snapshot, Totals, TransactionEvent,
     TransactionStats,
 };
 use sql::{Class, ShapeRegistry};
 
+use busiest::Busiest;
+use cumulative::Cumulative;
 use keys::KeyTracker;
 use known::KnownShapes;
 use minute::OpenMinute;
@@ -47,6 +51,8 @@ pub struct AggregatorSettings {
     pub client_limit: usize,
     /// Fingerprints whose next execution is asked for as a sample each minute, by time.
     pub samples_each_minute: usize,
+    /// Fingerprints that are counted apart since the start, those with the most time.
+    pub busiest: usize,
 }
 
 impl Default for AggregatorSettings {
@@ -62,6 +68,7 @@ impl Default for AggregatorSettings {
             recent_minutes: 15,
             client_limit: 20_000,
             samples_each_minute: 50,
+            busiest: 50,
         }
     }
 }
@@ -86,6 +93,8 @@ pub struct Aggregator {
     open_transactions: Vec<OpenTransaction>,
     labels: HashMap<LabelId, Arc<Labels>>,
     totals: HashMap<LabelId, TransactionStats>,
+    cumulative: Cumulative,
+    busiest: Busiest,
     pools: Vec<PoolStatus>,
     clients: u64,
     statements: u64,
@@ -110,6 +119,8 @@ impl Aggregator {
             open_transactions: Vec::new(),
             labels: HashMap::new(),
             totals: HashMap::new(),
+            cumulative: Cumulative::default(),
+            busiest: Busiest::new(settings.busiest),
             pools: Vec::new(),
             clients: 0,
             statements: 0,
@@ -214,6 +225,24 @@ impl Aggregator {
         }
     }
 
+    /// What was counted since the start; without the detectors' view it costs little.
+    #[must_use]
+    pub fn totals(&mut self, now: Timestamp, labels: &LabelRegistry) -> Totals {
+        Totals {
+            taken_at: now,
+            started_at: self.started_at,
+            pools: self.cumulative.pools(labels),
+            fingerprints: self.busiest.totals(),
+            refused: self.cumulative.refused.clone(),
+            statements: self.statements,
+            statements_in_others: self.others,
+            dropped: self.dropped,
+            fingerprints_known: self.known.len() as u64,
+            fingerprint_limit: self.settings.fingerprint_limit as u64,
+            pool_status: self.pools.clone(),
+        }
+    }
+
     fn query(&mut self, event: QueryEvent, now: Timestamp, shapes: &ShapeRegistry) {
         let shape = shapes.get(event.shape);
         let class = shape.as_ref().map_or(Class::Other, |shape| shape.class);
@@ -223,6 +252,8 @@ impl Aggregator {
             self.settings.row_limit,
             self.settings.fingerprint_limit,
         );
+        self.cumulative.query(&event);
+        self.busiest.observe(&event, fingerprint, shape.as_ref());
         self.statements += 1;
         self.others += u64::from(key.fingerprint == FingerprintId::OTHERS);
         let row = self.current.row(key);
@@ -244,6 +275,7 @@ impl Aggregator {
     }
 
     fn transaction(&mut self, event: &TransactionEvent) {
+        self.cumulative.transaction(event);
         for stats in [
             self.current.minute.transactions.entry(event.labels).or_default(),
             self.totals.entry(event.labels).or_default(),
@@ -259,6 +291,7 @@ impl Aggregator {
     }
 
     fn connection(&mut self, event: ConnectionEvent) {
+        self.cumulative.connection(&event);
         let minute = &mut self.current.minute;
         let connections = &mut minute.connections;
         match event {
@@ -307,6 +340,7 @@ impl Aggregator {
         let oldest = minute.saturating_sub(self.settings.minutes_kept as i64 - 1);
         let complete = std::mem::replace(&mut self.current, OpenMinute::new(minute));
         self.known.ask_for_samples(&complete.minute, self.settings.samples_each_minute);
+        self.busiest.end_minute(&complete.minute);
         self.closing.push(complete);
         self.closing.retain(|open| open.minute.minute >= oldest);
         self.kept.retain(|kept| kept.minute >= oldest);

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::scene::Scene;
 
+mod totals;
+
 const SELECT: &str = "SELECT * FROM orders WHERE id = $1";
 
 fn calls(snapshot: &Snapshot) -> u64 {

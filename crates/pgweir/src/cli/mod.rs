@@ -4,6 +4,7 @@ mod admin;
 mod advise;
 mod demo;
 mod fingerprint;
+mod metrics;
 mod report;
 mod run;
 mod settings;
@@ -14,6 +15,7 @@ pub use admin::{AdminConsole, AdminError};
 pub use advise::{AdviceFormat, AdviseArguments};
 pub use demo::DemoArguments;
 pub use fingerprint::{FingerprintArguments, FingerprintFormat};
+pub use metrics::MetricsArguments;
 pub(crate) use report::{DEFAULT_ADMIN, colour_wanted, print};
 pub use report::{ReportArguments, ReportFormat};
 pub use run::RunArguments;
@@ -52,6 +54,8 @@ pub enum Command {
     Fingerprint(FingerprintArguments),
     /// List the settings.
     Settings(SettingsArguments),
+    /// List the metrics.
+    Metrics(MetricsArguments),
 }
 
 #[cfg(test)]

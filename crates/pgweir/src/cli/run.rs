@@ -37,9 +37,8 @@ pub struct RunArguments {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
 
-    // Accepted and checked; shown once something is served there.
-    /// Where HTTP will be served.
-    #[arg(long, value_name = "ADDRESS:PORT", hide = true)]
+    /// Where metrics and health are served; off serves nothing [default: 127.0.0.1:6433].
+    #[arg(long, value_name = "ADDRESS:PORT")]
     pub http: Option<String>,
 
     // Accepted and checked; shown once something is kept there.

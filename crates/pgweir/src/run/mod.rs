@@ -3,11 +3,14 @@
 mod analyser;
 mod console;
 mod file_limit;
+mod http;
 pub(crate) mod local_admin;
 mod logging;
+mod loop_lag;
 mod process;
 mod proxy_settings;
 mod reloader;
+mod resources;
 mod signals;
 
 use std::future::Future;
@@ -24,7 +27,7 @@ use crate::settings::Settings;
 /// Settings that are wrong, a listener that cannot be opened.
 pub fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     let resolved = arguments.settings(std::env::vars_os())?;
-    logging::start(&resolved.settings);
+    let flood = logging::start(&resolved.settings);
     for warning in &resolved.warnings {
         tracing::warn!("{warning}");
     }
@@ -33,7 +36,7 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<()> {
         tracing::warn!("{warning}");
     }
     let runtime = runtime(&resolved.settings)?;
-    let result = runtime.block_on(process::serve(arguments, resolved.settings));
+    let result = runtime.block_on(process::serve(arguments, resolved.settings, flood));
     // Clients that were told to leave have left; whatever hangs must not keep the process.
     runtime.shutdown_background();
     result

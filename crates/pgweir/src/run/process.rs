@@ -10,7 +10,10 @@ use sql::ShapeRegistry;
 
 use super::analyser::Analyser;
 use super::console::ConsoleBridge;
+use super::http::{self, Monitored};
 use super::local_admin::LocalAdmin;
+use super::logging::Flood;
+use super::loop_lag::LoopLag;
 use super::proxy_settings;
 use super::reloader::Reloader;
 use super::signals::Signals;
@@ -24,7 +27,11 @@ const MAX_LABELS: usize = 10_000;
 const SHAPES_EACH_FINGERPRINT: usize = 4;
 
 /// Serves until shut down.
-pub(super) async fn serve(arguments: &RunArguments, settings: Settings) -> anyhow::Result<()> {
+pub(super) async fn serve(
+    arguments: &RunArguments,
+    settings: Settings,
+    flood: Arc<Flood>,
+) -> anyhow::Result<()> {
     let settings = Arc::new(settings);
     let fingerprints = settings.max_fingerprints.get() as usize;
     let measures = Measures {
@@ -33,6 +40,7 @@ pub(super) async fn serve(arguments: &RunArguments, settings: Settings) -> anyho
         events: Arc::new(EventBuffer::new(
             tokio::runtime::Handle::current().metrics().num_workers(),
         )),
+        traces: settings.monitoring.otlp_endpoint.is_some(),
     };
     let local_password = local_password();
     let tls = Arc::new(settings.load_tls()?);
@@ -53,9 +61,21 @@ pub(super) async fn serve(arguments: &RunArguments, settings: Settings) -> anyho
     let proxy = Proxy::new(data_path, measures.clone(), Some(admin));
     let listeners = proxy.listen().await?;
     let address = listeners.address().context("the listener has no address")?;
+    let mut http = http::prepare(&settings)?;
     reloader.connect(proxy.clone());
-    let analyser = Analyser::start(proxy.clone(), measures, &reloader, started_at)?;
-    bridge.connect(proxy.clone(), analyser);
+    let analyser = Analyser::start(proxy.clone(), measures, &reloader, started_at, http.spans())?;
+    bridge.connect(proxy.clone(), analyser.clone());
+    let loop_lag = Arc::new(LoopLag::default());
+    // Where clients' tasks are, which is not where this function runs.
+    tokio::spawn(Arc::clone(&loop_lag).watch());
+    http.start(Arc::new(Monitored {
+        proxy: proxy.clone(),
+        analyser,
+        reloader: Arc::clone(&reloader),
+        loop_lag: Arc::clone(&loop_lag),
+        flood: Arc::clone(&flood),
+        started_at,
+    }))?;
     let _local_admin = LocalAdmin::write(&settings, address, &local_password);
     let signals = Signals::listen()?;
     let socket = listeners.unix_socket();
@@ -63,12 +83,15 @@ pub(super) async fn serve(arguments: &RunArguments, settings: Settings) -> anyho
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         pool_mode = %settings.pool_mode,
-        "pgweir is ready listen={address}{socket}"
+        "pgweir is ready listen={address} http={}{socket}",
+        http.address().map_or_else(|| "none".to_owned(), |address| address.to_string())
     );
     tokio::select! {
         () = proxy.serve(listeners) => {}
         () = signals.act(proxy.clone(), &reloader) => {}
+        () = flood.watch() => {}
     }
+    http.finish().await;
     tracing::info!("pgweir has stopped");
     Ok(())
 }

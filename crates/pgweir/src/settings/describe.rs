@@ -35,8 +35,14 @@ impl Settings {
             .into_iter()
             .zip(new.values())
             .filter(|((name, before), (_, after))| {
-                let hidden = *name == "catalog_password";
-                before != after || hidden && self.catalog_password != new.catalog_password
+                before != after
+                    || match *name {
+                        "catalog_password" => self.catalog_password != new.catalog_password,
+                        "otlp_headers" => {
+                            self.monitoring.otlp_headers != new.monitoring.otlp_headers
+                        }
+                        _ => false,
+                    }
             })
             .map(|((name, _), _)| name)
             .filter(|name| REFERENCE.iter().any(|row| row.name == *name && !row.reloadable))
@@ -55,6 +61,7 @@ impl Settings {
             fallback: _,
             users: _,
             detection: _,
+            monitoring,
             client_tls,
             server_tls,
             auth_type,
@@ -115,7 +122,15 @@ impl Settings {
             ("unix_socket_dir", or_empty(path(&unix_socket.directory))),
             ("unix_socket_mode", format!("{:04o}", unix_socket.mode)),
             ("unix_socket_group", or_empty(unix_socket.group.as_ref().map(|group| &group.name))),
-            ("http", http.to_string()),
+            ("http", http.map_or_else(|| "off".to_owned(), |http| http.to_string())),
+            ("metrics_fingerprints", monitoring.metrics_fingerprints.to_string()),
+            ("otlp_endpoint", or_empty(monitoring.otlp_endpoint.as_ref())),
+            ("otlp_headers", or_empty(monitoring.otlp_headers.as_ref())),
+            ("otlp_interval", seconds(monitoring.otlp_interval)),
+            ("otlp_service_name", monitoring.otlp_service_name.clone()),
+            ("trace_sample_ratio", monitoring.trace_sample_ratio.to_string()),
+            ("trace_min_duration", seconds(monitoring.trace_min_duration.unwrap_or_default())),
+            ("log_min_duration", seconds(monitoring.log_min_duration.unwrap_or_default())),
             ("data_dir", or_empty(data_dir)),
             ("upstream", urls.join(" ")),
             ("auth_type", auth_type.to_string()),

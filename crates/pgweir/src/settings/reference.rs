@@ -2,6 +2,7 @@
 //! names in the environment and the suggestions in errors come from this table.
 
 mod keys;
+mod monitoring;
 
 pub use keys::{DATABASE_KEYS, KeyReference, USER_KEYS};
 
@@ -82,12 +83,15 @@ pub const REFERENCE: &[SettingReference] = &[
         "File mode of the Unix socket: who may write may connect.",
     )),
     fixed(setting("unix_socket_group", TEXT, Unset, "Group of the Unix socket, by name.")),
-    fixed(setting(
-        "http",
-        ADDRESS,
-        Value("127.0.0.1:6433"),
-        "Reserved for metrics and health: checked, without effect yet.",
-    )),
+    monitoring::HTTP,
+    monitoring::METRICS_FINGERPRINTS,
+    monitoring::OTLP_ENDPOINT,
+    monitoring::OTLP_HEADERS,
+    monitoring::OTLP_INTERVAL,
+    monitoring::OTLP_SERVICE_NAME,
+    monitoring::TRACE_SAMPLE_RATIO,
+    monitoring::TRACE_MIN_DURATION,
+    monitoring::LOG_MIN_DURATION,
     fixed(setting(
         "data_dir",
         "directory",

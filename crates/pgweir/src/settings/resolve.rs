@@ -3,6 +3,7 @@
 use super::access;
 use super::authentication;
 use super::detection;
+use super::monitoring;
 use super::password::Secret;
 use super::problem::{Origin, Problem, SettingsError};
 use super::tls;
@@ -30,6 +31,7 @@ pub(crate) fn resolve(mut written: Written) -> Result<Resolved, SettingsError> {
     reader.scalars(&mut settings);
     tls::scalars(&mut reader, &mut settings);
     detection::resolve(&mut reader, &mut settings);
+    monitoring::resolve(&mut reader, &mut settings);
     access::upstreams(&mut reader, &mut settings);
     access::users(&mut reader, &mut settings);
     access::databases(&mut reader, &mut settings);
@@ -111,7 +113,7 @@ impl Reader {
         let secret = |raw: &Raw| values::text(raw).map(|text| Some(Secret::new(text)));
         self.set(&mut settings.listen, "listen", values::address);
         settings.unix_socket = UnixSocket::read(self);
-        self.set(&mut settings.http, "http", values::address);
+        self.set(&mut settings.http, "http", values::address_or_off);
         self.set(&mut settings.data_dir, "data_dir", |raw| values::path(raw).map(Some));
         self.set(&mut settings.auth_type, "auth_type", values::auth_type);
         self.set(&mut settings.admin_users, "admin_users", values::list);
@@ -171,7 +173,7 @@ impl Reader {
 
     /// What only shows in the whole.
     fn whole(&mut self, settings: &Settings) {
-        if settings.http == settings.listen && settings.listen.port() != 0 {
+        if settings.http == Some(settings.listen) && settings.listen.port() != 0 {
             let origin = self.origin(if self.is_written("http") { "http" } else { "listen" });
             let message = format!("listen and http are both {}", settings.listen);
             self.problem(origin, "http", message);

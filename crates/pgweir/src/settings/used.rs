@@ -12,6 +12,7 @@ use proxy::{ClientTlsFiles, ServerTlsFiles};
 
 use super::authentication::Authentication;
 use super::database::{Database, User};
+use super::monitoring::Monitoring;
 use super::password::Secret;
 use super::unix_socket::UnixSocket;
 use super::upstream::Upstream;
@@ -24,8 +25,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where clients of this machine may connect too.
     pub unix_socket: UnixSocket,
-    /// Where HTTP will be served.
-    pub http: SocketAddr,
+    /// Where metrics and health are served; none serves nothing.
+    pub http: Option<SocketAddr>,
     /// Where history will be kept; none keeps none.
     pub data_dir: Option<PathBuf>,
     /// Servers given as URLs.
@@ -117,6 +118,8 @@ pub struct Settings {
     pub catalog_password: Option<Secret>,
     /// Whether reports may show the values that clients sent.
     pub report_values: bool,
+    /// Metrics, traces, slow statements.
+    pub monitoring: Monitoring,
     /// What a log line looks like.
     pub log_format: LogFormat,
     /// The least urgent log level that is written.
@@ -135,7 +138,7 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 6432)),
             unix_socket: UnixSocket::default(),
-            http: SocketAddr::from((Ipv4Addr::LOCALHOST, 6433)),
+            http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 6433))),
             data_dir: None,
             upstreams: Vec::new(),
             databases: BTreeMap::new(),
@@ -182,6 +185,7 @@ impl Default for Settings {
             catalog_user: None,
             catalog_password: None,
             report_values: false,
+            monitoring: Monitoring::default(),
             log_format: LogFormat::Human,
             log_level: tracing::Level::INFO,
         }

@@ -155,7 +155,8 @@ pub(crate) fn boolean(raw: &Raw) -> Checked<bool> {
     }
 }
 
-fn whole(raw: &Raw, least: u32, most: u32) -> Checked<u32> {
+/// A whole number from `least` to `most`.
+pub(crate) fn whole(raw: &Raw, least: u32, most: u32) -> Checked<u32> {
     let number = match raw {
         Raw::Integer(number) => Some(*number),
         Raw::Text(text) => text.trim().parse::<i64>().ok(),
@@ -239,6 +240,15 @@ pub(crate) fn address(raw: &Raw) -> Checked<SocketAddr> {
         _ => return Err(wrong()),
     };
     Ok(SocketAddr::from((address, port.parse::<u16>().map_err(|_| wrong())?)))
+}
+
+/// An address as [`address`] reads it, or `off`.
+pub(crate) fn address_or_off(raw: &Raw) -> Checked<Option<SocketAddr>> {
+    match raw {
+        Raw::Boolean(false) => Ok(None),
+        Raw::Text(text) if matches!(text.trim(), "" | "off") => Ok(None),
+        other => address(other).map(Some).map_err(|wrong| format!("{wrong}; or write off")),
+    }
 }
 
 /// `"15s"`, `"2m"`, `"500ms"`, or a number of seconds as PgBouncer has it.

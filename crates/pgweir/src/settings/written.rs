@@ -4,7 +4,7 @@
 //! first value it does not like, and all problems are to be reported at once.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use super::detection::WrittenThreshold;
@@ -45,6 +45,22 @@ pub struct Written {
     pub(crate) warnings: Vec<String>,
 }
 
+/// Variables of OpenTelemetry's SDKs, and the settings that they stand for where those are not written.
+const OPENTELEMETRY: &[(&str, &str)] = &[
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "otlp_headers"),
+    ("OTEL_SERVICE_NAME", "otlp_service_name"),
+];
+
+/// The setting that a variable stands for; one that is empty counts as not set, as its specification
+/// has it.
+fn opentelemetry(variable: &str, value: &OsStr) -> Option<(&'static str, WrittenValue)> {
+    let (_, setting) = OPENTELEMETRY.iter().find(|(name, _)| *name == variable)?;
+    let text = value.to_str().filter(|text| !text.trim().is_empty())?;
+    let origin = Origin::Variable(variable.to_owned());
+    Some((setting, WrittenValue { raw: Raw::Text(text.to_owned()), origin }))
+}
+
 impl Written {
     /// Adds the contents of a TOML file. `path` is only for naming places.
     pub fn add_file(&mut self, path: &Path, contents: &str) {
@@ -54,11 +70,13 @@ impl Written {
     /// Adds the variables called `PGWEIR_` and a setting's name in capitals; the rest is ignored,
     /// with a warning for what looks like a slip.
     pub fn add_environment(&mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) {
+        let mut standard = Vec::new();
         for (variable, value) in variables {
             let Some(variable) = variable.to_str() else {
                 continue;
             };
             let Some(name) = variable.strip_prefix("PGWEIR_") else {
+                standard.extend(opentelemetry(variable, &value));
                 continue;
             };
             let name = name.to_ascii_lowercase();
@@ -82,6 +100,10 @@ impl Written {
                 }
                 Err(_) => self.problem(origin, setting.name, "is not valid UTF-8"),
             }
+        }
+        // They are not meant for pgweir alone: whatever is written for it goes before them.
+        for (setting, value) in standard {
+            self.settings.entry(setting).or_insert(value);
         }
     }
 

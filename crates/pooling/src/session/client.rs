@@ -226,6 +226,7 @@ impl ClientSession {
         let refusal = self.refusal(&observed, text);
         let statements = u32::try_from(observed.len()).unwrap_or(u32::MAX);
         for one in observed.drain(..) {
+            let trace = self.traces.of_text(text, &one);
             let text = text.get(one.range.clone()).unwrap_or_default();
             let effect = match refusal {
                 None => Effect::of(&one.shape, text),
@@ -243,6 +244,7 @@ impl ClientSession {
                 literals: None,
                 arrived: io.now,
                 received: 0,
+                trace,
             });
         }
         self.observed = observed;
@@ -289,6 +291,7 @@ impl ClientSession {
         let parse = read.map_err(PoolingError::Client)?;
         let observed = io.shapes.observe_one(parse.text);
         self.guard_sequences(&observed.shape, false, server, io);
+        let trace = self.traces.of_text(parse.text, &observed);
         let is_kept = whole || parse.name.is_empty();
         let refused = self.refusal_of_parse(&observed.shape, parse.text, is_kept);
         let statement = Arc::new(if whole {
@@ -300,6 +303,7 @@ impl ClientSession {
             }
             Statement::not_kept(observed.shape)
         });
+        self.traces.parsed(trace, &statement);
         if refused.is_some() {
             if parse.name.is_empty() {
                 self.statements.remove(b"");
@@ -379,7 +383,8 @@ impl ClientSession {
         if let Some(statement) = &statement {
             self.note_settings_bound(&statement.shape, &bind);
         }
-        self.portals.insert(bind.portal.into(), Portal { statement, values, sample });
+        let trace = statement.as_ref().and_then(|statement| self.traces.take(statement));
+        self.portals.insert(bind.portal.into(), Portal { statement, values, sample, trace });
         match renamed {
             Some(name) => {
                 self.replies.push(Expected::Bind);
@@ -429,17 +434,19 @@ impl ClientSession {
         io: &mut Io<'_>,
     ) -> Result<(), PoolingError> {
         let name = frontend::read_execute(front).map_err(PoolingError::Client)?;
-        let (shape, values, literals, sample, effect) = match self.portals.get_mut(name) {
-            Some(Portal { statement: Some(statement), values, sample }) => {
+        let (shape, values, literals, sample, trace, effect) = match self.portals.get_mut(name) {
+            Some(Portal { statement: Some(statement), values, sample, trace }) => {
                 let statement = Arc::clone(statement);
                 let effect = Effect::of(&statement.shape, statement.text());
-                let (values, sample) = (*values, sample.take());
+                let (values, sample, trace) = (*values, sample.take(), trace.take());
                 self.note_settings_of(&effect, statement.text());
                 let literals = Some(statement.values);
-                (Arc::clone(&statement.shape), values, literals, sample, effect)
+                (Arc::clone(&statement.shape), values, literals, sample, trace, effect)
             }
             // A portal made by SQL (DECLARE), or of a statement prepared by SQL, or none at all.
-            _ => (io.shapes.observe_one(b"EXECUTE portal").shape, 0, None, None, Effect::None),
+            _ => {
+                (io.shapes.observe_one(b"EXECUTE portal").shape, 0, None, None, None, Effect::None)
+            }
         };
         if effect.is_barrier(&self.parameters) {
             self.barrier = Barrier::AtSync;
@@ -453,6 +460,7 @@ impl ClientSession {
             arrived: io.now,
             received: 0,
             sample,
+            trace,
         });
         self.expect(Expected::Execute, head, front, io);
         Ok(())

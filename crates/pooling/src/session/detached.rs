@@ -113,6 +113,7 @@ impl ClientSession {
             return Ok(false);
         }
         let observed = io.shapes.observe_one(parse.text);
+        let trace = self.traces.of_text(parse.text, &observed);
         let (shape, values) = (observed.shape, observed.values);
         if may_need_own_server(shape.effect) {
             return Ok(false);
@@ -122,6 +123,7 @@ impl ClientSession {
         if !self.known.has(&statement) {
             return Ok(false);
         }
+        self.traces.parsed(trace, &statement);
         self.statements.insert(parse.name, statement);
         backend::write_empty(io.to_client, backend::PARSE_COMPLETE);
         Ok(true)
@@ -161,6 +163,7 @@ impl ClientSession {
             arrived: io.now,
             received: 0,
             sample: None,
+            trace: None,
         });
         let sqlstate = SqlState::from_bytes(error.sqlstate().as_bytes());
         self.meter.finish(Outcome::Failed(sqlstate), 0, io.now, io.events);

@@ -147,6 +147,7 @@ impl ClientSession {
                 arrived: io.now,
                 received: 0,
                 sample: None,
+                trace: self.traces.take(&statement),
             });
             executes = 1;
         }

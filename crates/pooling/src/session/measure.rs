@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::{ClientId, Event, LabelId, Outcome, QueryEvent, Sample, ShapeId, TransactionEvent};
+use model::{
+    ClientId, Event, LabelId, Outcome, QueryEvent, Sample, ShapeId, TraceContext, TransactionEvent,
+};
 use sql::Shape;
 use wire::backend::TransactionStatus;
 
@@ -21,6 +23,7 @@ pub(crate) struct Running {
     pub(crate) arrived: Instant,
     pub(crate) received: u64,
     pub(crate) sample: Option<Box<Sample>>,
+    pub(crate) trace: Option<Box<TraceContext>>,
 }
 
 /// The measures of one client.
@@ -221,6 +224,7 @@ impl Meter {
             bytes_sent: sent,
             outcome,
             sample: running.sample.take(),
+            trace: running.trace.take(),
         }));
         Some(running)
     }

@@ -19,6 +19,7 @@ mod refusal;
 mod samples;
 mod sequences;
 mod server;
+mod traces;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use crate::replies::{Expected, ReplyQueue};
 use detached::Detached;
 use measure::Meter;
 use probe::{Answer, Doubt};
+use traces::Traces;
 
 /// What is known of a server connection, whoever holds it.
 #[derive(Debug)]
@@ -215,6 +217,7 @@ struct Portal {
     statement: Option<Arc<Statement>>,
     values: u64,
     sample: Option<Box<model::Sample>>,
+    trace: Option<Box<model::TraceContext>>,
 }
 
 /// A statement that changes what pgweir knows of the whole session (DISCARD ALL and its like) is
@@ -276,6 +279,7 @@ pub struct ClientSession {
     asked_again: u8,
     body: Option<Body>,
     meter: Meter,
+    traces: Traces,
     detached: Detached,
     /// A FATAL error that the server sent before it went.
     last_words: Option<Vec<u8>>,
@@ -323,6 +327,7 @@ impl ClientSession {
             asked_again: 0,
             body: None,
             meter: Meter::new(client, labels),
+            traces: Traces::default(),
             detached: Detached::Clean,
             last_words: None,
             interrupted: None,

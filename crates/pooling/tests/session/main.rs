@@ -13,4 +13,5 @@ mod model_server;
 mod oversized;
 mod prepared;
 mod splits;
+mod traces;
 mod yielding;

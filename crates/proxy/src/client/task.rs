@@ -99,7 +99,8 @@ impl ClientTask {
         let now = Instant::now();
         let label = shared.measures.labels.intern(labels.clone());
         let session = ClientSession::new(client.id, label, client.pool.mode(), parameters)
-            .with_known(Arc::clone(&client.pool.known));
+            .with_known(Arc::clone(&client.pool.known))
+            .with_traces(shared.measures.traces);
         let client = Arc::new(client);
         client.pool.clients.fetch_add(1, Ordering::AcqRel);
         client.set_state(ClientState::Idle, now);

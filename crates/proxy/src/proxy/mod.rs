@@ -64,6 +64,8 @@ pub struct Measures {
     pub labels: Arc<LabelRegistry>,
     /// Events, until somebody takes them.
     pub events: Arc<EventBuffer>,
+    /// Whether events are to say where in a trace their statement was sent.
+    pub traces: bool,
 }
 
 /// A running proxy. Clones are handles to the same.
@@ -192,6 +194,12 @@ impl Proxy {
     #[must_use]
     pub fn client_count(&self) -> usize {
         self.shared.clients.len()
+    }
+
+    /// Whether it has been told to end.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.shared.stop.borrow().is_some()
     }
 
     /// Server connections, now.

@@ -2,21 +2,24 @@
 //! query.
 
 mod planner;
+mod singled_out;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use http::otlp::SpanSink;
 use insight::{Aggregator, AggregatorSettings, Proof};
 use jiff::Timestamp;
-use model::{CatalogFacts, Event, Published, Snapshot};
+use model::{CatalogFacts, Event, Published, Snapshot, Totals};
 use parking_lot::RwLock;
 use proxy::{Measures, Proxy};
 use tokio::sync::oneshot;
 
 use super::reloader::Reloader;
 use planner::Planner;
+use singled_out::SingledOut;
 
 /// How often events are taken from the data path.
 const DRAIN: Duration = Duration::from_millis(100);
@@ -34,8 +37,16 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// A handle to the analyser's thread. The thread ends with the last handle.
 #[derive(Clone)]
 pub(super) struct Analyser {
-    requests: Sender<oneshot::Sender<Arc<Published>>>,
+    requests: Sender<Request>,
     latest: Arc<RwLock<Arc<Published>>>,
+}
+
+/// What somebody waits for.
+enum Request {
+    /// A fresh tick.
+    Publish(oneshot::Sender<Arc<Published>>),
+    /// The counts since the start, which take no detectors.
+    Totals(oneshot::Sender<Arc<Totals>>),
 }
 
 /// What is published before anything was measured.
@@ -57,6 +68,7 @@ impl Analyser {
         measures: Measures,
         reloader: &Arc<Reloader>,
         started_at: Timestamp,
+        spans: Option<SpanSink>,
     ) -> anyhow::Result<Self> {
         let settings = reloader.settings();
         let planner = settings.analyse.then(|| Planner::start(Arc::clone(reloader), proxy.clone()));
@@ -64,6 +76,7 @@ impl Analyser {
         let latest = Arc::new(RwLock::new(Arc::new(nothing_yet())));
         let bounds = AggregatorSettings {
             fingerprint_limit: settings.max_fingerprints.get() as usize,
+            busiest: settings.monitoring.metrics_fingerprints as usize,
             ..AggregatorSettings::default()
         };
         let work = Work {
@@ -74,6 +87,7 @@ impl Analyser {
             planner,
             reloader: Arc::clone(reloader),
             latest: Arc::clone(&latest),
+            singled_out: SingledOut::new(spans),
             asked,
             events: Vec::new(),
             last_tick: None,
@@ -90,12 +104,29 @@ impl Analyser {
     /// A fresh tick: all that was measured before the call is in it. Cancel-safe.
     pub(super) async fn published(&self) -> Arc<Published> {
         let (answer, fresh) = oneshot::channel();
-        if self.requests.send(answer).is_ok()
+        if self.requests.send(Request::Publish(answer)).is_ok()
             && let Ok(published) = fresh.await
         {
             return published;
         }
+        self.latest()
+    }
+
+    /// The last tick that was published.
+    pub(super) fn latest(&self) -> Arc<Published> {
         Arc::clone(&self.latest.read())
+    }
+
+    /// What was counted since the start: all that was measured before the call is in it.
+    /// Cancel-safe.
+    pub(super) async fn totals(&self) -> Arc<Totals> {
+        let (answer, fresh) = oneshot::channel();
+        if self.requests.send(Request::Totals(answer)).is_ok()
+            && let Ok(totals) = fresh.await
+        {
+            return totals;
+        }
+        Arc::default()
     }
 }
 
@@ -108,7 +139,8 @@ struct Work {
     planner: Option<Planner>,
     reloader: Arc<Reloader>,
     latest: Arc<RwLock<Arc<Published>>>,
-    asked: Receiver<oneshot::Sender<Arc<Published>>>,
+    singled_out: SingledOut,
+    asked: Receiver<Request>,
     events: Vec<Event>,
     last_tick: Option<Instant>,
     last_publish: Option<Instant>,
@@ -119,7 +151,7 @@ impl Work {
     fn run(mut self) {
         loop {
             let asked = match self.asked.recv_timeout(DRAIN) {
-                Ok(answer) => Some(answer),
+                Ok(request) => Some(request),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
@@ -128,14 +160,27 @@ impl Work {
             if self.last_tick.is_none_or(|last| now - last >= TICK) {
                 self.last_tick = Some(now);
                 self.aggregator.note_pools(&self.proxy.pools());
+                let databases = || self.proxy.databases();
+                self.singled_out.refresh(&self.reloader.settings(), databases);
             }
             let due = self.last_publish.is_none_or(|last| now - last >= PUBLISH);
-            if due || asked.is_some() {
+            let answer = match asked {
+                Some(Request::Publish(answer)) => Some(answer),
+                // Whoever asks may be gone.
+                Some(Request::Totals(answer)) => {
+                    let labels = &self.measures.labels;
+                    let totals = self.aggregator.totals(Timestamp::now(), labels);
+                    let _ = answer.send(Arc::new(totals));
+                    None
+                }
+                None => None,
+            };
+            if due || answer.is_some() {
                 self.last_publish = Some(now);
                 let published = self.publish();
                 // Whoever asked in the meantime asked before this tick's events were taken, or
                 // comes round again.
-                if let Some(answer) = asked {
+                if let Some(answer) = answer {
                     let _ = answer.send(published);
                 }
             }
@@ -152,12 +197,16 @@ impl Work {
         if dropped > 0 {
             self.aggregator.note_dropped(dropped);
         }
-        let now = Timestamp::now();
-        for event in self.events.drain(..) {
-            self.aggregator.apply(event, now, &self.measures.shapes);
-        }
+        // First, since their tables are wanted below.
         for shape in self.measures.shapes.take_new() {
             shape.set_facts(sql::facts(shape.text()));
+        }
+        let (now, instant) = (Timestamp::now(), Instant::now());
+        for event in self.events.drain(..) {
+            if let Event::Query(query) = &event {
+                self.singled_out.look_at(query, &self.measures, (instant, now));
+            }
+            self.aggregator.apply(event, now, &self.measures.shapes);
         }
     }
 

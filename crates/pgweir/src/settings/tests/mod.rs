@@ -4,6 +4,7 @@ mod access;
 mod authentication;
 mod detection;
 mod limits;
+mod monitoring;
 mod places;
 mod reference;
 mod tls;

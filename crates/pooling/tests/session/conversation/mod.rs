@@ -84,6 +84,12 @@ impl Conversation {
         }
     }
 
+    /// The same; what comments say of traces is kept.
+    pub(crate) fn with_traces(mut self) -> Self {
+        self.session = self.session.with_traces(true);
+        self
+    }
+
     /// The client says this. A server connection is taken when one is needed.
     pub(crate) fn client(&mut self, server: &mut Server, said: &[&str]) {
         self.client_bytes(server, &from_client(said)).expect("the client keeps to the protocol");

@@ -1,16 +1,25 @@
 //! Log lines, to standard error.
 
+mod flood;
+
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+pub(super) use flood::{Flood, SLOW_STATEMENT};
 
 use crate::settings::{LogFormat, Settings};
 
-/// Starts logging. Colours only on a terminal, and where NO_COLOR does not forbid them.
-pub(super) fn start(settings: &Settings) {
+/// Starts logging. Colours only on a terminal, and where NO_COLOR does not forbid them. Gives what
+/// keeps floods of like lines back.
+pub(super) fn start(settings: &Settings) -> Arc<Flood> {
     let level = LevelFilter::from_level(settings.log_level);
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let flood = Arc::new(Flood::default());
     let builder = fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
@@ -19,10 +28,13 @@ pub(super) fn start(settings: &Settings) {
         .log_internal_errors(false);
     // A second start, as in tests, changes nothing.
     let _ = match settings.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Json => {
+            builder.json().flatten_event(true).finish().with(flood.layer()).try_init()
+        }
         LogFormat::Human => {
             let colour = !no_color && std::io::stderr().is_terminal();
-            builder.with_ansi(colour).try_init()
+            builder.with_ansi(colour).finish().with(flood.layer()).try_init()
         }
     };
+    flood
 }

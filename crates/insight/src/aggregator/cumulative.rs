@@ -1,0 +1,106 @@
+//! What is counted since the process started and never forgotten: what a scrape wants.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use model::{
+    ConnectionEvent, LabelId, LabelRegistry, Outcome, PoolKey, PoolTotals, QueryEvent, SqlState,
+    TransactionEvent,
+};
+
+use super::minute::count_code;
+
+/// Pools told apart. A client can ask for databases that do not exist.
+const POOLS_LIMIT: usize = 1_000;
+
+/// Counts since the start, by kind of client; kinds are bounded by the label registry.
+#[derive(Debug, Default)]
+pub(super) struct Cumulative {
+    by_labels: BTreeMap<LabelId, PoolTotals>,
+    connect_failures: HashMap<PoolKey, BTreeMap<SqlState, u64>>,
+    pub(super) refused: BTreeMap<SqlState, u64>,
+    /// The pools told apart.
+    admitted: BTreeSet<PoolKey>,
+}
+
+impl Cumulative {
+    pub(super) fn query(&mut self, event: &QueryEvent) {
+        let totals = self.by_labels.entry(event.labels).or_default();
+        totals.rows += event.rows;
+        match event.outcome {
+            Outcome::Lost => totals.lost += 1,
+            Outcome::Done => totals.statements.record(event.total),
+            Outcome::Failed(code) => {
+                totals.statements.record(event.total);
+                count_code(&mut totals.errors, code);
+            }
+        }
+    }
+
+    pub(super) fn transaction(&mut self, event: &TransactionEvent) {
+        let totals = self.by_labels.entry(event.labels).or_default();
+        totals.transactions.record(event.duration);
+        totals.waits.record(event.wait);
+        totals.pinned_transactions += u64::from(event.pinned.is_some());
+        totals.idle_in_transaction += event.idle;
+        totals.client_parses += u64::from(event.client_parses);
+        totals.server_parses += u64::from(event.server_parses);
+        totals.binds += u64::from(event.binds);
+        totals.bytes_received += event.bytes_received;
+        totals.bytes_sent += event.bytes_sent;
+    }
+
+    pub(super) fn connection(&mut self, event: &ConnectionEvent) {
+        match event {
+            ConnectionEvent::Opened { labels, .. } => {
+                self.by_labels.entry(*labels).or_default().clients_opened += 1;
+            }
+            ConnectionEvent::Closed { labels, .. } => {
+                self.by_labels.entry(*labels).or_default().clients_closed += 1;
+            }
+            ConnectionEvent::Refused { sqlstate, .. } => count_code(&mut self.refused, *sqlstate),
+            ConnectionEvent::ServerFailed { pool, sqlstate } => {
+                let failures = &mut self.connect_failures;
+                let room = failures.len() < POOLS_LIMIT || failures.contains_key(pool);
+                let key = if room { pool.clone() } else { others() };
+                count_code(failures.entry(key).or_default(), *sqlstate);
+            }
+        }
+    }
+
+    /// By pool. One that is told apart stays so, so that no count ever moves from one to another.
+    pub(super) fn pools(&mut self, labels: &LabelRegistry) -> BTreeMap<PoolKey, PoolTotals> {
+        let mut pools: BTreeMap<PoolKey, PoolTotals> = BTreeMap::new();
+        for (id, totals) in &self.by_labels {
+            let labels = labels.get(*id);
+            let (database, user) = (Arc::clone(&labels.database), Arc::clone(&labels.user));
+            let key = admit(&mut self.admitted, PoolKey { database, user });
+            pools.entry(key).or_default().merge(totals);
+        }
+        for (key, codes) in &self.connect_failures {
+            let failed = PoolTotals { connect_failures: codes.clone(), ..PoolTotals::default() };
+            let key = admit(&mut self.admitted, key.clone());
+            pools.entry(key).or_default().merge(&failed);
+        }
+        pools
+    }
+}
+
+/// The key under which a pool is counted.
+fn admit(admitted: &mut BTreeSet<PoolKey>, key: PoolKey) -> PoolKey {
+    let others = others();
+    if admitted.contains(&key) || key == others {
+        return key;
+    }
+    if admitted.len() >= POOLS_LIMIT {
+        return others;
+    }
+    admitted.insert(key.clone());
+    key
+}
+
+/// What stands for the pools beyond the bound.
+fn others() -> PoolKey {
+    let others: Arc<str> = Arc::from("(others)");
+    PoolKey { database: Arc::clone(&others), user: others }
+}
