@@ -108,11 +108,7 @@ fn scheduler(criterion: &mut Criterion) {
 fn session(criterion: &mut Criterion) {
     let registry = ShapeRegistry::new(1_000);
     let labels = LabelRegistry::new(10);
-    let label = labels.intern(Labels {
-        database: "shop".into(),
-        user: "web".into(),
-        application: "bench".into(),
-    });
+    let label = labels.intern(Labels::new("shop", "web", "bench"));
     let parameters = ClientParameters::new([]);
     let mut client = ClientSession::new(ClientId(1), label, PoolMode::Transaction, parameters);
     let mut server = ServerSession::new("app", ServerParameters::default(), 200, Instant::now());

@@ -15,6 +15,7 @@ mod plan_history;
 mod proof;
 mod publish;
 mod settings;
+mod tag_labels;
 mod wording;
 mod workload;
 
@@ -25,6 +26,7 @@ pub use publish::publish;
 pub use settings::{
     DetectionSettings, DetectorThresholds, ThresholdKind, ThresholdReference, ThresholdValue,
 };
+pub use tag_labels::TagLabels;
 pub use workload::{StatementTotals, Workload};
 
 #[cfg(test)]

@@ -246,7 +246,7 @@ impl Scene {
 }
 
 fn named(database: &str, user: &str, application: &str) -> Labels {
-    Labels { database: database.into(), user: user.into(), application: application.into() }
+    Labels::new(database, user, application)
 }
 
 /// A statement to run.
@@ -356,6 +356,7 @@ impl<'a> Statement<'a> {
             bytes_sent: self.sent,
             outcome: self.outcome,
             sample,
+            tags: None,
             trace: None,
         };
         scene.aggregator.apply(Event::Query(event), scene.now(), &scene.shapes);

@@ -1,8 +1,9 @@
 //! What the data path says of its work, seen from the client's side.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::{ClientId, LabelId, PoolKey, Sample, ShapeId, SqlState, TraceContext};
+use crate::{ClientId, LabelId, PoolKey, Sample, ShapeId, SqlState, Tags, TraceContext};
 
 /// How a statement ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub struct QueryEvent {
     pub outcome: Outcome,
     /// Text and values, when the shape asked for a sample.
     pub sample: Option<Box<Sample>>,
+    /// What the application says of it in a comment, `traceparent` and the like left out.
+    pub tags: Option<Arc<Tags>>,
     /// The application's place in its trace, where it said so in a comment and traces are exported.
     pub trace: Option<Box<TraceContext>>,
 }

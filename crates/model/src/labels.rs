@@ -1,20 +1,44 @@
 //! Who sent a statement: database, user and application, interned so that an event carries four
 //! bytes instead of three strings.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 
-/// Database, user and application of a client connection.
+/// What an application says of a statement in its comments: values by name.
+pub type Tags = BTreeMap<String, String>;
+
+/// Database, user and application of a client connection, and what the application says of a part of
+/// its statements.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Labels {
     /// The database's name as the client gave it.
     pub database: Arc<str>,
     /// The user's name as the client gave it.
     pub user: Arc<str>,
-    /// `application_name`; empty where the client gave none.
+    /// `application_name`, or what the statements' comments say instead; empty where there is neither.
     pub application: Arc<str>,
+    /// What else the comments say, such as a controller or a route; see [`Tags`].
+    #[serde(default)]
+    pub tags: Arc<Tags>,
+}
+
+impl Labels {
+    /// Those of a client's connection.
+    #[must_use]
+    pub fn new(
+        database: impl Into<Arc<str>>,
+        user: impl Into<Arc<str>>,
+        application: impl Into<Arc<str>>,
+    ) -> Self {
+        Self {
+            database: database.into(),
+            user: user.into(),
+            application: application.into(),
+            tags: Arc::default(),
+        }
+    }
 }
 
 /// An interned [`Labels`].
@@ -28,7 +52,8 @@ impl LabelId {
 
 /// Interns [`Labels`]. Bounded: combinations beyond the limit share [`LabelId::OTHERS`].
 ///
-/// Locked only when a client connects or renames itself, never per query.
+/// Locked only when a client connects or renames itself, and off the data path for new tags; never per
+/// query.
 #[derive(Debug)]
 pub struct LabelRegistry {
     limit: usize,
@@ -46,11 +71,7 @@ impl LabelRegistry {
     #[must_use]
     pub fn new(limit: usize) -> Self {
         let others = Arc::from("(others)");
-        let labels = Labels {
-            database: Arc::clone(&others),
-            user: Arc::clone(&others),
-            application: others,
-        };
+        let labels = Labels::new(Arc::clone(&others), Arc::clone(&others), others);
         let inner = Inner { ids: HashMap::new(), by_id: vec![Arc::new(labels)] };
         Self { limit, inner: RwLock::new(inner) }
     }
@@ -89,7 +110,7 @@ mod tests {
     use super::*;
 
     fn labels(n: usize) -> Labels {
-        Labels { database: "shop".into(), user: "web".into(), application: n.to_string().into() }
+        Labels::new("shop", "web", n.to_string())
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub use event::{ConnectionEvent, Event, Outcome, QueryEvent, TransactionEvent};
 pub use finding::{Confidence, Evidence, Finding, Fix, NotChecked, Published, Severity};
 pub use histogram::Histogram;
 pub use ids::{ClientId, FingerprintId, InvalidId, PoolKey, ServerId, ShapeId, SqlState, StrictId};
-pub use labels::{LabelId, LabelRegistry, Labels};
+pub use labels::{LabelId, LabelRegistry, Labels, Tags};
 pub use mark::{Mark, MarkKind};
 pub use plan::{
     MemoryNode, PlanShape, PlanText, PlanVariant, PlanVersion, RankedSample, SampleRank,

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use model::Tags;
 use sql::Shape;
 
 /// What all server-side names begin with. Not a name that an application would choose.
@@ -28,6 +29,8 @@ pub struct Statement {
     pub shape: Arc<Shape>,
     /// A hash of the literals in its text.
     pub values: u64,
+    /// What the comments in its text say.
+    pub tags: Option<Arc<Tags>>,
 }
 
 impl Statement {
@@ -38,20 +41,36 @@ impl Statement {
         text.hash(&mut hasher);
         types.hash(&mut hasher);
         let hash = hasher.finish();
-        Self { text: text.into(), types: types.into(), hash, kept: true, epoch: 0, shape, values }
+        Self {
+            text: text.into(),
+            types: types.into(),
+            hash,
+            kept: true,
+            epoch: 0,
+            shape,
+            values,
+            tags: None,
+        }
     }
 
     /// A statement too long to be kept. The client must stay on the server that has it.
     #[must_use]
     pub fn not_kept(shape: Arc<Shape>) -> Self {
         let (text, types) = (Box::default(), Box::default());
-        Self { text, types, hash: 0, kept: false, epoch: 0, shape, values: 0 }
+        Self { text, types, hash: 0, kept: false, epoch: 0, shape, values: 0, tags: None }
     }
 
     /// The same, prepared in this epoch.
     #[must_use]
     pub fn in_epoch(mut self, epoch: u64) -> Self {
         self.epoch = epoch;
+        self
+    }
+
+    /// The same; its comments say this.
+    #[must_use]
+    pub fn tagged(mut self, tags: Option<Arc<Tags>>) -> Self {
+        self.tags = tags;
         self
     }
 

@@ -19,6 +19,9 @@ pub enum ReportError {
          zone (2026-11-23T20:15:00Z)"
     )]
     NoMoment(String),
+    /// Not what a comment says.
+    #[error("{0:?} is no tag: a name, =, and a value, such as controller=cart")]
+    NoTag(String),
     /// Nothing lies between beginning and end.
     #[error(
         "nothing lies between {since} and {until}: since must lie before until, and before now"

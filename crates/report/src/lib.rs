@@ -13,11 +13,11 @@ mod view;
 
 pub use build::ProcessFacts;
 pub use error::ReportError;
-pub use options::{FingerprintPrefix, Moment, ReportOptions, Sort, parse_duration};
+pub use options::{FingerprintPrefix, Moment, ReportOptions, Sort, Tag, parse_duration};
 pub use view::{
     Bucket, Change, ChangeSign, ConnectionsReport, CoverageReport, HealthReport, Pace, PlanReport,
     PoolReport, QueryReport, Remainder, Report, SCHEMA, SampleReport, SampleValue, Selection,
-    TotalsReport, TransactionsReport, TrendPoint, Window, WindowComparison,
+    TagReport, TotalsReport, TransactionsReport, TrendPoint, Window, WindowComparison,
 };
 
 #[cfg(test)]

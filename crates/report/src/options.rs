@@ -19,8 +19,10 @@ pub struct ReportOptions {
     pub until: Option<Moment>,
     /// Only clients of this database.
     pub database: Option<String>,
-    /// Only clients that call themselves so (`application_name`).
+    /// Only clients that call themselves so (`application_name`, or a tag of their comments).
     pub application: Option<String>,
+    /// Only statements whose comments say this.
+    pub tag: Option<Tag>,
     /// Only these statements are listed.
     pub fingerprint: Option<FingerprintPrefix>,
     /// What the listed statements are ordered by.
@@ -40,11 +42,55 @@ impl Default for ReportOptions {
             until: None,
             database: None,
             application: None,
+            tag: None,
             fingerprint: None,
             sort: Sort::Total,
             top: 20,
             compare: None,
             show_values: false,
+        }
+    }
+}
+
+/// What a statement's comments say, as one writes it: `controller=cart`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Tag {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.name, self.value)
+    }
+}
+
+impl From<Tag> for String {
+    fn from(tag: Tag) -> Self {
+        tag.to_string()
+    }
+}
+
+impl TryFrom<String> for Tag {
+    type Error = ReportError;
+
+    fn try_from(text: String) -> Result<Self, ReportError> {
+        text.parse()
+    }
+}
+
+impl FromStr for Tag {
+    type Err = ReportError;
+
+    fn from_str(text: &str) -> Result<Self, ReportError> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.trim().is_empty() => {
+                Ok(Self { name: name.trim().to_owned(), value: value.to_owned() })
+            }
+            _ => Err(ReportError::NoTag(text.to_owned())),
         }
     }
 }

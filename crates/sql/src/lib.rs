@@ -54,5 +54,5 @@ pub use script::statements;
 pub use setting::{SettingChange, SettingValue, setting_changes};
 pub use shape::Shape;
 pub use summary::{summary, tables};
-pub use tags::{Tags, tags};
+pub use tags::{Tags, around, tags, tags_around};
 pub use traced::trace_context;

@@ -4,13 +4,11 @@
 //! and values (<https://google.github.io/sqlcommenter/spec/>), and Marginalia's
 //! `/*application:shop,controller:carts*/`, which Rails writes.
 
-use std::collections::BTreeMap;
+pub use model::Tags;
 
 use crate::bytes;
 use crate::lexer::{Kind, Lexer};
-
-/// The tags of a statement, by name.
-pub type Tags = BTreeMap<String, String>;
+use crate::registry::Observed;
 
 /// How many tags a statement may have; later ones are left out.
 const TAGS_LIMIT: usize = 16;
@@ -36,6 +34,35 @@ pub fn tags(text: &[u8]) -> Tags {
         }
         from = token.end;
     }
+}
+
+/// What is before and behind a statement, up to the ones before and after it, where that can hold a
+/// comment with tags; `text` is what `observed` was observed in. A statement without one costs two
+/// comparisons.
+#[must_use]
+pub fn around<'a>(text: &'a [u8], observed: &Observed) -> Option<[&'a [u8]; 2]> {
+    const SHORTEST: usize = "/*a:b*/".len();
+
+    let Observed { range, extent, .. } = observed;
+    if range.start - extent.start.min(range.start) < SHORTEST
+        && extent.end - range.end.min(extent.end) < SHORTEST
+    {
+        return None;
+    }
+    let before = text.get(extent.start..range.start).unwrap_or_default();
+    let behind = text.get(range.end..extent.end).unwrap_or_default();
+    (has_comment(before) || has_comment(behind)).then_some([before, behind])
+}
+
+/// The tags in what is [`around`] a statement; what is behind it was added last, and counts where both
+/// have a name.
+#[must_use]
+pub fn tags_around(around: [&[u8]; 2]) -> Tags {
+    let [before, behind] = around;
+    let mut tags = Tags::new();
+    comments(behind, &mut tags);
+    comments(before, &mut tags);
+    tags
 }
 
 /// Whether there may be one that is not a line's.

@@ -36,6 +36,7 @@ pub(super) static QUERIES: Show = Show {
         Column::float8("max_ms"),
         Column::float8("wait_ms"),
         Column::text("text"),
+        Column::text("tags"),
     ]],
     rows: Rows::Tick(rows),
 };
@@ -82,7 +83,14 @@ fn row(rank: usize, key: RowKey, stats: &QueryStats, snapshot: &Snapshot) -> Row
         milliseconds(stats.total.max_ms()),
         milliseconds(stats.wait.sum_ms()),
         text,
+        Value::text(labels.map_or_else(String::new, |labels| tags(&labels.tags))),
     ]
+}
+
+/// `action=show, controller=cart`.
+fn tags(tags: &model::Tags) -> String {
+    let tags: Vec<_> = tags.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    tags.join(", ")
 }
 
 /// To a microsecond; more digits would only look exact.

@@ -10,8 +10,8 @@ use super::parse::text_of;
 use crate::refusal::Refusal;
 
 /// The options, for hints.
-const OPTIONS: &str = "Options are since, until, database, application, fingerprint, sort, top, \
-                       compare and values, as in SHOW REPORT (since '15m', sort p95, top 5).";
+const OPTIONS: &str = "Options are since, until, database, application, tag, fingerprint, sort, \
+                       top, compare and values, as in SHOW REPORT (since '15m', sort p95, top 5).";
 
 /// Reads what stands between the parentheses.
 pub(super) fn read(tokens: &[Token<'_>]) -> Result<ReportOptions, Refusal> {
@@ -37,6 +37,7 @@ fn set(options: &mut ReportOptions, name: &str, token: &Token<'_>) -> Result<(),
         "until" => options.until = Some(text.parse().map_err(|error| wrong(&error))?),
         "database" => options.database = Some(text.to_owned()),
         "application" => options.application = Some(text.to_owned()),
+        "tag" => options.tag = Some(text.parse().map_err(|error| wrong(&error))?),
         "fingerprint" => options.fingerprint = Some(text.parse().map_err(|error| wrong(&error))?),
         "sort" => options.sort = text.parse().map_err(|error| wrong(&error))?,
         "top" => {

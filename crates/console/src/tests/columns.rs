@@ -64,7 +64,7 @@ const EXPECTED: [(&str, &str); 15] = [
     (
         "queries",
         "+rank fingerprint database user application +calls +errors +rows +bytes .total_ms \
-         .mean_ms .p50_ms .p95_ms .p99_ms .max_ms .wait_ms text",
+         .mean_ms .p50_ms .p95_ms .p99_ms .max_ms .wait_ms text tags",
     ),
     ("findings", "severity detector title why fix undo confidence database tables fingerprints"),
     ("report", "report"),

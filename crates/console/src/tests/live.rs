@@ -180,7 +180,7 @@ impl Live for FakeLive {
 
 fn published() -> Published {
     let labels = LabelRegistry::new(10);
-    let shop = Labels { database: "shop".into(), user: "web".into(), application: "cart".into() };
+    let shop = Labels::new("shop", "web", "cart");
     let shop_id = labels.intern(shop);
     let minute_now = NOW.div_euclid(60);
     let minute = |minute, factor: u32| {

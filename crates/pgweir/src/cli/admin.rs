@@ -165,6 +165,7 @@ pub(super) fn show_report(options: &ReportOptions) -> String {
         ("until", options.until.map(|until| until.to_string())),
         ("database", options.database.clone()),
         ("application", options.application.clone()),
+        ("tag", options.tag.as_ref().map(ToString::to_string)),
         ("fingerprint", options.fingerprint.as_ref().map(ToString::to_string)),
         ("compare", options.compare.map(|span| format!("{}ms", span.as_millis()))),
     ];

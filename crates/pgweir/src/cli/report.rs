@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use report::render::{self, Style};
-use report::{FingerprintPrefix, Moment, Report, ReportOptions, Sort};
+use report::{FingerprintPrefix, Moment, Report, ReportOptions, Sort, Tag};
 
 use super::admin::AdminConsole;
 use crate::run::local_admin;
@@ -84,7 +84,7 @@ pub struct ReportArguments {
 
     /// Show a report that was saved as JSON; - reads standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["admin", "since", "until", "database",
-          "application", "fingerprint", "sort", "top", "compare", "show_values"])]
+          "application", "tag", "fingerprint", "sort", "top", "compare", "show_values"])]
     pub input: Option<PathBuf>,
 
     /// Where to begin; whole minutes are taken.
@@ -99,9 +99,13 @@ pub struct ReportArguments {
     #[arg(long, value_name = "NAME")]
     pub database: Option<String>,
 
-    /// Only clients whose application_name is this.
+    /// Only statements of this application: what a comment says, else application_name.
     #[arg(long, value_name = "NAME")]
     pub application: Option<String>,
+
+    /// Only statements whose comments say this, such as controller=cart.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = tag)]
+    pub tag: Option<Tag>,
 
     /// List only statements whose fingerprint begins so.
     #[arg(long, value_name = "HEX", value_parser = fingerprint)]
@@ -175,6 +179,7 @@ impl ReportArguments {
             until: self.until,
             database: self.database.clone(),
             application: self.application.clone(),
+            tag: self.tag.clone(),
             fingerprint: self.fingerprint.clone(),
             sort: self.sort,
             top: self.top as usize,
@@ -231,6 +236,10 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn fingerprint(text: &str) -> Result<FingerprintPrefix, String> {
+    text.parse().map_err(|error: report::ReportError| error.to_string())
+}
+
+fn tag(text: &str) -> Result<Tag, String> {
     text.parse().map_err(|error: report::ReportError| error.to_string())
 }
 

@@ -227,6 +227,7 @@ impl ClientSession {
         let statements = u32::try_from(observed.len()).unwrap_or(u32::MAX);
         for one in observed.drain(..) {
             let trace = self.traces.of_text(text, &one);
+            let tags = self.comments.tags(text, &one);
             let text = text.get(one.range.clone()).unwrap_or_default();
             let effect = match refusal {
                 None => Effect::of(&one.shape, text),
@@ -244,6 +245,7 @@ impl ClientSession {
                 literals: None,
                 arrived: io.now,
                 received: 0,
+                tags,
                 trace,
             });
         }
@@ -292,16 +294,18 @@ impl ClientSession {
         let observed = io.shapes.observe_one(parse.text);
         self.guard_sequences(&observed.shape, false, server, io);
         let trace = self.traces.of_text(parse.text, &observed);
+        let tags = self.comments.tags(parse.text, &observed);
         let is_kept = whole || parse.name.is_empty();
         let refused = self.refusal_of_parse(&observed.shape, parse.text, is_kept);
         let statement = Arc::new(if whole {
             Statement::new(parse.text, parse.types, observed.shape, observed.values)
                 .in_epoch(self.known.epoch())
+                .tagged(tags)
         } else {
             if refused.is_none() {
                 self.pins.add(PinReason::LargeStatement);
             }
-            Statement::not_kept(observed.shape)
+            Statement::not_kept(observed.shape).tagged(tags)
         });
         self.traces.parsed(trace, &statement);
         if refused.is_some() {
@@ -434,20 +438,23 @@ impl ClientSession {
         io: &mut Io<'_>,
     ) -> Result<(), PoolingError> {
         let name = frontend::read_execute(front).map_err(PoolingError::Client)?;
-        let (shape, values, literals, sample, trace, effect) = match self.portals.get_mut(name) {
-            Some(Portal { statement: Some(statement), values, sample, trace }) => {
-                let statement = Arc::clone(statement);
-                let effect = Effect::of(&statement.shape, statement.text());
-                let (values, sample, trace) = (*values, sample.take(), trace.take());
-                self.note_settings_of(&effect, statement.text());
-                let literals = Some(statement.values);
-                (Arc::clone(&statement.shape), values, literals, sample, trace, effect)
-            }
-            // A portal made by SQL (DECLARE), or of a statement prepared by SQL, or none at all.
-            _ => {
-                (io.shapes.observe_one(b"EXECUTE portal").shape, 0, None, None, None, Effect::None)
-            }
-        };
+        let (shape, values, literals, sample, tags, trace, effect) =
+            match self.portals.get_mut(name) {
+                Some(Portal { statement: Some(statement), values, sample, trace }) => {
+                    let statement = Arc::clone(statement);
+                    let effect = Effect::of(&statement.shape, statement.text());
+                    let (values, sample, trace) = (*values, sample.take(), trace.take());
+                    self.note_settings_of(&effect, statement.text());
+                    let literals = Some(statement.values);
+                    let tags = statement.tags.clone();
+                    (Arc::clone(&statement.shape), values, literals, sample, tags, trace, effect)
+                }
+                // A portal made by SQL (DECLARE), or of a statement prepared by SQL, or none at all.
+                _ => {
+                    let shape = io.shapes.observe_one(b"EXECUTE portal").shape;
+                    (shape, 0, None, None, None, None, Effect::None)
+                }
+            };
         if effect.is_barrier(&self.parameters) {
             self.barrier = Barrier::AtSync;
         }
@@ -460,6 +467,7 @@ impl ClientSession {
             arrived: io.now,
             received: 0,
             sample,
+            tags,
             trace,
         });
         self.expect(Expected::Execute, head, front, io);

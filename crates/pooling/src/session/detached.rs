@@ -114,12 +114,13 @@ impl ClientSession {
         }
         let observed = io.shapes.observe_one(parse.text);
         let trace = self.traces.of_text(parse.text, &observed);
+        let tags = self.comments.tags(parse.text, &observed);
         let (shape, values) = (observed.shape, observed.values);
         if may_need_own_server(shape.effect) {
             return Ok(false);
         }
         let statement = Statement::new(parse.text, parse.types, shape, values);
-        let statement = Arc::new(statement.in_epoch(self.known.epoch()));
+        let statement = Arc::new(statement.in_epoch(self.known.epoch()).tagged(tags));
         if !self.known.has(&statement) {
             return Ok(false);
         }
@@ -163,6 +164,7 @@ impl ClientSession {
             arrived: io.now,
             received: 0,
             sample: None,
+            tags: None,
             trace: None,
         });
         let sqlstate = SqlState::from_bytes(error.sqlstate().as_bytes());

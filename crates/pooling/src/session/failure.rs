@@ -147,6 +147,7 @@ impl ClientSession {
                 arrived: io.now,
                 received: 0,
                 sample: None,
+                tags: statement.tags.clone(),
                 trace: self.traces.take(&statement),
             });
             executes = 1;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::{
-    ClientId, Event, LabelId, Outcome, QueryEvent, Sample, ShapeId, TraceContext, TransactionEvent,
+    ClientId, Event, LabelId, Outcome, QueryEvent, Sample, ShapeId, Tags, TraceContext,
+    TransactionEvent,
 };
 use sql::Shape;
 use wire::backend::TransactionStatus;
@@ -23,6 +24,7 @@ pub(crate) struct Running {
     pub(crate) arrived: Instant,
     pub(crate) received: u64,
     pub(crate) sample: Option<Box<Sample>>,
+    pub(crate) tags: Option<Arc<Tags>>,
     pub(crate) trace: Option<Box<TraceContext>>,
 }
 
@@ -224,6 +226,7 @@ impl Meter {
             bytes_sent: sent,
             outcome,
             sample: running.sample.take(),
+            tags: running.tags.take(),
             trace: running.trace.take(),
         }));
         Some(running)

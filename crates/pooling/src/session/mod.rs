@@ -5,6 +5,7 @@
 //! connections; everything that must be decided about a message is decided here.
 
 mod client;
+mod comments;
 mod detached;
 mod effect;
 mod failure;
@@ -39,6 +40,7 @@ use crate::known::KnownStatements;
 use crate::parameters::{ClientParameters, Journal, ServerParameters};
 use crate::prepared::{ClientStatements, ServerStatements, Statement};
 use crate::replies::{Expected, ReplyQueue};
+use comments::Comments;
 use detached::Detached;
 use measure::Meter;
 use probe::{Answer, Doubt};
@@ -280,6 +282,7 @@ pub struct ClientSession {
     body: Option<Body>,
     meter: Meter,
     traces: Traces,
+    comments: Comments,
     detached: Detached,
     /// A FATAL error that the server sent before it went.
     last_words: Option<Vec<u8>>,
@@ -328,6 +331,7 @@ impl ClientSession {
             body: None,
             meter: Meter::new(client, labels),
             traces: Traces::default(),
+            comments: Comments::default(),
             detached: Detached::Clean,
             last_words: None,
             interrupted: None,

@@ -61,6 +61,7 @@ impl ClientSession {
             arrived: io.now,
             received: 0,
             sample: None,
+            tags: None,
             trace: None,
         });
         self.meter.finish(Outcome::Done, 0, io.now, io.events);

@@ -270,7 +270,7 @@ async fn client(
     }
     backend::write_backend_key(&mut out, client.process_id(), &key_bytes);
     backend::write_ready(&mut out, TransactionStatus::Idle);
-    let labels = Labels { database: key.database, user: key.user, application };
+    let labels = Labels::new(key.database, key.user, application);
     let task = ClientTask::new(Arc::clone(shared), client, labels, parameters, seat);
     talk.send(&out).await?;
     Ok(task)

@@ -113,6 +113,7 @@ fn selection(options: &ReportOptions) -> Selection {
     Selection {
         database: options.database.clone(),
         application: options.application.clone(),
+        tag: options.tag.clone(),
         fingerprint: options.fingerprint.clone(),
         sort: options.sort,
         values_shown: options.show_values,

@@ -1,14 +1,17 @@
 //! One statement, and the rest of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::{FingerprintId, Histogram, Published, QueryStats};
+use model::{FingerprintId, Histogram, Published, QueryStats, Snapshot};
 
 use super::plans::plans;
 use super::sample::sample;
 use super::select::Merged;
 use crate::numbers::{by_code, database_ms, rounded, share};
-use crate::view::{Bucket, QueryReport, Remainder, TotalsReport};
+use crate::view::{Bucket, QueryReport, Remainder, TagReport, TotalsReport};
+
+/// Tags of one statement that are listed.
+const TAGS_MOST: usize = 20;
 
 pub(super) fn query(
     published: &Published,
@@ -21,7 +24,7 @@ pub(super) fn query(
     let stats = &merged.stats;
     let shape = snapshot.shapes.get(&id).cloned().unwrap_or_default();
     let text = if id == FingerprintId::OTHERS { "(others)" } else { &*shape.text };
-    let labels: Vec<_> = merged.labels.iter().filter_map(|id| snapshot.labels.get(id)).collect();
+    let labels: Vec<_> = merged.labels.keys().filter_map(|id| snapshot.labels.get(id)).collect();
     let names = |name: fn(&model::Labels) -> &str| {
         let names: BTreeSet<_> = labels.iter().map(|l| name(l)).filter(|n| !n.is_empty()).collect();
         names.into_iter().map(str::to_owned).collect::<Vec<_>>()
@@ -59,6 +62,7 @@ pub(super) fn query(
         databases: names(|l| &l.database),
         users: names(|l| &l.user),
         applications: names(|l| &l.application),
+        tags: tags(merged, snapshot),
         findings: named_by.into_iter().collect(),
         trend: Vec::new(),
         distribution: distribution(&stats.total),
@@ -67,6 +71,28 @@ pub(super) fn query(
         first_seen: shape.first_seen,
         last_seen: shape.last_seen,
     }
+}
+
+/// What the statement's comments say, the most frequent first.
+fn tags(merged: &Merged, snapshot: &Snapshot) -> Vec<TagReport> {
+    let mut counted: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for (id, calls) in &merged.labels {
+        let Some(labels) = snapshot.labels.get(id) else { continue };
+        for (name, value) in labels.tags.iter() {
+            *counted.entry((name, value)).or_default() += calls;
+        }
+    }
+    let mut tags: Vec<_> = counted
+        .into_iter()
+        .map(|((name, value), calls)| TagReport {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            calls,
+        })
+        .collect();
+    tags.sort_by(|a, b| b.calls.cmp(&a.calls));
+    tags.truncate(TAGS_MOST);
+    tags
 }
 
 /// Executions by latency, in steps of 1, 2, 5, 10 from the shortest to the longest.

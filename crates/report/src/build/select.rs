@@ -16,7 +16,7 @@ const NAMES_SHOWN: usize = 8;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Merged {
     pub(super) stats: QueryStats,
-    pub(super) labels: BTreeSet<LabelId>,
+    pub(super) labels: BTreeMap<LabelId, u64>,
 }
 
 /// The clients that were selected.
@@ -32,7 +32,9 @@ impl<'a> Selected<'a> {
 
     /// Whether all clients are.
     pub(super) fn is_everyone(&self) -> bool {
-        self.options.database.is_none() && self.options.application.is_none()
+        self.options.database.is_none()
+            && self.options.application.is_none()
+            && self.options.tag.is_none()
     }
 
     pub(super) fn has_database(&self, name: &str) -> bool {
@@ -47,6 +49,9 @@ impl<'a> Selected<'a> {
         let wanted = self.options.application.as_deref();
         self.has_database(&labels.database)
             && wanted.is_none_or(|wanted| wanted == &*labels.application)
+            && self.options.tag.as_ref().is_none_or(|tag| {
+                labels.tags.get(&tag.name).is_some_and(|value| *value == tag.value)
+            })
     }
 
     /// The statements by fingerprint.
@@ -55,7 +60,7 @@ impl<'a> Selected<'a> {
         for (key, stats) in window.queries.iter().filter(|(key, _)| self.has(key.labels)) {
             let entry = merged.entry(key.fingerprint).or_default();
             entry.stats.merge(stats);
-            entry.labels.insert(key.labels);
+            *entry.labels.entry(key.labels).or_default() += stats.calls;
         }
         merged
     }

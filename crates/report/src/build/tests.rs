@@ -1,7 +1,7 @@
 use super::*;
 use crate::view::ChangeSign;
-use crate::{Moment, example};
-use model::Severity;
+use crate::{Moment, Tag, example};
+use model::{Labels, Severity, Tags};
 
 #[test]
 fn listed_queries_and_the_remainder_add_up_to_the_totals() {
@@ -157,4 +157,28 @@ fn a_result_that_did_harm_comes_first_in_the_verdict() {
     let report = example::report(&example::deployed(), &ReportOptions::default());
     assert!(report.verdict[0].contains("slower"), "{:?}", report.verdict);
     assert!(report.findings.iter().all(|finding| finding.severity == Severity::Info));
+}
+
+#[test]
+fn statements_are_told_apart_by_what_their_comments_say() {
+    let mut published = example::busy();
+    let snapshot = std::sync::Arc::make_mut(&mut published.snapshot);
+    // All that one kind of client ran was tagged.
+    let (id, labels) = snapshot.labels.iter().next().expect("somebody ran something");
+    let tagged = Labels {
+        tags: std::sync::Arc::new(Tags::from([("controller".to_owned(), "cart".to_owned())])),
+        ..Labels::clone(labels)
+    };
+    let id = *id;
+    snapshot.labels.insert(id, std::sync::Arc::new(tagged));
+    let all = example::report(&published, &ReportOptions::default());
+    let tag: Tag = "controller=cart".parse().expect("a tag");
+    let options = ReportOptions { tag: Some(tag), ..ReportOptions::default() };
+    let some = example::report(&published, &options);
+    assert!(some.totals.calls > 0 && some.totals.calls < all.totals.calls);
+    let said: u64 = all.queries.iter().flat_map(|query| &query.tags).map(|tag| tag.calls).sum();
+    assert_eq!(said, some.totals.calls);
+    let other = ReportOptions { tag: "controller=menu".parse().ok(), ..ReportOptions::default() };
+    assert_eq!(example::report(&published, &other).totals.calls, 0);
+    assert!("controller".parse::<Tag>().is_err());
 }

@@ -80,8 +80,7 @@ impl Builder {
     }
 
     fn labels(&mut self, application: &str) -> LabelId {
-        let labels =
-            Labels { database: "shop".into(), user: "web".into(), application: application.into() };
+        let labels = Labels::new("shop", "web", application);
         let id = self.registry.intern(labels);
         self.snapshot.labels.insert(id, self.registry.get(id));
         id

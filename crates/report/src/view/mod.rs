@@ -13,11 +13,11 @@ use jiff::Timestamp;
 use model::{Finding, FixResult, NotChecked, PoolMode};
 use serde::{Deserialize, Serialize};
 
-use crate::options::{FingerprintPrefix, Sort};
+use crate::options::{FingerprintPrefix, Sort, Tag};
 
 pub use comparison::{Change, ChangeSign, Pace, WindowComparison};
 pub use query::{
-    Bucket, PlanReport, QueryReport, Remainder, SampleReport, SampleValue, TrendPoint,
+    Bucket, PlanReport, QueryReport, Remainder, SampleReport, SampleValue, TagReport, TrendPoint,
 };
 pub use traffic::{ConnectionsReport, HealthReport, TransactionsReport};
 
@@ -122,6 +122,9 @@ pub struct Selection {
     pub database: Option<String>,
     /// Only clients that call themselves so.
     pub application: Option<String>,
+    /// Only statements whose comments say this.
+    #[serde(default)]
+    pub tag: Option<Tag>,
     /// Only statements whose fingerprint begins so are listed.
     pub fingerprint: Option<FingerprintPrefix>,
     /// The order of `queries`.

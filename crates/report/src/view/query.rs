@@ -61,6 +61,9 @@ pub struct QueryReport {
     pub users: Vec<String>,
     /// Applications that ran it.
     pub applications: Vec<String>,
+    /// What the comments of its executions say, the most frequent first; not all of a long list.
+    #[serde(default)]
+    pub tags: Vec<TagReport>,
     /// Detectors that name it in a finding.
     pub findings: Vec<String>,
     /// Minute by minute, the oldest first; empty beyond the first statements of a long list.
@@ -79,6 +82,17 @@ pub struct QueryReport {
     pub first_seen: Timestamp,
     /// Last seen.
     pub last_seen: Timestamp,
+}
+
+/// What comments say (sqlcommenter, Marginalia), such as the controller that sent the statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagReport {
+    /// The name.
+    pub name: String,
+    /// The value.
+    pub value: String,
+    /// Executions that say so.
+    pub calls: u64,
 }
 
 /// Statements that are not listed.

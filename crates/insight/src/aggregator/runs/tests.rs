@@ -42,6 +42,7 @@ impl Client {
             bytes_sent: 0,
             outcome: Outcome::Done,
             sample: None,
+            tags: None,
             trace: None,
         };
         let key = RowKey { fingerprint: FingerprintId(statement), labels: LabelId::OTHERS };

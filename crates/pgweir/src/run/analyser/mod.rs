@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use http::otlp::SpanSink;
-use insight::{Aggregator, AggregatorSettings, Proof};
+use insight::{Aggregator, AggregatorSettings, Proof, TagLabels};
 use jiff::Timestamp;
 use model::{CatalogFacts, Event, Published, Snapshot, Totals};
 use parking_lot::RwLock;
@@ -81,6 +81,7 @@ impl Analyser {
         };
         let work = Work {
             proof: Proof::default(),
+            tag_labels: TagLabels::default(),
             aggregator: Aggregator::new(bounds, started_at, Instant::now()),
             proxy,
             measures,
@@ -134,6 +135,7 @@ impl Analyser {
 struct Work {
     aggregator: Aggregator,
     proof: Proof,
+    tag_labels: TagLabels,
     proxy: Proxy,
     measures: Measures,
     planner: Option<Planner>,
@@ -202,8 +204,9 @@ impl Work {
             shape.set_facts(sql::facts(shape.text()));
         }
         let (now, instant) = (Timestamp::now(), Instant::now());
-        for event in self.events.drain(..) {
-            if let Event::Query(query) = &event {
+        for mut event in self.events.drain(..) {
+            if let Event::Query(query) = &mut event {
+                self.tag_labels.apply(query, &self.measures.labels);
                 self.singled_out.look_at(query, &self.measures, (instant, now));
             }
             self.aggregator.apply(event, now, &self.measures.shapes);

@@ -48,6 +48,7 @@ fn statement(rank: usize, query: &QueryReport, report: &Report) -> Markup {
             dl {
                 dt { "Fingerprint" } dd { code { (query.fingerprint) } " " (plain(&wording::who(query))) }
                 dt { "Cost" } dd { (plain(&wording::cost(query))) }
+                @if let Some(tags) = wording::tags(query) { dt { "Tags" } dd { (plain(&tags)) } }
                 @if let Some(sample) = &query.sample {
                     dt { "Slowest sample" } dd { (plain(&wording::sample(sample))) }
                     @if let Some(text) = &sample.text { dt {} dd { pre { (lines(text)) } } }

@@ -213,6 +213,9 @@ fn one_statement(out: &mut String, rank: usize, query: &QueryReport) {
         fence(&query.text),
     );
     let _ = writeln!(out, "- {}", prose(&wording::cost(query)));
+    if let Some(tags) = wording::tags(query) {
+        let _ = writeln!(out, "- Tags: {}", prose(&tags));
+    }
     if let Some(sample) = &query.sample {
         let _ = writeln!(out, "- Slowest sample of late: {}", prose(&wording::sample(sample)));
         if let Some(text) = &sample.text {

@@ -41,6 +41,9 @@ fn one(out: &mut String, rank: usize, query: &QueryReport, report: &Report, styl
         let _ = writeln!(out, "      {}", painted(style, Paint::Code, &line));
     }
     labelled(out, style, "Cost", &wording::cost(query));
+    if let Some(tags) = wording::tags(query) {
+        labelled(out, style, "Tags", &tags);
+    }
     if let Some(trend) = trend(query) {
         labelled(out, style, "By minute", &trend);
     }

@@ -12,6 +12,8 @@ use crate::view::{PlanReport, QueryReport, Report, SampleReport, TrendPoint};
 
 pub(crate) use changes::{changed_at, comparison, effect, factor, gain, gain_of, measured, signs};
 
+/// Tags shown for one statement.
+const TAGS_SHOWN: usize = 6;
 /// Names of users or applications shown for one statement.
 const NAMES_SHOWN: usize = 6;
 /// Values of a sample that are described.
@@ -43,6 +45,7 @@ pub(crate) fn subject(report: &Report) -> String {
     let selection = &report.selection;
     parts.extend(selection.database.iter().map(|name| format!("database {name}")));
     parts.extend(selection.application.iter().map(|name| format!("application {name}")));
+    parts.extend(selection.tag.iter().map(|tag| format!("tag {tag}")));
     parts.extend(selection.fingerprint.iter().map(|prefix| format!("fingerprint {prefix}")));
     parts.push(format!("pgweir {}", report.pgweir_version));
     parts.join(" · ")
@@ -100,6 +103,24 @@ fn names(all: &[String]) -> String {
         shown.push(format!("{more} more"));
     }
     shown.join(", ")
+}
+
+/// `controller=cart 1,200 · action=show 800`.
+pub(crate) fn tags(query: &QueryReport) -> Option<String> {
+    if query.tags.is_empty() {
+        return None;
+    }
+    let mut shown: Vec<_> = query
+        .tags
+        .iter()
+        .take(TAGS_SHOWN)
+        .map(|tag| format!("{}={} {}", tag.name, tag.value, count(tag.calls)))
+        .collect();
+    let more = query.tags.len().saturating_sub(TAGS_SHOWN);
+    if more > 0 {
+        shown.push(format!("{more} more"));
+    }
+    Some(shown.join(" · "))
 }
 
 /// What a statement cost beyond what the profile says.
