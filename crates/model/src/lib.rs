@@ -22,8 +22,8 @@ mod upkeep;
 
 pub use address::Address;
 pub use catalog::{
-    CatalogFacts, ColumnFacts, DatabaseFacts, IndexCandidate, IndexFacts, IndexMethod, PlanAnswer,
-    PlanQuestion, ScanFacts, TableFacts, Unavailable, WhatIf,
+    CatalogFacts, CatalogPart, ColumnFacts, DatabaseFacts, IndexCandidate, IndexFacts, IndexMethod,
+    PlanAnswer, PlanQuestion, ScanFacts, TableFacts, Unavailable, WhatIf,
 };
 pub use command::{Command, CommandError, ShutdownMode};
 pub use distinct::Distinct;
@@ -51,6 +51,6 @@ pub use status::{
     SettingStatus, UserStatus,
 };
 pub use upkeep::{
-    DatabaseCounters, DatabaseUpkeep, ForeignKeyFacts, SequenceColumn, SequenceFacts, TableKind,
-    TableUpkeep,
+    DatabaseCounters, DatabaseUpkeep, ForeignKeyFacts, OldTable, SequenceColumn, SequenceFacts,
+    TableKind, TableUpkeep,
 };

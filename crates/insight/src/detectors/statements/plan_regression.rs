@@ -2,10 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::{Confidence, Finding, Severity};
+use model::{Confidence, Finding, NotChecked, Severity};
 
+use super::catalogue::Needs;
 use super::finding::{about, change, evidence};
 use super::history::{History, Point, median, split, sum, usual_peak};
+use super::plans::unplanned;
 use super::{Detector, Inputs};
 use crate::StatementTotals;
 use crate::settings::thresholds;
@@ -27,6 +29,8 @@ use crate::wording::{duration_ms, percent};
 ///
 /// **How sure.** High where another plan was seen since then. Low where the plan is the same, or
 /// is not known: then it may be more data, locks, or a cold cache.
+///
+/// **Privilege.** None; to see the plans what EXPLAIN needs, such as SELECT on the tables.
 ///
 /// **Example.** After a bulk load at 14:05 the planner believes that a table is empty, and reads it in
 /// a nested loop: 3 ms became 900 ms.
@@ -79,6 +83,11 @@ impl Detector for PlanRegression {
             .into_iter()
             .filter_map(|(statement, step)| self.finding(statement, step, usual, inputs))
             .collect()
+    }
+
+    fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
+        // Times speak for themselves.
+        unplanned("plan_regression: plans", &[Needs::Tables], inputs)
     }
 }
 
