@@ -16,6 +16,7 @@ type IndexesByTable<'facts> = HashMap<(&'facts str, &'facts str), &'facts [Index
 /// Copies into `current` what `previous` knows and a reading cannot tell.
 pub(crate) fn carry_over(previous: &DatabaseFacts, current: &mut DatabaseFacts) {
     carry_plans(previous, current);
+    carry_first_seen(previous, current);
     current.plan_history.clone_from(&previous.plan_history);
     if let Some(now) = current.upkeep.counters.last().map(|one| one.at) {
         prepend(&previous.upkeep.counters, &mut current.upkeep.counters, now, |one| one.at);
@@ -27,6 +28,31 @@ pub(crate) fn carry_over_server(previous: &ServerFacts, current: &mut ServerFact
     let now = current.read_at.unwrap_or_default();
     prepend(&previous.checkpoints, &mut current.checkpoints, now, |one| one.at);
     prepend(&previous.lock_queues, &mut current.lock_queues, now, |one| one.at);
+    current.locks_read_at = previous.locks_read_at;
+}
+
+/// Says of the valid indexes of a reading at `now` that they were seen then.
+pub(crate) fn first_seen(current: &mut DatabaseFacts, now: Timestamp) {
+    let indexes = current.tables.iter_mut().flat_map(|table| &mut table.indexes);
+    for index in indexes.filter(|index| index.valid) {
+        index.first_seen = Some(now);
+    }
+}
+
+/// An index that was there before is as old as it was.
+fn carry_first_seen(previous: &DatabaseFacts, current: &mut DatabaseFacts) {
+    let before = indexes_by_table(previous);
+    for table in &mut current.tables {
+        let Some(known) = before.get(&(table.schema.as_str(), table.name.as_str())) else {
+            continue;
+        };
+        for index in &mut table.indexes {
+            let same = known.iter().find(|one| one.name == index.name);
+            if let Some(known) = same.filter(|known| same_definition(known, index)) {
+                index.first_seen = known.first_seen;
+            }
+        }
+    }
 }
 
 /// Puts readings of before in front of those of now, as far as they are worth keeping.
@@ -101,6 +127,7 @@ fn same_definition(before: &IndexFacts, now: &IndexFacts) -> bool {
     before.scans = now.scans;
     before.entries_read = now.entries_read;
     before.definition.clone_from(&now.definition);
+    before.first_seen = now.first_seen;
     before == *now
 }
 
@@ -169,6 +196,23 @@ mod tests {
         let mut current = database(vec![index("new")]);
         carry_plans(&previous, &mut current);
         assert!(current.plans.contains_key(&STATEMENT));
+    }
+
+    #[test]
+    fn an_index_is_as_old_as_its_first_reading_and_a_new_one_is_new() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let seen = |names: &[&str], second| {
+            let mut facts = database(names.iter().map(|name| index(name)).collect());
+            first_seen(&mut facts, at(second));
+            facts
+        };
+        let mut previous = seen(&["old", "invalid", "remade"], 100);
+        previous.tables[0].indexes[1].valid = false;
+        let mut current = seen(&["old", "invalid", "remade", "new"], 200);
+        current.tables[0].indexes[2].columns = vec!["other".to_owned()];
+        carry_over(&previous, &mut current);
+        let ages: Vec<_> = current.tables[0].indexes.iter().map(|one| one.first_seen).collect();
+        assert_eq!(ages, [100, 200, 200, 200].map(|second| Some(at(second))));
     }
 
     #[test]

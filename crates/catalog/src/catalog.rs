@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::back_off::BackOff;
-use crate::carry_over::{carry_over, carry_over_server};
+use crate::carry_over::{carry_over, carry_over_server, first_seen};
 use crate::connections::{Connections, give_back};
 use crate::explain::{explain, explain_alone};
 use crate::facts::{Reading, read_database};
@@ -73,6 +73,7 @@ impl Catalog {
             match outcome {
                 Ok(mut reading) => {
                     reading.facts.server.clone_from(&self.server);
+                    first_seen(&mut reading.facts, Timestamp::now());
                     if let Some(known) = known {
                         carry_over(known, &mut reading.facts);
                     }
@@ -120,23 +121,22 @@ impl Catalog {
     }
 
     /// Who waits for a lock on the server right now, and for whom, as seen from `database`; none
-    /// where nobody does, or where it could not be asked. `normalise` takes the values out of the
-    /// texts of statements.
+    /// where nobody does. `normalise` takes the values out of the texts of statements.
     ///
     /// Cancel-safe.
+    ///
+    /// # Errors
+    /// Why the server could not be asked.
     pub async fn lock_queue(
         &self,
         database: &str,
         normalise: &(dyn Fn(&str) -> String + Sync),
-    ) -> Option<LockQueue> {
+    ) -> Result<Option<LockQueue>, CatalogError> {
         let limit = self.settings.transaction_timeout();
-        let mut connection = self.connections.take(database).await.ok()?;
+        let mut connection = self.connections.take(database).await?;
         let reading = read_locks(&mut connection, &self.settings, normalise);
         let outcome = timeout(limit, reading).await;
         give_back(connection, outcome)
-            .inspect_err(|error| tracing::debug!(database, %error, "locks were not read"))
-            .ok()
-            .flatten()
     }
 
     /// By which name the server is known in the facts.

@@ -42,6 +42,13 @@ pub struct CatalogSettings {
     pub idle_timeout: Duration,
     /// Tables read per database, the largest first.
     pub max_tables: u32,
+    /// Sequences read per database, those whose numbers end soonest first.
+    pub max_sequences: u32,
+    /// Foreign keys read per database.
+    pub max_foreign_keys: u32,
+    /// The age of a database, transactions or multixacts, from which its oldest tables are looked
+    /// for: that reads all of pg_class.
+    pub oldest_from_age: u64,
 }
 
 impl Default for CatalogSettings {
@@ -53,6 +60,9 @@ impl Default for CatalogSettings {
             lock_timeout: Duration::from_millis(100),
             idle_timeout: Duration::from_secs(60),
             max_tables: 2_000,
+            max_sequences: 2_000,
+            max_foreign_keys: 10_000,
+            oldest_from_age: 100_000_000,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What pgweir knows of the upstream's catalogue, what it asks of its planner, and the answers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
@@ -33,6 +33,17 @@ pub struct Unavailable {
     pub why: String,
 }
 
+/// A part of a database's facts that is read by itself, and may lack while the rest is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CatalogPart {
+    /// The upkeep of the database and of its tables, and their foreign keys.
+    Upkeep,
+    /// Sequences.
+    Sequences,
+    /// The tables that were frozen longest ago.
+    Oldest,
+}
+
 /// Facts of one database.
 #[derive(Clone, Debug, Default)]
 pub struct DatabaseFacts {
@@ -48,6 +59,8 @@ pub struct DatabaseFacts {
     pub server: String,
     /// The database as a whole.
     pub upkeep: DatabaseUpkeep,
+    /// What could not be read at the last reading: zero or empty here says nothing then.
+    pub unread: BTreeSet<CatalogPart>,
     /// What the planner said, by statement.
     pub plans: HashMap<FingerprintId, PlanAnswer>,
     /// The plans that statements had, the oldest first; they outlive the answers above.
@@ -138,6 +151,8 @@ pub struct IndexFacts {
     pub relied_on: bool,
     /// The SQL that makes it, of indexes that one might want to drop.
     pub definition: Option<String>,
+    /// The first reading at which it was there and valid; its scans count from then at the latest.
+    pub first_seen: Option<Timestamp>,
 }
 
 /// How an index is organised.

@@ -26,8 +26,8 @@ mod upkeep;
 pub use address::Address;
 pub use buckets::Buckets;
 pub use catalog::{
-    CatalogFacts, ColumnFacts, DatabaseFacts, IndexCandidate, IndexFacts, IndexMethod, PlanAnswer,
-    PlanQuestion, ScanFacts, TableFacts, Unavailable, WhatIf,
+    CatalogFacts, CatalogPart, ColumnFacts, DatabaseFacts, IndexCandidate, IndexFacts, IndexMethod,
+    PlanAnswer, PlanQuestion, ScanFacts, TableFacts, Unavailable, WhatIf,
 };
 pub use command::{Command, CommandError, ShutdownMode};
 pub use distinct::Distinct;
@@ -57,6 +57,6 @@ pub use status::{
 pub use totals::{FingerprintTotals, PoolTotals, Totals};
 pub use trace::{InvalidTraceParent, SpanId, TraceContext, TraceId};
 pub use upkeep::{
-    DatabaseCounters, DatabaseUpkeep, ForeignKeyFacts, SequenceColumn, SequenceFacts, TableKind,
-    TableUpkeep,
+    DatabaseCounters, DatabaseUpkeep, ForeignKeyFacts, OldTable, SequenceColumn, SequenceFacts,
+    TableKind, TableUpkeep,
 };

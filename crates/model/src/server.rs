@@ -29,6 +29,8 @@ pub struct ServerFacts {
     pub slots: Vec<SlotFacts>,
     /// Who keeps VACUUM from removing what died lately, the oldest first.
     pub horizon: Vec<HorizonHolder>,
+    /// When locks were last looked at, whether somebody waited or not.
+    pub locks_read_at: Option<Timestamp>,
     /// Lock queues seen in the last quarter of an hour, the oldest first.
     pub lock_queues: Vec<LockQueue>,
 }

@@ -43,8 +43,6 @@ pub struct TableUpkeep {
     pub last_vacuum: Option<Timestamp>,
     /// The last ANALYZE, by hand or by autovacuum.
     pub last_analyze: Option<Timestamp>,
-    /// `age(relfrozenxid)`, transactions; of several leaves the oldest's.
-    pub frozen_age: u64,
     /// Blocks of the table that were not found in shared buffers.
     pub blocks_read: u64,
     /// Blocks of the table that were.
@@ -102,6 +100,19 @@ pub struct SequenceColumn {
     pub type_name: String,
 }
 
+/// A table that keeps old transaction ids or multixacts, system and temporary tables included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OldTable {
+    /// Schema. Of a TOAST table the schema of the table that it belongs to.
+    pub schema: String,
+    /// Name, in the same way.
+    pub name: String,
+    /// `age(relfrozenxid)` or `mxid_age(relminmxid)`.
+    pub age: u64,
+    /// Whether it is a session's temporary table, which nobody else can VACUUM.
+    pub temporary: bool,
+}
+
 /// A database as a whole.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DatabaseUpkeep {
@@ -109,6 +120,11 @@ pub struct DatabaseUpkeep {
     pub frozen_age: u64,
     /// `mxid_age(datminmxid)`, multixacts.
     pub multixact_age: u64,
+    /// The tables with the oldest transaction ids, the oldest first. Looked for only in a database
+    /// whose `frozen_age` or `multixact_age` is worth a look.
+    pub oldest_frozen: Vec<OldTable>,
+    /// The same for multixacts.
+    pub oldest_multixact: Vec<OldTable>,
     /// Since when the server counts what happens in the database: `stats_reset`, or the server's
     /// start where that was never done.
     pub counted_since: Option<Timestamp>,

@@ -1,4 +1,4 @@
--- The foreign keys of the tables $1; of partitions only those that are not their parent's.
+-- The foreign keys ($2: how many) of the tables $1; of partitions only those that are not their parent's.
 SELECT k.conrelid,
        k.conname,
        ARRAY(SELECT a.attname::text
@@ -13,4 +13,4 @@ JOIN pg_catalog.pg_class p ON p.oid = k.confrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace
 WHERE k.contype = 'f' AND k.conrelid = ANY ($1) AND k.conparentid = 0
 ORDER BY k.conrelid, k.conname
-LIMIT 10000
+LIMIT $2

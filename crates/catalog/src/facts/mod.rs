@@ -1,6 +1,7 @@
 //! Reads what is known of one database.
 
 mod definitions;
+mod oldest;
 pub(crate) mod rows;
 mod sequences;
 mod upkeep;
@@ -8,12 +9,13 @@ mod upkeep;
 use std::collections::HashMap;
 
 use deadpool_postgres::{Object, Transaction};
-use model::{DatabaseFacts, TableFacts, Unavailable};
+use model::{CatalogPart, DatabaseFacts, TableFacts, Unavailable};
 use tokio_postgres::types::Type;
 
 use crate::transaction::begin_read_only;
 use crate::{CatalogError, CatalogSettings};
 use definitions::read_definitions;
+use oldest::read_oldest;
 use rows::{IndexRow, TableRow};
 use sequences::read_sequences;
 use upkeep::read_upkeep;
@@ -71,11 +73,24 @@ pub(crate) async fn read_database(
     transaction.rollback().await?;
 
     measure(connection, settings, &mut tables, &mut indexes).await?;
+    let mut notes = Notes { database, unavailable: &mut unavailable };
     let upkeep = read_upkeep(connection, settings, &mut facts, &mut tables).await;
-    tolerate(upkeep, "upkeep of tables", database, &mut unavailable)?;
+    match notes.tolerate(upkeep, "upkeep of tables")? {
+        Some(more) => notes.left_out(more, "further foreign keys", settings.max_foreign_keys),
+        None => drop(facts.unread.insert(CatalogPart::Upkeep)),
+    }
+    let oldest = read_oldest(connection, settings, &mut facts.upkeep).await;
+    if notes.tolerate(oldest, "oldest tables")?.is_none() {
+        facts.unread.insert(CatalogPart::Oldest);
+    }
     let sequences = read_sequences(connection, settings).await;
-    facts.sequences =
-        tolerate(sequences, "sequences", database, &mut unavailable)?.unwrap_or_default();
+    match notes.tolerate(sequences, "sequences")? {
+        Some((sequences, more)) => {
+            facts.sequences = sequences;
+            notes.left_out(more, "further sequences", settings.max_sequences);
+        }
+        None => drop(facts.unread.insert(CatalogPart::Sequences)),
+    }
     let definitions = read_definitions(connection, settings, &mut indexes).await;
     if let Err(error) = definitions {
         if error.spoils_connection() {
@@ -93,20 +108,37 @@ pub(crate) async fn read_database(
     Ok(Reading { server_version, facts, unavailable })
 }
 
-/// What was read, or none and a note where the server refused: the rest is still worth having.
-fn tolerate<T>(
-    outcome: Result<T, CatalogError>,
-    what: &str,
-    database: &str,
-    unavailable: &mut Vec<Unavailable>,
-) -> Result<Option<T>, CatalogError> {
-    match outcome {
-        Ok(read) => Ok(Some(read)),
-        Err(error) if error.spoils_connection() => Err(error),
-        Err(error) => {
-            let what = format!("{what} of {database}");
-            unavailable.push(Unavailable { what, why: error.to_string() });
-            Ok(None)
+/// What is said of a database beside its facts.
+struct Notes<'a> {
+    database: &'a str,
+    unavailable: &'a mut Vec<Unavailable>,
+}
+
+impl Notes<'_> {
+    /// What was read, or none and a note where the server refused: the rest is still worth having.
+    fn tolerate<T>(
+        &mut self,
+        outcome: Result<T, CatalogError>,
+        what: &str,
+    ) -> Result<Option<T>, CatalogError> {
+        match outcome {
+            Ok(read) => Ok(Some(read)),
+            Err(error) if error.spoils_connection() => Err(error),
+            Err(error) => {
+                let what = format!("{what} of {}", self.database);
+                self.unavailable.push(Unavailable { what, why: error.to_string() });
+                Ok(None)
+            }
+        }
+    }
+
+    /// Says where a limit left some out.
+    fn left_out(&mut self, more: bool, what: &str, most: u32) {
+        if more {
+            self.unavailable.push(Unavailable {
+                what: format!("{what} of {}", self.database),
+                why: format!("only {most} are read"),
+            });
         }
     }
 }

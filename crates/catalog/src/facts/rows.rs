@@ -75,6 +75,7 @@ impl IndexRow {
                 relied_on: row.try_get(15)?,
                 definition: None,
                 building: row.try_get(16)?,
+                first_seen: None,
             },
         })
     }

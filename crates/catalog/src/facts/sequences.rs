@@ -8,21 +8,21 @@ use tokio_postgres::types::Type;
 use crate::transaction::begin_read_only;
 use crate::{CatalogError, CatalogSettings};
 
-/// Sequences read of one database.
-const MOST: i64 = 2_000;
-
-/// Reads the sequences. It waits (for as long as `lock_timeout`) where one is being altered.
+/// Reads the sequences, and whether there are more of them. It waits (for as long as `lock_timeout`) where one is being altered.
 ///
 /// Cancel-safe: the transaction rolls back.
 pub(super) async fn read_sequences(
     connection: &mut Object,
     settings: &CatalogSettings,
-) -> Result<Vec<SequenceFacts>, CatalogError> {
+) -> Result<(Vec<SequenceFacts>, bool), CatalogError> {
     let transaction = begin_read_only(connection, settings).await?;
+    let limit = i64::from(settings.max_sequences) + 1;
     let rows =
-        transaction.query_typed(include_str!("sequences.sql"), &[(&MOST, Type::INT8)]).await?;
+        transaction.query_typed(include_str!("sequences.sql"), &[(&limit, Type::INT8)]).await?;
     transaction.rollback().await?;
-    rows.iter().map(sequence).collect()
+    let most = settings.max_sequences as usize;
+    let sequences: Result<Vec<_>, _> = rows.iter().take(most).map(sequence).collect();
+    Ok((sequences?, rows.len() > most))
 }
 
 fn sequence(row: &Row) -> Result<SequenceFacts, CatalogError> {

@@ -13,7 +13,8 @@ use super::rows::{TableRow, count, moment};
 use crate::transaction::begin_read_only;
 use crate::{CatalogError, CatalogSettings};
 
-/// Fills in the upkeep of `tables` and of the database. Waits for no lock.
+/// Fills in the upkeep of `tables` and of the database; whether there are more foreign keys than are
+/// read. Waits for no lock.
 ///
 /// Cancel-safe: the transaction rolls back.
 pub(super) async fn read_upkeep(
@@ -21,7 +22,7 @@ pub(super) async fn read_upkeep(
     settings: &CatalogSettings,
     facts: &mut DatabaseFacts,
     tables: &mut [TableRow],
-) -> Result<(), CatalogError> {
+) -> Result<bool, CatalogError> {
     let transaction = begin_read_only(connection, settings).await?;
     facts.upkeep =
         database(&transaction.query_typed_one(include_str!("database.sql"), &[]).await?)?;
@@ -36,12 +37,17 @@ pub(super) async fn read_upkeep(
         single.insert(row.try_get(0)?, table(row)?);
     }
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
+    let most = settings.max_foreign_keys as usize;
+    let limit = i64::from(settings.max_foreign_keys) + 1;
     let keys = transaction
-        .query_typed(include_str!("foreign_keys.sql"), &[(&oids, Type::OID_ARRAY)])
+        .query_typed(
+            include_str!("foreign_keys.sql"),
+            &[(&oids, Type::OID_ARRAY), (&limit, Type::INT8)],
+        )
         .await?;
     transaction.rollback().await?;
     let mut by_table: HashMap<u32, Vec<ForeignKeyFacts>> = HashMap::new();
-    for row in &keys {
+    for row in keys.iter().take(most) {
         by_table.entry(row.try_get(0)?).or_default().push(foreign_key(row)?);
     }
     for table in tables {
@@ -50,7 +56,7 @@ pub(super) async fn read_upkeep(
         }
         table.facts.foreign_keys = by_table.remove(&table.oid).unwrap_or_default();
     }
-    Ok(())
+    Ok(keys.len() > most)
 }
 
 /// Of a partitioned table the sums over its leaves: counters are kept of leaves only.
@@ -66,7 +72,6 @@ fn total(table: &TableRow, single: &HashMap<u32, TableUpkeep>) -> Option<TableUp
         sum.dead_rows += part.dead_rows;
         sum.updated += part.updated;
         sum.deleted += part.deleted;
-        sum.frozen_age = sum.frozen_age.max(part.frozen_age);
         sum.blocks_read += part.blocks_read;
         sum.blocks_hit += part.blocks_hit;
     }
@@ -91,9 +96,8 @@ fn table(row: &Row) -> Result<TableUpkeep, CatalogError> {
         deleted: count(row.try_get(10)?),
         last_vacuum: moment(row.try_get(11)?),
         last_analyze: moment(row.try_get(12)?),
-        frozen_age: count(row.try_get(13)?),
-        blocks_read: count(row.try_get(14)?),
-        blocks_hit: count(row.try_get(15)?),
+        blocks_read: count(row.try_get(13)?),
+        blocks_hit: count(row.try_get(14)?),
     })
 }
 
@@ -123,5 +127,6 @@ fn database(row: &Row) -> Result<DatabaseUpkeep, CatalogError> {
         work_mem_bytes: count(row.try_get(4)?),
         hash_mem_multiplier: row.try_get(5)?,
         counters: vec![counters],
+        ..DatabaseUpkeep::default()
     })
 }

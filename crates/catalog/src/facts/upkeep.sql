@@ -17,7 +17,6 @@ SELECT c.oid,
                                    pg_stat_get_last_autovacuum_time(c.oid)))::float8,
        extract(epoch FROM greatest(pg_stat_get_last_analyze_time(c.oid),
                                    pg_stat_get_last_autoanalyze_time(c.oid)))::float8,
-       CASE WHEN c.relfrozenxid <> '0' THEN age(c.relfrozenxid) ELSE 0 END::int8,
        coalesce(pg_stat_get_blocks_fetched(c.oid) - pg_stat_get_blocks_hit(c.oid), 0)::int8,
        coalesce(pg_stat_get_blocks_hit(c.oid), 0)::int8
 FROM pg_catalog.pg_class c

@@ -78,11 +78,13 @@ async fn indexes_come_with_what_they_cover() {
         .iter()
         .map(|index| {
             assert!(index.bytes > 0 || !index.valid, "{index:?}");
+            assert_eq!(index.first_seen.is_some(), index.valid, "{index:?}");
             IndexFacts {
                 bytes: 0,
                 key_options: Vec::new(),
                 relied_on: false,
                 definition: None,
+                first_seen: None,
                 ..index.clone()
             }
         })

@@ -8,9 +8,11 @@ use model::{CatalogFacts, FingerprintId, PlanAnswer, PlannerSetting};
 
 use crate::shop::{Shop, plain_question};
 
-/// `INT8OID` and `TEXTOID` of pg_type.dat; 0 leaves the type to the server.
+/// `INT8OID`, `TEXTOID` and so on of pg_type.dat; 0 leaves the type to the server.
 const INT8: u32 = 20;
 const TEXT: u32 = 25;
+const VARCHAR: u32 = 1043;
+const NUMERIC: u32 = 1700;
 const INFER: u32 = 0;
 
 const BY_CUSTOMER: &str = "SELECT * FROM orders WHERE customer_id = $1";
@@ -48,6 +50,27 @@ async fn the_plan_is_that_of_the_value() {
     let open = shop.plan_with(BY_STATUS, TEXT, Text, Some(b"open")).await;
     let done = shop.plan_with(BY_STATUS, TEXT, Binary, Some(b"done")).await;
     assert_eq!((only_scan(&open).2, only_scan(&done).2), (50.0, 4950.0));
+}
+
+/// What the detector `bind_type_mismatch` relies on.
+#[tokio::test]
+async fn a_varchar_is_made_a_char_and_a_text_makes_the_column_text() {
+    let shop = Shop::open().await;
+    let define = "
+        CREATE TABLE parts (code char(8) PRIMARY KEY, number bigint UNIQUE);
+        INSERT INTO parts SELECT lpad(i::text, 8, '0'), i FROM generate_series(1, 20000) AS i;
+        ANALYZE parts;";
+    shop.client.batch_execute(define).await.unwrap();
+    let node = async |column: &str, oid| {
+        let text = format!("SELECT * FROM parts WHERE {column} = $1");
+        let answer = shop.plan_with(&text, oid, Text, Some(b"77")).await;
+        let [scan] = answer.scans.as_slice() else { panic!("{answer:?}") };
+        scan.node.clone()
+    };
+    assert_eq!(node("code", VARCHAR).await, "Index Scan");
+    assert_eq!(node("code", TEXT).await, "Seq Scan");
+    assert_eq!(node("number", INT8).await, "Index Scan");
+    assert_eq!(node("number", NUMERIC).await, "Seq Scan");
 }
 
 #[tokio::test]

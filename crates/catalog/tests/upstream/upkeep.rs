@@ -1,8 +1,10 @@
 //! What is read of the upkeep of tables, of keys and sequences, and of the server as a whole.
 
-use model::{CatalogFacts, DatabaseFacts, HorizonKind, ServerFacts, TableKind};
+use model::{CatalogFacts, CatalogPart, DatabaseFacts, HorizonKind, ServerFacts, TableKind};
+use pgweir_catalog::{Catalog, CatalogSettings};
+use testkit::Postgres;
 
-use crate::shop::{Shop, table};
+use crate::shop::{Shop, table, upstream};
 
 async fn server_of(shop: &Shop) -> ServerFacts {
     let facts = shop.read(&CatalogFacts::default()).await;
@@ -82,13 +84,77 @@ async fn sequences_come_with_their_value_and_column() {
          CREATE SEQUENCE alone INCREMENT BY -2 MINVALUE -100 CYCLE;",
     )
     .await;
-    let [alone, visits] = facts.sequences.as_slice() else { panic!("{:?}", facts.sequences) };
+    let [visits, alone] = facts.sequences.as_slice() else { panic!("{:?}", facts.sequences) };
     assert_eq!((alone.increment, alone.least, alone.cycles), (-2, -100, true));
     assert_eq!((alone.last, alone.readable, &alone.column), (None, true, &None));
     assert_eq!((visits.last, visits.most), (Some(2_000_000_000), 2_147_483_647));
     let column = visits.column.as_ref().unwrap();
     assert_eq!((column.table.as_str(), column.name.as_str()), ("visits", "id"));
     assert_eq!(column.type_name, "integer");
+}
+
+#[tokio::test]
+async fn what_is_refused_is_said_to_be_unread_and_the_rest_is_there() {
+    let shop = Shop::open_as("limited").await;
+    shop.client
+        .batch_execute(
+            "CREATE SEQUENCE seen; GRANT SELECT ON SEQUENCE seen TO PUBLIC;
+             REVOKE EXECUTE ON FUNCTION pg_stat_get_dead_tuples, pg_sequence_last_value FROM PUBLIC",
+        )
+        .await
+        .unwrap();
+    let facts = shop.read(&CatalogFacts::default()).await;
+    let database = &facts.databases[&shop.database.name];
+    assert_eq!(database.unread, [CatalogPart::Upkeep, CatalogPart::Sequences].into());
+    assert_eq!(table(database, "orders").rows, 5000.0);
+    let said = |what: &str| facts.unavailable.iter().any(|one| one.what.starts_with(what));
+    assert!(said("upkeep of tables") && said("sequences of"), "{:?}", facts.unavailable);
+}
+
+#[tokio::test]
+async fn what_a_limit_leaves_out_is_said_and_what_ends_soonest_is_read() {
+    let shop = Shop::open().await;
+    shop.client
+        .batch_execute(
+            "CREATE SEQUENCE a_wide; CREATE SEQUENCE b_round MAXVALUE 9 CYCLE;
+             CREATE TABLE visits (id serial PRIMARY KEY, kind smallserial, alone bigserial,
+                                  one int REFERENCES visits, two int REFERENCES visits);",
+        )
+        .await
+        .unwrap();
+    let name = shop.database.name.clone();
+    let settings =
+        CatalogSettings { max_sequences: 2, max_foreign_keys: 1, ..CatalogSettings::default() };
+    let catalog = Catalog::new(upstream(Postgres::shared().await, "postgres"), settings);
+    let facts = catalog.read(std::slice::from_ref(&name), &CatalogFacts::default()).await;
+    let read = &facts.databases[&name];
+    let names: Vec<_> = read.sequences.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["visits_kind_seq", "visits_id_seq"]);
+    assert_eq!(table(read, "visits").foreign_keys.len(), 1);
+    let notes: Vec<_> = facts.unavailable.iter().map(|one| (&*one.what, &*one.why)).collect();
+    let (keys, sequences) =
+        (format!("further foreign keys of {name}"), format!("further sequences of {name}"));
+    assert_eq!(notes, [(&*keys, "only 1 are read"), (&*sequences, "only 2 are read")]);
+    assert!(read.unread.is_empty());
+}
+
+#[tokio::test]
+async fn the_oldest_tables_are_those_of_the_whole_database() {
+    let shop = Shop::open().await;
+    assert_eq!(shop.facts().await.upkeep.oldest_frozen, [], "it is young: nobody asks");
+    let settings = CatalogSettings { oldest_from_age: 0, ..CatalogSettings::default() };
+    let catalog = Catalog::new(upstream(Postgres::shared().await, "postgres"), settings);
+    let name = shop.database.name.clone();
+    let facts = catalog.read(std::slice::from_ref(&name), &CatalogFacts::default()).await;
+    assert_eq!(facts.unavailable, []);
+    let system = &facts.databases[&name].upkeep;
+    assert_eq!(system.oldest_frozen[0].schema, "pg_catalog", "older than the shop's");
+    // Others use up transaction ids between the two.
+    assert!(system.oldest_frozen[0].age >= system.frozen_age, "{system:?}");
+    assert!(!system.oldest_multixact.is_empty());
+    let names: std::collections::BTreeSet<_> =
+        system.oldest_frozen.iter().map(|one| (&one.schema, &one.name)).collect();
+    assert_eq!(names.len(), system.oldest_frozen.len(), "a table and its TOAST table are one");
 }
 
 #[tokio::test]
@@ -123,7 +189,7 @@ async fn those_who_wait_for_a_lock_are_seen_with_those_they_wait_for() {
     for user in ["postgres", "limited"] {
         let shop = Shop::open_as(user).await;
         let name = shop.database.name.clone();
-        let quiet = shop.catalog.lock_queue(&name, &str::to_owned).await;
+        let quiet = shop.catalog.lock_queue(&name, &str::to_owned).await.unwrap();
         let mine = |queue: &model::LockQueue| queue.sessions.iter().any(|s| s.database == name);
         assert!(!quiet.is_some_and(|queue| mine(&queue)), "nobody waits here yet");
 
@@ -137,7 +203,8 @@ async fn those_who_wait_for_a_lock_are_seen_with_those_they_wait_for() {
         });
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
         let queue = loop {
-            let queue = shop.catalog.lock_queue(&name, &|text| text.replace('7', "?")).await;
+            let normalise = |text: &str| text.replace('7', "?");
+            let queue = shop.catalog.lock_queue(&name, &normalise).await.unwrap();
             if let Some(queue) = queue.filter(&mine) {
                 break queue;
             }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use model::{
-    Confidence, DatabaseFacts, Finding, Fix, IndexFacts, NotChecked, ServerFacts, Severity,
-    TableFacts, TableKind,
+    CatalogPart, Confidence, DatabaseFacts, Finding, Fix, IndexFacts, NotChecked, ServerFacts,
+    Severity, TableFacts, TableKind,
 };
 
 use super::{Inputs, runbook};
@@ -105,17 +105,77 @@ pub(super) fn tables<'a>(inputs: &Inputs<'a>) -> impl Iterator<Item = Place<'a>>
     })
 }
 
-/// That nothing was looked at, where the catalogue was not read at all.
-pub(super) fn unread(detector: &str, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-    if inputs.catalog.read_at.is_some() {
-        return Vec::new();
+/// What a check reads, without which it sees nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Tables, their columns and indexes.
+    Tables,
+    /// The upkeep of tables and of databases, and foreign keys.
+    Upkeep,
+    /// Sequences.
+    Sequences,
+    /// The server's settings, checkpoints, replicas, and who holds VACUUM back.
+    Server,
+    /// Who waits for a lock.
+    Locks,
+}
+
+/// What is older says nothing of now. Readings follow each other within seconds, or minutes where
+/// the server is slow.
+const STALE: Duration = Duration::from_secs(15 * 60);
+
+impl Needs {
+    /// Whether it was not read.
+    fn lacks(self, database: &DatabaseFacts, inputs: &Inputs<'_>) -> bool {
+        let server = inputs.catalog.servers.get(&database.server);
+        let stale = |then: Option<Timestamp>| then.is_none_or(|then| since(then, inputs) > STALE);
+        match self {
+            Self::Tables => false,
+            Self::Upkeep => database.unread.contains(&CatalogPart::Upkeep),
+            Self::Sequences => database.unread.contains(&CatalogPart::Sequences),
+            Self::Server => stale(server.and_then(|server| server.read_at)),
+            Self::Locks => stale(server.and_then(|server| server.locks_read_at)),
+        }
     }
-    vec![NotChecked {
-        check: detector.to_owned(),
-        why: "the catalogue was not read (yet); it is read within seconds of the first traffic, \
-              and the report says why if not"
-            .to_owned(),
-    }]
+
+    fn named(self) -> &'static str {
+        match self {
+            Self::Tables => "its tables",
+            Self::Upkeep => "the upkeep of its tables",
+            Self::Sequences => "its sequences",
+            Self::Server => "the state of its server",
+            Self::Locks => "who waits for locks on its server",
+        }
+    }
+}
+
+/// That nothing was looked at, where what the check needs was not read: of no database, or of some.
+pub(super) fn unread(detector: &str, needs: &[Needs], inputs: &Inputs<'_>) -> Vec<NotChecked> {
+    let databases = &inputs.catalog.databases;
+    if inputs.catalog.read_at.is_none() || databases.is_empty() {
+        return vec![NotChecked {
+            check: detector.to_owned(),
+            why: "the catalogue was not read (yet); it is read within seconds of the first \
+                  traffic, and the report says why if not"
+                .to_owned(),
+        }];
+    }
+    let lacking: Vec<(&String, Needs)> = databases
+        .iter()
+        .filter_map(|(name, database)| {
+            let lacks = needs.iter().find(|needs| needs.lacks(database, inputs))?;
+            Some((name, *lacks))
+        })
+        .collect();
+    let all = lacking.len() == databases.len();
+    lacking
+        .iter()
+        .take(if all { 1 } else { lacking.len() })
+        .map(|(name, needs)| NotChecked {
+            check: if all { detector.to_owned() } else { format!("{detector} in {name}") },
+            why: format!("{} could not be read (yet)", needs.named()),
+        })
+        .collect()
 }
 
 /// That a part of a check needs to see other roles' sessions, for each server where the role of
@@ -176,7 +236,89 @@ pub(super) fn list(names: &[String], most: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::list;
+    use super::*;
+    use crate::detectors::{all, run};
+    use crate::scene::{Scene, shop};
+
+    /// What is said to be checked, and not, in a catalogue.
+    fn verdicts(fill: impl FnOnce(&mut model::CatalogFacts)) -> (Vec<String>, Vec<NotChecked>) {
+        let mut scene = Scene::new();
+        let server = ServerFacts {
+            read_at: Some(scene.now()),
+            locks_read_at: Some(scene.now()),
+            sees_sessions: true,
+            ..ServerFacts::default()
+        };
+        scene.catalog.databases.insert("shop".to_owned(), shop(Vec::new()));
+        scene.catalog.servers.insert(String::new(), server);
+        fill(&mut scene.catalog);
+        scene.look(|inputs| {
+            let verdicts = run(&all(), inputs);
+            (verdicts.checked, verdicts.not_checked)
+        })
+    }
+
+    #[test]
+    fn what_was_not_read_is_not_said_to_be_checked() {
+        let (whole, _) = verdicts(|_| {});
+        let lost = |fill: fn(&mut model::CatalogFacts)| {
+            let (checked, not_checked) = verdicts(fill);
+            let lost: Vec<String> =
+                whole.iter().filter(|name| !checked.contains(name)).cloned().collect();
+            for name in &lost {
+                assert!(not_checked.iter().any(|one| one.check == *name), "{name}");
+            }
+            lost.join(" ")
+        };
+        assert_eq!(
+            lost(|catalog| catalog.servers.clear()),
+            "blocking_chain replication_lag requested_checkpoints vacuum_lag"
+        );
+        let without = |part| {
+            move |catalog: &mut model::CatalogFacts| {
+                let shop = catalog.databases.get_mut("shop");
+                shop.expect("it is there").unread.insert(part);
+            }
+        };
+        let (checked, _) = verdicts(without(CatalogPart::Upkeep));
+        for name in [
+            "wraparound",
+            "stale_statistics",
+            "unindexed_foreign_key",
+            "missing_primary_key",
+            "unused_index",
+            "cache_hit_ratio",
+            "bloat",
+            "vacuum_lag",
+        ] {
+            assert!(whole.contains(&name.to_owned()) && !checked.contains(&name.to_owned()));
+        }
+        let (checked, _) = verdicts(without(CatalogPart::Sequences));
+        assert!(!checked.contains(&"sequence_exhaustion".to_owned()));
+        let unread = lost(|catalog| catalog.databases.clear());
+        for name in [
+            "function_on_column",
+            "or_across_columns",
+            "bind_type_mismatch",
+            "not_in_nullable",
+            "missing_index",
+            "duplicate_index",
+            "sequential_scan",
+        ] {
+            assert!(unread.split(' ').any(|lost| lost == name), "{name} not in {unread}");
+        }
+    }
+
+    #[test]
+    fn one_database_of_two_is_named() {
+        let (checked, not_checked) = verdicts(|catalog| {
+            let unread = [CatalogPart::Upkeep].into();
+            let other = DatabaseFacts { unread, ..shop(Vec::new()) };
+            catalog.databases.insert("other".to_owned(), other);
+        });
+        assert!(checked.contains(&"wraparound".to_owned()));
+        assert!(not_checked.iter().any(|one| one.check == "wraparound in other"));
+    }
 
     #[test]
     fn names_in_a_sentence() {

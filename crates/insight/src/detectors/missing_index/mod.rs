@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use model::{Confidence, DatabaseFacts, Finding, Fix, NotChecked, Severity};
 
+use super::catalogue::{Needs, unread};
 use super::{Detector, Inputs, runbook};
 use crate::advisor::{build_and_undo, index_bytes, proposals, quoted};
 use crate::wording::{count, duration_ms, percent};
@@ -35,6 +36,9 @@ pub use thresholds::MissingIndexThresholds;
 /// **How sure.** High: the planner would use it and halves its cost (HypoPG). Medium: the planner
 /// now reads the table whole, which is most of the cost, and expects few rows of it. Low: there is
 /// no plan; the statistics alone say so.
+///
+/// **Privilege.** None beyond CONNECT for the statistics of tables; SELECT on them (or
+/// `pg_read_all_data`) for those of columns, and for the plan.
 ///
 /// **Example.** `SELECT * FROM orders WHERE customer_id = $1` on 1.5 million rows, without an index
 /// on `customer_id`.
@@ -81,13 +85,9 @@ impl Detector for MissingIndex {
     }
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-        if inputs.catalog.read_at.is_none() {
-            return vec![NotChecked {
-                check: self.name().to_owned(),
-                why: "the catalogue was not read (yet), so that tables and indexes are unknown; \
-                      it is read within seconds of the first traffic, and the report says why if not"
-                    .to_owned(),
-            }];
+        let unread = unread(self.name(), &[Needs::Tables], inputs);
+        if !unread.is_empty() {
+            return unread;
         }
         let mut list = databases_not_checked(inputs);
         list.extend(plans_not_checked(inputs));

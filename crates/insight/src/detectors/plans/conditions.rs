@@ -9,7 +9,7 @@ use crate::detectors::catalogue::Place;
 
 /// What a plan says of a table that a condition is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Read {
+pub(in crate::detectors) enum Read {
     /// It is read from end to end.
     Whole,
     /// Some index is used.
@@ -19,38 +19,47 @@ pub(super) enum Read {
 }
 
 /// A statement with its parsed text, and the database it runs in.
-pub(super) struct Parsed<'a> {
-    pub(super) statement: &'a StatementTotals,
-    pub(super) facts: std::sync::Arc<Facts>,
+pub(in crate::detectors) struct Parsed<'a> {
+    pub(in crate::detectors) statement: &'a StatementTotals,
+    pub(in crate::detectors) facts: std::sync::Arc<Facts>,
     name: &'a str,
     database: &'a DatabaseFacts,
     answer: Option<&'a PlanAnswer>,
 }
 
 /// The statements with at least so many calls and this share of all database time.
-pub(super) fn parsed<'a>(
+pub(in crate::detectors) fn parsed<'a>(
     inputs: &Inputs<'a>,
     least_calls: u64,
     least_share: f64,
 ) -> Vec<Parsed<'a>> {
-    let catalog = inputs.catalog;
     let matters = |statement: &&StatementTotals| {
         statement.stats.calls >= least_calls
             && inputs.workload.share(statement.database_ms()) >= least_share
     };
-    let read = |statement: &'a StatementTotals| {
-        let (name, database) = catalog.databases.get_key_value(&*statement.database)?;
+    let of = |statement| Parsed::of(statement, inputs);
+    inputs.statements().filter(matters).filter_map(of).collect()
+}
+
+impl<'a> Parsed<'a> {
+    /// A statement that the parser could read, in a database that was read.
+    pub(in crate::detectors) fn of(
+        statement: &'a StatementTotals,
+        inputs: &Inputs<'a>,
+    ) -> Option<Self> {
+        let (name, database) = inputs.catalog.databases.get_key_value(&*statement.database)?;
         let facts = inputs.facts(statement.fingerprint)?;
         let answer = database.plans.get(&statement.fingerprint);
         let answer = answer.filter(|answer| answer.problem.is_none() && answer.cost.is_some());
         Some(Parsed { statement, facts, name, database, answer })
-    };
-    inputs.statements().filter(matters).filter_map(read).collect()
-}
+    }
 
-impl<'a> Parsed<'a> {
     /// The table that a condition is on, where there is no doubt.
-    pub(super) fn table(&self, at: Option<usize>, inputs: &Inputs<'a>) -> Option<Place<'a>> {
+    pub(in crate::detectors) fn table(
+        &self,
+        at: Option<usize>,
+        inputs: &Inputs<'a>,
+    ) -> Option<Place<'a>> {
         let reference: &TableRef = match at {
             Some(at) => self.facts.tables.get(at)?,
             None => self.facts.tables.first().filter(|_| self.facts.tables.len() == 1)?,
@@ -60,7 +69,7 @@ impl<'a> Parsed<'a> {
     }
 
     /// How the plan reads the table.
-    pub(super) fn reads(&self, table: &TableFacts) -> Read {
+    pub(in crate::detectors) fn reads(&self, table: &TableFacts) -> Read {
         let Some(answer) = self.answer else { return Read::Unknown };
         let mut scans = answer.scans.iter().filter(|scan| {
             scan.table == table.name && (scan.schema.is_empty() || scan.schema == table.schema)
@@ -73,7 +82,11 @@ impl<'a> Parsed<'a> {
 
     /// Whether another condition, that must hold too, can be looked up: then few rows are left for
     /// the one in question.
-    pub(super) fn is_narrowed(&self, table: &TableFacts, inputs: &Inputs<'a>) -> bool {
+    pub(in crate::detectors) fn is_narrowed(
+        &self,
+        table: &TableFacts,
+        inputs: &Inputs<'a>,
+    ) -> bool {
         self.facts.predicates.iter().any(|predicate| {
             matches!(predicate.operator, Operator::Equal | Operator::In)
                 && self.table(predicate.table, inputs).is_some_and(|place| {
@@ -85,7 +98,7 @@ impl<'a> Parsed<'a> {
 }
 
 /// Whether an index begins with the column.
-pub(super) fn leads_an_index(table: &TableFacts, column: &str) -> bool {
+pub(in crate::detectors) fn leads_an_index(table: &TableFacts, column: &str) -> bool {
     let leads = |index: &model::IndexFacts| {
         index.valid && index.columns.first().is_some_and(|first| first == column)
     };

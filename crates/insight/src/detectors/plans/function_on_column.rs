@@ -1,9 +1,10 @@
-use model::{Confidence, Finding, Fix, IndexCandidate, Severity};
+use model::{Confidence, Finding, Fix, IndexCandidate, NotChecked, Severity};
 use sql::{ComputedPredicate, Operator};
 
 use super::conditions::{Parsed, Read, parsed};
+use super::unplanned;
 use crate::advisor::{build_and_undo, is_built};
-use crate::detectors::catalogue::Place;
+use crate::detectors::catalogue::{Needs, Place};
 use crate::detectors::finding::{about, evidence};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
@@ -23,6 +24,8 @@ use crate::wording::{count, duration_ms, percent};
 /// same value for ever (IMMUTABLE): `CREATE INDEX … ON users (lower(mail))`.
 ///
 /// **How sure.** Medium with a plan, low without.
+///
+/// **Privilege.** None beyond CONNECT; what EXPLAIN needs, such as SELECT on its tables, to see the plan.
 ///
 /// **Example.** `SELECT … FROM users WHERE lower(mail) = $1` on 900,000 users.
 pub struct FunctionOnColumn;
@@ -52,6 +55,10 @@ impl Detector for FunctionOnColumn {
                 one.facts.computed.iter().find_map(|found| self.finding(one, found, inputs))
             })
             .collect()
+    }
+
+    fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
+        unplanned(self.name(), &[Needs::Tables], inputs)
     }
 }
 

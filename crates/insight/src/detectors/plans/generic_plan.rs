@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use model::{Confidence, Finding, Fix, NotChecked, PlanText, Severity};
 
 use super::{Planned, planned, unplanned};
-use crate::detectors::catalogue::finding;
+use crate::detectors::catalogue::{Needs, finding};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
 use crate::wording::{count, duration_ms, percent};
@@ -57,7 +57,7 @@ impl Detector for GenericPlan {
     }
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-        unplanned(self.name(), inputs)
+        unplanned(self.name(), &[Needs::Tables], inputs)
     }
 }
 

@@ -6,7 +6,7 @@ use model::{
 
 use super::{Planned, planned, unplanned};
 use crate::advisor::{index_bytes, index_name, quoted};
-use crate::detectors::catalogue::Place;
+use crate::detectors::catalogue::{Needs, Place};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
 use crate::wording::{count, duration_ms, percent};
@@ -55,7 +55,7 @@ impl Detector for InefficientIndex {
     }
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-        unplanned(self.name(), inputs)
+        unplanned(self.name(), &[Needs::Tables], inputs)
     }
 }
 

@@ -11,11 +11,12 @@ mod sort_spill;
 
 use model::{DatabaseFacts, NotChecked, PlanAnswer, ScanFacts, TableFacts};
 
-use super::catalogue::{Place, unread};
+use super::catalogue::{Needs, Place, unread};
 use super::{Detector, Inputs};
 use crate::StatementTotals;
 use crate::advisor::quoted;
 
+pub(super) use conditions::{Parsed, Read};
 pub use function_on_column::{FunctionOnColumn, FunctionOnColumnThresholds};
 pub use generic_plan::{GenericPlan, GenericPlanThresholds};
 pub use inefficient_index::{InefficientIndex, InefficientIndexThresholds};
@@ -94,8 +95,8 @@ impl<'a> Planned<'a> {
 }
 
 /// That the role cannot see the plans of statements that matter, and what would help.
-fn unplanned(detector: &str, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-    let mut list = unread(detector, inputs);
+pub(super) fn unplanned(detector: &str, needs: &[Needs], inputs: &Inputs<'_>) -> Vec<NotChecked> {
+    let mut list = unread(detector, needs, inputs);
     for (name, database) in &inputs.catalog.databases {
         let refused = database
             .plans

@@ -1,11 +1,12 @@
 use std::collections::BTreeSet;
 
-use model::{Confidence, Finding, Fix, IndexCandidate, Severity};
+use model::{Confidence, Finding, Fix, IndexCandidate, NotChecked, Severity};
 use sql::Operator;
 
 use super::conditions::{Parsed, Read, leads_an_index, parsed};
+use super::unplanned;
 use crate::advisor::build_and_undo;
-use crate::detectors::catalogue::Place;
+use crate::detectors::catalogue::{Needs, Place};
 use crate::detectors::finding::{about, change, evidence};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
@@ -25,6 +26,8 @@ use crate::wording::{count, duration_ms, percent};
 /// row can come by both.
 ///
 /// **How sure.** Medium with a plan, low without.
+///
+/// **Privilege.** None beyond CONNECT; what EXPLAIN needs, such as SELECT on its tables, to see the plan.
 ///
 /// **Example.** `SELECT … FROM messages WHERE sender = $1 OR recipient = $1`, with an index on `sender`
 /// only.
@@ -51,6 +54,10 @@ impl Detector for OrAcrossColumns {
         let thresholds = &inputs.settings.of.or_across_columns;
         let all = parsed(inputs, thresholds.least_calls, thresholds.least_ratio);
         all.iter().filter_map(|one| self.finding(one, inputs)).collect()
+    }
+
+    fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
+        unplanned(self.name(), &[Needs::Tables], inputs)
     }
 }
 

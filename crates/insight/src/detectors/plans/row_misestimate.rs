@@ -4,7 +4,7 @@ use model::{Confidence, Finding, Fix, NotChecked, SampleRank, Severity};
 
 use super::{Planned, planned, unplanned};
 use crate::advisor::quoted;
-use crate::detectors::catalogue::{Place, finding};
+use crate::detectors::catalogue::{Needs, Place, finding};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
 use crate::wording::{count, duration_ms, percent};
@@ -56,7 +56,7 @@ impl Detector for RowMisestimate {
     }
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-        unplanned(self.name(), inputs)
+        unplanned(self.name(), &[Needs::Tables], inputs)
     }
 }
 

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use model::{Confidence, Finding, Fix, NotChecked, ScanFacts, Severity};
 
 use super::{FunctionOnColumn, OrAcrossColumns, Planned, planned, unplanned};
-use crate::detectors::catalogue::{Place, list};
+use crate::detectors::catalogue::{Needs, Place, list};
 use crate::detectors::{BindTypeMismatch, Detector, Inputs, LeadingWildcard, MissingIndex};
 use crate::settings::thresholds;
 use crate::wording::{bytes, count, duration_ms, percent};
@@ -76,7 +76,7 @@ impl Detector for SequentialScan {
     }
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-        unplanned(self.name(), inputs)
+        unplanned(self.name(), &[Needs::Tables], inputs)
     }
 }
 

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use model::{Confidence, Finding, Fix, MemoryNode, NotChecked, Severity};
 
 use super::{Planned, planned, unplanned};
-use crate::detectors::catalogue::finding;
+use crate::detectors::catalogue::{Needs, finding};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
 use crate::wording::{bytes, count, duration_ms, percent};
@@ -56,7 +56,7 @@ impl Detector for SortSpill {
     }
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-        unplanned(self.name(), inputs)
+        unplanned(self.name(), &[Needs::Upkeep], inputs)
     }
 }
 

@@ -1,7 +1,8 @@
-use model::{Finding, Severity, TableFacts};
+use model::{Finding, NotChecked, Severity, TableFacts};
 
 use super::finding::{about, change, evidence};
 use super::{Detector, Inputs};
+use crate::detectors::catalogue::{Needs, unread};
 use crate::settings::thresholds;
 use crate::wording::{bytes, count};
 
@@ -17,6 +18,8 @@ use crate::wording::{bytes, count};
 /// `select` (Rails), `load_only` (SQLAlchemy).
 ///
 /// **How sure.** High that all columns are sent; whether they are used, only the application knows.
+///
+/// **Privilege.** None beyond CONNECT, to count columns.
 ///
 /// **Example.** `SELECT * FROM articles ORDER BY id DESC LIMIT 20` for a list of titles; each row has
 /// the whole text.
@@ -96,6 +99,11 @@ impl Detector for SelectStar {
             });
         }
         findings
+    }
+
+    fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
+        // Wide rows speak for themselves.
+        unread("select_star: columns of tables", &[Needs::Tables], inputs)
     }
 }
 

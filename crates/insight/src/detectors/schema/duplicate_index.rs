@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use model::{Finding, IndexFacts, NotChecked, Severity, TableFacts};
 
-use crate::detectors::catalogue::{Place, tables, unread};
+use crate::detectors::catalogue::{Needs, Place, tables, unread};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
 use crate::wording::{bytes, count};
@@ -58,7 +58,7 @@ impl Detector for DuplicateIndex {
     }
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-        unread(self.name(), inputs)
+        unread(self.name(), &[Needs::Tables], inputs)
     }
 }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use model::{Finding, Fix, IndexFacts, NotChecked, Severity, TableKind};
 
-use crate::detectors::catalogue::{Place, tables, unread};
+use crate::detectors::catalogue::{Needs, Place, tables, unread};
 use crate::detectors::{Detector, Inputs};
 use crate::wording::{bytes, count};
 
@@ -42,7 +42,7 @@ impl Detector for InvalidIndex {
     }
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-        unread(self.name(), inputs)
+        unread(self.name(), &[Needs::Tables], inputs)
     }
 }
 

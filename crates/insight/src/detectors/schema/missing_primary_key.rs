@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use model::{Finding, Fix, IndexFacts, NotChecked, Severity, TableFacts, TableKind};
 
 use crate::advisor::quoted;
-use crate::detectors::catalogue::{Place, is_whole, tables, unread};
+use crate::detectors::catalogue::{Needs, Place, is_whole, tables, unread};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
 use crate::wording::count;
@@ -56,7 +56,7 @@ impl Detector for MissingPrimaryKey {
     }
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-        unread(self.name(), inputs)
+        unread(self.name(), &[Needs::Upkeep], inputs)
     }
 }
 

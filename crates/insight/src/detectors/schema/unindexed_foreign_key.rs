@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use model::{Finding, Fix, ForeignKeyFacts, IndexCandidate, IndexFacts, NotChecked, Severity};
 
 use crate::advisor::{index_bytes, index_name, quoted};
-use crate::detectors::catalogue::{Place, tables, unread};
+use crate::detectors::catalogue::{Needs, Place, tables, unread};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
 use crate::wording::count;
@@ -56,7 +56,7 @@ impl Detector for UnindexedForeignKey {
     }
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-        unread(self.name(), inputs)
+        unread(self.name(), &[Needs::Upkeep], inputs)
     }
 }
 

@@ -5,15 +5,18 @@ use model::{Confidence, Finding, IndexFacts, NotChecked, Severity};
 
 use super::duplicate_index::redundant;
 use super::unindexed_foreign_key::serves;
-use crate::detectors::catalogue::{Place, day_and_minute, since, tables, unread};
+use crate::detectors::catalogue::{
+    Needs, Place, day_and_minute, list as named, since, tables, unread,
+};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
-use crate::wording::{bytes, count};
+use crate::wording::{bytes, count, duration_ms};
 
 /// # `unused_index`: an index is maintained and never read
 ///
 /// **What it sees.** Indexes that no scan has used since the server began to count
-/// (`pg_stat_user_indexes.idx_scan`), on tables that are written. It leaves out what does a duty
+/// (`pg_stat_user_indexes.idx_scan`), on tables that are written. PostgreSQL does not say when an
+/// index was made: one counts as unused only when pgweir itself has known it for a day. It leaves out what does a duty
 /// without being scanned: primary keys, unique and exclusion constraints, replica identities,
 /// indexes that CLUSTER uses, and those that a foreign key needs when its parent is deleted from.
 ///
@@ -33,7 +36,8 @@ pub struct UnusedIndex;
 thresholds! {
     /// When `unused_index` speaks.
     UnusedIndexThresholds {
-        /// The server must have counted for so long: a day has all traffic but the month's end.
+        /// The server must have counted for so long, and pgweir known the index: a day has all
+        /// traffic but the month's end.
         least_age: Duration = Duration::from_secs(24 * 3600),
         /// Size, bytes. What is smaller costs next to nothing.
         least_bytes: Count = 1 << 20,
@@ -41,6 +45,9 @@ thresholds! {
         least_writes: Count = 1_000,
     }
 }
+
+/// Indexes named in a note.
+const NAMED: usize = 3;
 
 impl Detector for UnusedIndex {
     fn name(&self) -> &'static str {
@@ -60,7 +67,7 @@ impl Detector for UnusedIndex {
             .flat_map(|place| {
                 let indexes = place.table.indexes.iter();
                 indexes
-                    .filter(move |index| is_unused(index, place))
+                    .filter(move |index| is_unused(index, place) && is_known(index, inputs))
                     .map(move |index| (place, index))
             })
             .filter(|(_, index)| index.bytes >= least.least_bytes)
@@ -70,7 +77,7 @@ impl Detector for UnusedIndex {
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
         let least = inputs.settings.of.unused_index.least_age;
-        let mut list = unread(self.name(), inputs);
+        let mut list = unread(self.name(), &[Needs::Upkeep], inputs);
         for (name, database) in &inputs.catalog.databases {
             let Some(counted) = database.upkeep.counted_since else { continue };
             if since(counted, inputs) < least {
@@ -84,6 +91,15 @@ impl Detector for UnusedIndex {
                 });
             }
         }
+        list.extend(new_indexes(inputs).into_iter().map(|(name, indexes)| NotChecked {
+            check: format!("{}: new indexes of {name}", self.name()),
+            why: format!(
+                "no scan has used {}; pgweir has known {} for less than {}, and they may be new",
+                named(&indexes, NAMED),
+                if indexes.len() == 1 { "it" } else { "them" },
+                duration_ms(least.as_secs_f64() * 1e3)
+            ),
+        }));
         list
     }
 }
@@ -97,6 +113,26 @@ fn is_unused(index: &IndexFacts, place: Place<'_>) -> bool {
         && !place.table.foreign_keys.iter().any(|key| serves(index, key))
         // That finding says more.
         && redundant(place.table, index).is_none()
+}
+
+/// Whether it has been there for long enough.
+fn is_known(index: &IndexFacts, inputs: &Inputs<'_>) -> bool {
+    let least = inputs.settings.of.unused_index.least_age;
+    index.first_seen.is_some_and(|then| since(then, inputs) >= least)
+}
+
+/// Of the indexes that no scan has used, those that are too new to be called unused.
+fn new_indexes<'a>(inputs: &Inputs<'a>) -> BTreeMap<&'a str, Vec<String>> {
+    let least = inputs.settings.of.unused_index.least_bytes;
+    let mut by_database: BTreeMap<&'a str, Vec<String>> = BTreeMap::new();
+    for place in tables(inputs) {
+        for index in &place.table.indexes {
+            if index.bytes >= least && is_unused(index, place) && !is_known(index, inputs) {
+                by_database.entry(place.name).or_default().push(index.name.clone());
+            }
+        }
+    }
+    by_database
 }
 
 impl UnusedIndex {
@@ -157,12 +193,26 @@ mod tests {
     }
 
     fn detect(counted_s: i64, table: TableFacts) -> Vec<Finding> {
+        look(counted_s, 90_000, table).0
+    }
+
+    /// What is found, and what is said not to be checked, where the server has counted and pgweir
+    /// known the indexes for so long.
+    fn look(
+        counted_s: i64,
+        known_s: i64,
+        mut table: TableFacts,
+    ) -> (Vec<Finding>, Vec<NotChecked>) {
         let mut scene = Scene::new();
+        let seen = scene.now() - jiff::SignedDuration::from_secs(known_s);
+        for index in &mut table.indexes {
+            index.first_seen = Some(seen);
+        }
         let counted = scene.now() - jiff::SignedDuration::from_secs(counted_s);
         let upkeep = DatabaseUpkeep { counted_since: Some(counted), ..DatabaseUpkeep::default() };
         let database = model::DatabaseFacts { upkeep, ..shop(vec![table]) };
         scene.catalog.databases.insert("shop".to_owned(), database);
-        scene.look(|inputs| UnusedIndex.detect(inputs))
+        scene.look(|inputs| (UnusedIndex.detect(inputs), UnusedIndex.not_checked(inputs)))
     }
 
     #[test]
@@ -183,6 +233,18 @@ mod tests {
         small.indexes[1].bytes = 8192;
         assert!(detect(90_000, small).is_empty());
         assert!(detect(90_000, TableFacts { writes: 10, ..unused() }).is_empty());
+    }
+
+    #[test]
+    fn one_that_was_made_a_minute_ago_is_not_accused() {
+        let (findings, not_checked) = look(90_000, 60, unused());
+        assert_eq!(findings, []);
+        assert_eq!(not_checked[0].check, "unused_index: new indexes of shop");
+        assert!(not_checked[0].why.starts_with("no scan has used note; pgweir has known it for"));
+        let mut used = unused();
+        used.indexes[1].scans = 1;
+        assert_eq!(look(90_000, 60, used).1, []);
+        assert_eq!(look(90_000, 90_000, unused()).1, []);
     }
 
     #[test]

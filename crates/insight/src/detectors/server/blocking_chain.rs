@@ -3,10 +3,10 @@ mod chains;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{Finding, Fix, NotChecked, ServerFacts, SessionFacts, Severity};
+use model::{Confidence, Finding, Fix, NotChecked, ServerFacts, SessionFacts, Severity};
 
 use self::chains::{Chain, chains};
-use crate::detectors::catalogue::{blind, finding, list, since, unread};
+use crate::detectors::catalogue::{Needs, blind, finding, list, since, unread};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
 use crate::wording::{count, duration_ms};
@@ -26,9 +26,11 @@ use crate::wording::{count, duration_ms};
 /// `idle_in_transaction_session_timeout`.
 ///
 /// **How sure.** High: the server says who blocks whom. What lasts less than some seconds may go unseen.
+/// Medium where the server does not say since when somebody waits (before PostgreSQL 14, without
+/// `pg_monitor`): then it is told from two looks that follow each other.
 ///
 /// **Privilege.** None to see who waits for whom; `pg_monitor` to see what sessions run that are not
-/// pgweir's.
+/// pgweir's, and before PostgreSQL 14 since when somebody waits.
 ///
 /// **Example.** Session 4711 (psql, idle in transaction) holds a row of `stock`; 38 clients wait for it,
 /// the first for 90 seconds.
@@ -66,7 +68,7 @@ impl Detector for BlockingChain {
     }
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-        let mut list = unread(self.name(), inputs);
+        let mut list = unread(self.name(), &[Needs::Locks], inputs);
         let buys = "show what sessions run that do not come through pgweir, and since when";
         list.extend(blind(self.name(), "what others run", buys, inputs));
         list
@@ -104,7 +106,8 @@ impl BlockingChain {
         );
         let on: Vec<String> = chain.tables.iter().map(|name| (*name).to_owned()).collect();
         let why = format!(
-            "The first waited {}{}{}; {}",
+            "The first waited {}{}{}{}; {}",
+            if chain.estimated { "at least " } else { "" },
             duration_ms(chain.longest_ms as f64),
             if on.is_empty() { String::new() } else { format!(", on {}", list(&on, TABLES)) },
             doing(chain.head_session, inputs),
@@ -131,6 +134,7 @@ impl BlockingChain {
             tables: on,
             database: chain.head_session.map(|head| head.database.clone()),
             fix: fix(chain, goes_on),
+            confidence: if chain.estimated { Confidence::Medium } else { Confidence::High },
             harm_ms: chain.waited_ms as f64,
             ..finding(self.name(), severity, title, why)
         }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use model::{Confidence, DatabaseFacts, Finding, Fix, NotChecked, Severity};
 
-use crate::detectors::catalogue::{finding, unread};
+use crate::detectors::catalogue::{Needs, finding, unread};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
 use crate::wording::{bytes, count, percent};
@@ -54,7 +54,7 @@ impl Detector for CacheHitRatio {
     }
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-        unread(self.name(), inputs)
+        unread(self.name(), &[Needs::Upkeep], inputs)
     }
 }
 

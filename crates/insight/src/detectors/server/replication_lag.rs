@@ -4,7 +4,7 @@ use std::time::Duration;
 use model::{Finding, Fix, NotChecked, ReplicaFacts, ServerFacts, Severity, SlotFacts};
 
 use crate::advisor::quoted;
-use crate::detectors::catalogue::{finding, unread};
+use crate::detectors::catalogue::{Needs, finding, unread};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
 use crate::wording::{bytes, duration_ms};
@@ -59,7 +59,7 @@ impl Detector for ReplicationLag {
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
         let servers = inputs.catalog.servers.iter();
-        let mut list = unread(self.name(), inputs);
+        let mut list = unread(self.name(), &[Needs::Server], inputs);
         list.extend(
             servers
                 .filter(|(_, server)| !server.replicas.is_empty() && !server.sees_sessions)

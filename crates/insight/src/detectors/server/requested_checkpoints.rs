@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use model::{Confidence, Finding, Fix, NotChecked, ServerFacts, Severity};
 
-use crate::detectors::catalogue::{finding, unread};
+use crate::detectors::catalogue::{Needs, finding, unread};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
 use crate::wording::{bytes, count, duration_ms};
@@ -49,7 +49,7 @@ impl Detector for RequestedCheckpoints {
     }
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-        unread(self.name(), inputs)
+        unread(self.name(), &[Needs::Server], inputs)
     }
 }
 

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
-use model::{Confidence, Finding, Severity, TableFacts};
+use model::{Confidence, Finding, NotChecked, Severity, TableFacts};
 
+use super::catalogue::{Needs, unread};
 use super::finding::{about, change, evidence};
 use super::{Detector, Inputs};
 use crate::StatementTotals;
@@ -23,6 +24,8 @@ use crate::wording::{count, percent};
 /// statement: `WHERE id = $1::bigint`.
 ///
 /// **How sure.** High: both types are known.
+///
+/// **Privilege.** None beyond CONNECT.
 ///
 /// **Example.** `SELECT … FROM orders WHERE id = $1` with `$1` sent as numeric: the primary key is not
 /// used, all orders are read.
@@ -62,6 +65,10 @@ impl Detector for BindTypeMismatch {
             Some(self.finding(statement, &mismatch, inputs))
         })
         .collect()
+    }
+
+    fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
+        unread(self.name(), &[Needs::Tables], inputs)
     }
 }
 
@@ -147,14 +154,13 @@ fn converts_column(oid: u32, column_type: &str) -> Option<&'static str> {
     const FLOAT8: u32 = 701;
     const NUMERIC: u32 = 1700;
     const TEXT: u32 = 25;
-    const VARCHAR: u32 = 1043;
     let column = column_type.split('(').next().unwrap_or(column_type).trim();
     match (column, oid) {
         ("smallint" | "integer" | "bigint", NUMERIC) => Some("numeric"),
         ("smallint" | "integer" | "bigint" | "numeric", FLOAT8) => Some("double precision"),
         ("smallint" | "integer" | "bigint" | "numeric", FLOAT4) => Some("real"),
+        // A varchar has no operators of its own: there, `bpchar = bpchar` converts the parameter.
         ("character", TEXT) => Some("text"),
-        ("character", VARCHAR) => Some("character varying"),
         _ => None,
     }
 }
@@ -165,11 +171,19 @@ mod tests {
     use crate::scene::{Scene, shop, table};
 
     fn detect(types: &[u32], text: &str, rows: f64) -> Vec<Finding> {
+        detect_on("bigint", types, text, rows)
+    }
+
+    /// The same where the columns are of that type.
+    fn detect_on(column_type: &str, types: &[u32], text: &str, rows: f64) -> Vec<Finding> {
         let mut scene = Scene::new();
         for _ in 0..10 {
             scene.statement(text).bound(types, &["7"]).work_ms(200).run();
         }
-        let orders = table("orders", rows, &[("id", -1.0), ("total", -0.5)]);
+        let mut orders = table("orders", rows, &[("id", -1.0), ("total", -0.5)]);
+        for column in &mut orders.columns {
+            column.type_name = column_type.to_owned();
+        }
         scene.catalog.databases.insert("shop".to_owned(), shop(vec![orders]));
         scene.look(|inputs| BindTypeMismatch.detect(inputs))
     }
@@ -185,6 +199,15 @@ mod tests {
         let by_total = "SELECT id FROM orders o WHERE o.total = $1";
         assert_eq!(detect(&[701], by_total, 1e6)[0].severity, Severity::Warning, "no index");
         assert_eq!(detect(&[1700], BY_ID, 100.0)[0].severity, Severity::Warning, "few rows");
+    }
+
+    /// Plans of PostgreSQL 15: `c = ($1)::bpchar` for a varchar, `(c)::text = $1` for a text.
+    #[test]
+    fn text_converts_a_char_column_and_varchar_does_not() {
+        assert_eq!(detect_on("character(8)", &[25], BY_ID, 1e6)[0].severity, Severity::Critical);
+        assert!(detect_on("character(8)", &[1043], BY_ID, 1e6).is_empty());
+        assert!(detect_on("character varying(8)", &[25], BY_ID, 1e6).is_empty());
+        assert!(detect_on("text", &[1043], BY_ID, 1e6).is_empty());
     }
 
     #[test]

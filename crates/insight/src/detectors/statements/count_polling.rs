@@ -95,8 +95,11 @@ impl Detector for CountPolling {
 pub(super) fn is_count(inputs: &Inputs<'_>, fingerprint: model::FingerprintId) -> bool {
     let text = inputs.text(fingerprint).trim_start_matches('(').trim_start();
     let list = text.get(..6).map_or("", |_| text.get(6..).unwrap_or_default());
-    let begins = list.trim_start().get(..5).is_some_and(|word| word.eq_ignore_ascii_case("count"));
-    begins && inputs.facts(fingerprint).is_none_or(|facts| facts.group_by.is_empty())
+    let list = list.trim_start();
+    let counts = list.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("count"))
+        // `country` and a column called `count` are none.
+        && list.get(5..).is_some_and(|behind| behind.trim_start().starts_with('('));
+    counts && inputs.facts(fingerprint).is_none_or(|facts| facts.group_by.is_empty())
 }
 
 #[cfg(test)]
@@ -126,6 +129,9 @@ mod tests {
         assert!(detect(COUNT, 60, 60, 50).is_empty());
         assert!(detect("SELECT count(*) FROM m GROUP BY day", 60, 2, 50).is_empty());
         assert!(detect("SELECT name FROM m WHERE id = $1", 60, 2, 50).is_empty());
+        assert!(detect("SELECT country FROM m WHERE id = $1", 60, 2, 50).is_empty());
+        assert!(detect("SELECT count FROM m WHERE id = $1", 60, 2, 50).is_empty());
+        assert_eq!(detect("SELECT COUNT (*) FROM m WHERE id = $1", 60, 2, 50).len(), 1);
         assert!(detect(COUNT, 29, 2, 50).is_empty());
         assert!(detect(COUNT, 60, 2, 1).is_empty());
     }

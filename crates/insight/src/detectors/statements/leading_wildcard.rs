@@ -1,9 +1,13 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Finding, Fix, Severity, TableFacts};
+use model::{ColumnFacts, Confidence, Finding, Fix, NotChecked, Severity};
 use sql::Operator;
 
+use super::catalogue::{Needs, Place, unread};
 use super::finding::{about, evidence};
+use super::plans::{Parsed, Read};
 use super::{Detector, Inputs};
 use crate::StatementTotals;
 use crate::advisor::quoted;
@@ -15,7 +19,9 @@ use crate::wording::{duration_ms, percent};
 /// **What it sees.** The first letter of patterns of LIKE and ILIKE in samples of the statement, one
 /// every few seconds; nothing else of them is kept. It speaks when half of them begin with `%` or
 /// `_`, the statement takes a hundredth of all database time, and the table, where it is known, has
-/// ten thousand rows or more and no trigram index on the column.
+/// ten thousand rows or more and no trigram index on the column. It is silent where the plan uses an
+/// index, or another condition that must hold can be looked up in one: few rows are left to compare
+/// then.
 ///
 /// **Why it hurts.** A B-tree is sorted by the first letter. Without it, every row is read and
 /// compared.
@@ -24,8 +30,11 @@ use crate::wording::{duration_ms, percent};
 /// contains three letters in a row. For words in texts: full text search. If the beginning would do:
 /// drop the first wildcard.
 ///
-/// **How sure.** Medium: the pattern is certain; how many rows an index would leave depends on what
-/// people search for. Patterns with fewer than three letters gain nothing.
+/// **How sure.** Medium with a plan that reads the whole table, low without: the pattern is certain; how
+/// many rows an index would leave depends on what people search for. Patterns with fewer than three
+/// letters gain nothing.
+///
+/// **Privilege.** None beyond CONNECT; SELECT on the table (or `pg_read_all_data`) to see the plan.
 ///
 /// **Example.** `SELECT … FROM products WHERE name ILIKE '%shoe%'`.
 pub struct LeadingWildcard;
@@ -56,6 +65,11 @@ impl Detector for LeadingWildcard {
         let each = inputs.costly(thresholds.least_ratio, thresholds.least_time);
         each.filter_map(|statement| self.finding(statement, inputs)).collect()
     }
+
+    fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
+        // Patterns speak for themselves.
+        unread("leading_wildcard: tables and indexes", &[Needs::Tables], inputs)
+    }
 }
 
 impl LeadingWildcard {
@@ -66,19 +80,16 @@ impl LeadingWildcard {
         if sampled.patterns < thresholds.least_samples || wild < thresholds.least_wild_ratio {
             return None;
         }
-        let searched = searched(statement, inputs);
-        if let Some((table, column)) = &searched {
-            let has_trigrams = table.indexes.iter().any(|index| {
-                matches!(index.method.as_str(), "gin" | "gist")
-                    && index.columns.iter().any(|one| one.contains(column.as_str()))
-            });
-            if has_trigrams || (0.0..thresholds.least_rows).contains(&table.rows) {
-                return None;
-            }
+        let searched = match Parsed::of(statement, inputs) {
+            Some(one) => searched(&one, inputs),
+            None => Vec::new(),
+        };
+        if searched.iter().any(|one| one.is_answered(thresholds.least_rows)) {
+            return None;
         }
         let share = inputs.workload.share(statement.database_ms());
         let text = inputs.title_text(statement.fingerprint);
-        let tables = searched.iter().map(|(table, _)| format!("{}.{}", table.schema, table.name));
+        let tables: BTreeSet<String> = searched.iter().map(|one| one.place.table_name()).collect();
         Some(Finding {
             evidence: evidence([
                 ("samples", sampled.patterns.into()),
@@ -86,9 +97,12 @@ impl LeadingWildcard {
                 ("mean_ms", statement.mean_database_ms().into()),
                 ("share_of_time_ratio", share.into()),
             ]),
-            tables: tables.collect(),
-            fix: fix(searched.as_ref().map(|(table, column)| (*table, column.as_str()))),
-            confidence: model::Confidence::Medium,
+            tables: tables.into_iter().collect(),
+            fix: fix(&searched),
+            confidence: match searched.iter().any(|one| one.read == Read::Whole) {
+                true => Confidence::Medium,
+                false => Confidence::Low,
+            },
             ..about(
                 statement,
                 self.name(),
@@ -107,83 +121,126 @@ impl LeadingWildcard {
     }
 }
 
-/// The table and the column that the pattern is for, where the catalogue knows them.
-fn searched<'a>(
-    statement: &StatementTotals,
-    inputs: &Inputs<'a>,
-) -> Option<(&'a TableFacts, String)> {
-    let facts = inputs.facts(statement.fingerprint)?;
-    let like = facts
-        .predicates
-        .iter()
-        .find(|predicate| matches!(predicate.operator, Operator::Like { .. }))?;
-    let table = match like.table {
-        Some(index) => facts.tables.get(index)?,
-        None => facts.tables.first().filter(|_| facts.tables.len() == 1)?,
-    };
-    let table = inputs.table(&statement.database, table)?;
-    table.columns.iter().find(|column| column.name == like.column)?;
-    Some((table, like.column.clone()))
+/// What a pattern is for, where the catalogue knows it.
+struct Searched<'a> {
+    place: Place<'a>,
+    /// The columns, or what is computed from them.
+    columns: Vec<&'a ColumnFacts>,
+    /// Whether the column stands alone.
+    bare: bool,
+    /// Whether only one of several conditions must hold.
+    alternative: bool,
+    read: Read,
+    /// Whether another condition leaves few rows to compare.
+    narrowed: bool,
 }
 
-fn fix(searched: Option<(&TableFacts, &str)>) -> Fix {
+/// What the patterns are for, except those that begin with letters in the text itself.
+fn searched<'a>(one: &Parsed<'a>, inputs: &Inputs<'a>) -> Vec<Searched<'a>> {
+    let facts = Arc::clone(&one.facts);
+    let plain = facts.predicates.iter().map(|like| (like, false));
+    let bare = plain.chain(facts.alternatives.iter().map(|like| (like, true))).map(
+        |(like, alternative)| {
+            (like.table, std::slice::from_ref(&like.column), like.operator, true, alternative)
+        },
+    );
+    let computed = facts.computed.iter();
+    let computed =
+        computed.map(|like| (like.table, like.columns.as_slice(), like.operator, false, false));
+    bare.chain(computed)
+        .filter(|(_, _, operator, ..)| may_begin_wild(*operator))
+        .filter_map(|(table, names, _, bare, alternative)| {
+            let place = one.table(table, inputs)?;
+            let columns = names
+                .iter()
+                .map(|name| place.table.columns.iter().find(|column| column.name == *name));
+            Some(Searched {
+                place,
+                columns: columns.collect::<Option<_>>()?,
+                bare,
+                alternative,
+                read: one.reads(place.table),
+                narrowed: one.is_narrowed(place.table, inputs),
+            })
+        })
+        .collect()
+}
+
+fn may_begin_wild(operator: Operator) -> bool {
+    matches!(operator, Operator::Like { leading_wildcard, .. } if leading_wildcard != Some(false))
+}
+
+impl Searched<'_> {
+    /// Whether few rows are compared, or an index may find them.
+    fn is_answered(&self, least_rows: f64) -> bool {
+        let has_trigrams = self.place.table.indexes.iter().any(|index| {
+            matches!(index.method.as_str(), "gin" | "gist")
+                && self.columns.iter().all(|column| {
+                    index.columns.iter().any(|key| key.contains(column.name.as_str()))
+                })
+        });
+        has_trigrams
+            || self.read == Read::ByIndex
+            || self.narrowed
+            || (0.0..least_rows).contains(&self.place.table.rows)
+    }
+
+    /// Whether `gin_trgm_ops` takes the column as it is.
+    fn takes_trigrams(&self) -> bool {
+        let of_text = |column: &&ColumnFacts| {
+            let name = column.type_name.split('(').next().unwrap_or_default();
+            matches!(name, "text" | "character varying" | "citext")
+        };
+        self.bare && self.columns.iter().all(of_text)
+    }
+}
+
+fn fix(searched: &[Searched<'_>]) -> Fix {
     let advice = "A trigram index finds what contains three letters in a row; full text search \
                   finds words. If the beginning would do, drop the first wildcard.";
-    let Some((table, column)) = searched else {
+    let Some(first) = searched.first().filter(|first| first.takes_trigrams()) else {
         return super::finding::change(advice);
     };
+    let table = first.place.table;
+    // Of several conditions of which one must hold, each needs an index.
+    let mut names: Vec<&str> = Vec::new();
+    for one in searched.iter().filter(|one| one.alternative == first.alternative) {
+        let same = (&one.place.table.schema, &one.place.table.name) == (&table.schema, &table.name);
+        if !same || !one.takes_trigrams() {
+            return super::finding::change(advice);
+        }
+        for column in &one.columns {
+            if !names.contains(&&*column.name) {
+                names.push(&column.name);
+            }
+        }
+        if !first.alternative {
+            break;
+        }
+    }
     // PostgreSQL cuts names to 63 bytes.
-    let stem: String = format!("{}_{column}", table.name).chars().filter(char::is_ascii).collect();
+    let stem = format!("{}_{}", table.name, names.join("_"));
+    let stem: String = stem.chars().filter(char::is_ascii).collect();
     let name = format!("{}_trgm_idx", stem.get(..50).unwrap_or(&stem));
+    let keys: Vec<String> =
+        names.iter().map(|column| format!("{} gin_trgm_ops", quoted(column))).collect();
+    let concurrently = first.place.concurrently();
     Fix {
         sql: Some(format!(
-            "CREATE EXTENSION IF NOT EXISTS pg_trgm;\nCREATE INDEX CONCURRENTLY {} ON {}.{} USING \
-             gin ({} gin_trgm_ops);",
+            "CREATE EXTENSION IF NOT EXISTS pg_trgm;\nCREATE INDEX {concurrently}{} ON {} USING gin \
+             ({});",
             quoted(&name),
-            quoted(&table.schema),
-            quoted(&table.name),
-            quoted(column)
+            first.place.table_sql(),
+            keys.join(", ")
         )),
-        undo: Some(format!("DROP INDEX CONCURRENTLY {}.{};", quoted(&table.schema), quoted(&name))),
+        undo: Some(format!(
+            "DROP INDEX {concurrently}{}.{};",
+            quoted(&table.schema),
+            quoted(&name)
+        )),
         advice: Some(advice.to_owned()),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scene::{Scene, index, shop, table};
-
-    fn detect(pattern: &str, rows: f64, with_index: bool) -> Vec<Finding> {
-        let mut scene = Scene::new();
-        let text = "select id from products where name like $1";
-        for _ in 0..12 {
-            scene.statement(text).bound(&[25], &[pattern]).work_ms(200).run();
-            scene.pause(5_000);
-            let _tick = scene.snapshot();
-        }
-        let mut products = table("products", rows, &[("id", -1.0), ("name", -0.5)]);
-        if with_index {
-            let trigrams = model::IndexFacts { method: "gin".to_owned(), ..index(&["name"]) };
-            products.indexes.push(trigrams);
-        }
-        scene.catalog.databases.insert("shop".to_owned(), shop(vec![products]));
-        scene.look(|inputs| LeadingWildcard.detect(inputs))
-    }
-
-    #[test]
-    fn a_search_within_is_found_and_given_a_trigram_index() {
-        let findings = detect("%shoe%", 1e5, false);
-        assert_eq!(findings.len(), 1);
-        let sql = findings[0].fix.sql.as_deref().unwrap_or_default();
-        assert!(sql.contains("ON public.products USING gin (name gin_trgm_ops);"), "{sql}");
-        assert!(findings[0].fix.undo.as_deref().unwrap_or_default().starts_with("DROP INDEX"));
-    }
-
-    #[test]
-    fn searches_from_the_start_small_tables_and_trigrams_at_hand_are_quiet() {
-        assert!(detect("shoe%", 1e5, false).is_empty());
-        assert!(detect("%shoe%", 5e3, false).is_empty());
-        assert!(detect("%shoe%", 1e5, true).is_empty());
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ mod prepared_churn;
 mod repeated_read;
 mod unparameterised_literals;
 
-use super::{Detector, Inputs, finding};
+use super::{Detector, Inputs, catalogue, finding, plans};
 
 pub use bind_type_mismatch::{BindTypeMismatch, BindTypeMismatchThresholds};
 pub use count_polling::{CountPolling, CountPollingThresholds};

@@ -1,6 +1,7 @@
-use model::{Finding, Severity};
+use model::{Finding, NotChecked, Severity};
 use sql::TableRef;
 
+use super::catalogue::{Needs, unread};
 use super::finding::{about, change, evidence};
 use super::{Detector, Inputs};
 use crate::settings::thresholds;
@@ -8,17 +9,21 @@ use crate::settings::thresholds;
 /// # `not_in_nullable`: NOT IN a subquery that may return NULL
 ///
 /// **What it sees.** `NOT IN (SELECT column FROM table …)` where the catalogue says that the column
-/// may be NULL.
+/// may be NULL. A subquery that says `WHERE column IS NOT NULL` itself is fine.
 ///
 /// **Why it hurts.** As soon as one row of the subquery is NULL, the condition is never true: the
 /// statement returns nothing, without an error. And since the planner has to reckon with that, it
 /// cannot make a join of it, but compares each row with the whole list.
 ///
 /// **How to fix.** `NOT EXISTS (SELECT 1 FROM table WHERE table.column = …)`, which means what is
-/// meant and can be a join. Or declare the column NOT NULL.
+/// meant and can be a join. Or declare the column NOT NULL, or leave NULLs out: `WHERE column IS NOT
+/// NULL` in the subquery.
 ///
-/// **How sure.** Medium: the column may be NULL; whether a condition of the subquery excludes that is
-/// not looked at.
+/// **How sure.** Medium: the column may be NULL; whether another condition of the subquery excludes
+/// that is not looked at.
+///
+/// **Privilege.** None beyond CONNECT; SELECT on the table (or `pg_read_all_data`) to tell whether there
+/// are NULLs.
 ///
 /// **Example.** `SELECT … FROM users WHERE id NOT IN (SELECT manager_id FROM users)`: nobody, since the
 /// boss has no manager.
@@ -92,6 +97,10 @@ impl Detector for NotInNullable {
         }
         findings
     }
+
+    fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
+        unread(self.name(), &[Needs::Tables], inputs)
+    }
 }
 
 #[cfg(test)]
@@ -127,6 +136,9 @@ mod tests {
         assert!(detect("SELECT id FROM users WHERE id NOT IN ($1, $2)", false, 0.1).is_empty());
         let by_id = "SELECT id FROM users WHERE id NOT IN (SELECT id FROM users)";
         assert!(detect(by_id, false, 0.1).is_empty());
+        let idiom = "SELECT id FROM users WHERE id NOT IN \
+                     (SELECT manager_id FROM users WHERE manager_id IS NOT NULL)";
+        assert!(detect(idiom, false, 0.1).is_empty());
         let exists = "SELECT id FROM users u WHERE NOT EXISTS (SELECT $1 FROM users m WHERE m.manager_id = u.id)";
         assert!(detect(exists, false, 0.1).is_empty());
     }

@@ -2,10 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use model::{Confidence, Finding, Severity};
+use model::{Confidence, Finding, NotChecked, Severity};
 
+use super::catalogue::Needs;
 use super::finding::{about, change, evidence};
 use super::history::{History, Point, median, split, sum, usual_peak};
+use super::plans::unplanned;
 use super::{Detector, Inputs};
 use crate::settings::thresholds;
 use crate::wording::{duration_ms, percent};
@@ -28,6 +30,8 @@ use crate::{StatementTotals, last_change};
 /// **How sure.** High where the very values that were planned before got another plan at that time. Low
 /// where the plan is the same, changed at another time, or is not known: then it may be more data,
 /// locks, or a cold cache.
+///
+/// **Privilege.** None; to see the plans what EXPLAIN needs, such as SELECT on the tables.
 ///
 /// **Example.** After a bulk load at 14:05 the planner believes that a table is empty, and reads it in
 /// a nested loop: 3 ms became 900 ms.
@@ -80,6 +84,11 @@ impl Detector for PlanRegression {
             .into_iter()
             .filter_map(|(statement, step)| self.finding(statement, step, usual, inputs))
             .collect()
+    }
+
+    fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
+        // Times speak for themselves.
+        unplanned("plan_regression: plans", &[Needs::Tables], inputs)
     }
 }
 

@@ -11,7 +11,8 @@ use crate::wording::{contains_ignoring_case, count, duration_ms};
 /// # `ddl_lock_queue`: a change of the schema holds up all statements on its table
 ///
 /// **What it sees.** ALTER TABLE, CREATE INDEX without CONCURRENTLY, DROP, TRUNCATE, LOCK, VACUUM
-/// FULL and the like, from the time that they were sent to the end of their transaction; and
+/// FULL and the like (not a plain VACUUM, VALIDATE CONSTRAINT, SET STATISTICS or SET of storage
+/// parameters, beside which others go on), from the time that they were sent to the end of their transaction; and
 /// statements on the same table that were sent meanwhile and ended only when it was over. It speaks
 /// when three or more waited.
 ///
@@ -145,16 +146,23 @@ fn uses(fingerprint: FingerprintId, table: &str, inputs: &Inputs<'_>) -> bool {
     inputs.facts(fingerprint).is_some_and(|facts| facts.tables.iter().any(|used| used.name == name))
 }
 
-/// The table that a statement locks, as its text names it.
+/// The table that a statement locks so that changes or reads of it must wait, as its text names it
+/// (PostgreSQL manual, 13.3.1).
 fn locked_table(text: &str) -> Option<String> {
-    const SKIPPED: &[&str] =
-        &["table", "if", "exists", "only", "not", "unique", "full", "verbose", "analyze", "("];
+    const SKIPPED: &[&str] = &[
+        "table", "if", "exists", "only", "not", "unique", "full", "freeze", "verbose", "analyze",
+        "(",
+    ];
     if contains_ignoring_case(text, "concurrently") {
         return None;
     }
-    let mut words = text.split_whitespace();
-    let verb = words.next()?.to_ascii_lowercase();
+    let (verb, rest) = text.trim_start().split_once(char::is_whitespace)?;
+    let verb = verb.to_ascii_lowercase();
+    let (options, rest) = options(rest);
+    let words = rest.split_whitespace();
     let mut words: Box<dyn Iterator<Item = &str>> = match verb.as_str() {
+        "vacuum" if !is_full(options, rest) => return None,
+        "alter" if lets_others_work(rest) => return None,
         "alter" | "drop" | "truncate" | "lock" | "cluster" | "reindex" | "vacuum" => {
             Box::new(words)
         }
@@ -185,6 +193,51 @@ fn locked_table(text: &str) -> Option<String> {
         "publication",
     ];
     (!name.is_empty() && !OTHERS.contains(&name.as_str())).then_some(name)
+}
+
+/// `(FULL, ANALYZE)` after the verb, without the parentheses, and the rest.
+fn options(rest: &str) -> (&str, &str) {
+    let list = rest.trim_start().strip_prefix('(').and_then(|list| list.split_once(')'));
+    list.unwrap_or(("", rest))
+}
+
+/// Whether it is a VACUUM FULL. A plain one locks out nobody who reads or changes rows.
+fn is_full(options: &str, rest: &str) -> bool {
+    let among_options = options.split(',').any(|option| {
+        let mut words = option.split_whitespace();
+        let full = words.next().is_some_and(|word| word.eq_ignore_ascii_case("full"));
+        full && !words.next().is_some_and(|word| {
+            ["false", "off", "0"].iter().any(|no| word.eq_ignore_ascii_case(no))
+        })
+    });
+    among_options
+        || rest.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("full"))
+}
+
+/// Whether all that an ALTER TABLE does takes no more than SHARE UPDATE EXCLUSIVE, so that reads and
+/// changes of the table go on (PostgreSQL manual, ALTER TABLE).
+fn lets_others_work(rest: &str) -> bool {
+    let rest = rest.to_ascii_lowercase();
+    let mut depth = 0u32;
+    let actions = rest.split(|letter| {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        letter == ',' && depth == 0
+    });
+    let mut actions = actions.map(|action| {
+        let action = action.replace('(', " ( ");
+        let words: Vec<&str> = action.split_whitespace().collect();
+        words.windows(2).any(|pair| {
+            matches!(
+                pair,
+                ["validate", "constraint"] | ["set", "statistics" | "("] | ["reset", "("]
+            )
+        })
+    });
+    actions.all(|mild| mild)
 }
 
 #[cfg(test)]
@@ -229,6 +282,8 @@ mod tests {
         assert!(detect(2, "SELECT * FROM orders WHERE id = $1", ALTER, true).is_empty());
         let concurrent = "create index concurrently on orders (note)";
         assert!(detect(9, "SELECT * FROM orders WHERE id = $1", concurrent, true).is_empty());
+        let vacuum = "VACUUM (ANALYZE) orders";
+        assert!(detect(9, "SELECT * FROM orders WHERE id = $1", vacuum, true).is_empty());
     }
 
     #[test]
@@ -238,6 +293,17 @@ mod tests {
             ("CREATE UNIQUE INDEX i ON orders(a)", Some("orders")),
             ("TRUNCATE orders, lines", Some("orders")),
             ("VACUUM FULL orders", Some("orders")),
+            ("vacuum (full, analyze) orders", Some("orders")),
+            ("VACUUM (FULL off) orders", None),
+            ("VACUUM orders", None),
+            ("VACUUM (VERBOSE, ANALYZE) orders", None),
+            ("VACUUM ANALYZE full_orders", None),
+            ("ALTER TABLE orders VALIDATE CONSTRAINT positive", None),
+            ("ALTER TABLE orders ALTER COLUMN note SET STATISTICS 500", None),
+            ("ALTER TABLE orders SET (fillfactor = 80, autovacuum_enabled = $1)", None),
+            ("ALTER TABLE orders RESET (fillfactor), VALIDATE CONSTRAINT positive", None),
+            ("ALTER TABLE orders VALIDATE CONSTRAINT p, ADD COLUMN note text", Some("orders")),
+            ("ALTER TABLE orders ALTER COLUMN note SET NOT NULL", Some("orders")),
             ("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE", Some("orders")),
             ("ALTER SEQUENCE s RESTART", None),
             ("SELECT * FROM orders", None),

@@ -5,7 +5,7 @@ use model::{
 };
 
 use crate::advisor::index_bytes;
-use crate::detectors::catalogue::{Place, is_whole, tables, unread};
+use crate::detectors::catalogue::{Needs, Place, is_whole, tables, unread};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
 use crate::wording::{bytes, percent};
@@ -65,7 +65,7 @@ impl Detector for Bloat {
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
         // Tables whose statistics the role may not see are named by the catalogue's own note.
-        unread(self.name(), inputs)
+        unread(self.name(), &[Needs::Upkeep], inputs)
     }
 }
 

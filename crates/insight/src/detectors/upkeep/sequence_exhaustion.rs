@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use model::{DatabaseFacts, Finding, Fix, NotChecked, SequenceFacts, Severity};
 
 use crate::advisor::quoted;
-use crate::detectors::catalogue::{finding, list, unread};
+use crate::detectors::catalogue::{Needs, finding, list, unread};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
 use crate::wording::{count, percent};
@@ -53,7 +53,7 @@ impl Detector for SequenceExhaustion {
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
         let databases = inputs.catalog.databases.iter();
-        let mut list = unread(self.name(), inputs);
+        let mut list = unread(self.name(), &[Needs::Sequences], inputs);
         list.extend(databases.filter_map(|(name, database)| unreadable(name, database, inputs)));
         list
     }

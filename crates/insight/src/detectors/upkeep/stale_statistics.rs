@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use model::{Finding, Fix, NotChecked, Severity, TableFacts, TableKind};
 
-use crate::detectors::catalogue::{Place, day_and_minute, longer_ago, tables, unread};
+use crate::detectors::catalogue::{Needs, Place, day_and_minute, longer_ago, tables, unread};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
 use crate::wording::{count, percent};
@@ -53,7 +53,7 @@ impl Detector for StaleStatistics {
     }
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-        unread(self.name(), inputs)
+        unread(self.name(), &[Needs::Upkeep], inputs)
     }
 }
 

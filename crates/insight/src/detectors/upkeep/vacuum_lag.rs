@@ -5,7 +5,7 @@ use model::{Finding, Fix, HorizonHolder, NotChecked, Severity};
 
 use super::horizon::{named, release};
 use crate::detectors::catalogue::{
-    Place, blind, day_and_minute, longer_ago, since, tables, unread,
+    Needs, Place, blind, day_and_minute, longer_ago, since, tables, unread,
 };
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
@@ -55,7 +55,7 @@ impl Detector for VacuumLag {
     }
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-        let mut list = unread(self.name(), inputs);
+        let mut list = unread(self.name(), &[Needs::Upkeep, Needs::Server], inputs);
         let buys = "show which transaction keeps VACUUM from removing dead rows";
         list.extend(blind(self.name(), "who holds VACUUM back", buys, inputs));
         list

@@ -1,10 +1,13 @@
 use std::collections::BTreeMap;
 
-use model::{DatabaseFacts, Finding, Fix, HorizonHolder, NotChecked, ServerFacts, Severity};
+use model::{
+    CatalogPart, DatabaseFacts, Finding, Fix, HorizonHolder, NotChecked, OldTable, ServerFacts,
+    Severity,
+};
 
 use super::horizon::{named, release};
 use crate::advisor::quoted;
-use crate::detectors::catalogue::{blind, finding, list, unread};
+use crate::detectors::catalogue::{Needs, blind, finding, list, unread};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
 use crate::wording::{count, percent};
@@ -13,7 +16,8 @@ use crate::wording::{count, percent};
 ///
 /// **What it sees.** The age of the oldest transaction id that the database still holds
 /// (`age(datfrozenxid)`), and the same of multixacts, as a share of the two thousand million there
-/// are; the tables that hold it; and whoever keeps VACUUM from freezing them.
+/// are; the tables that keep it, system and temporary tables included (a TOAST table goes with its
+/// table); and whoever keeps VACUUM from freezing them.
 ///
 /// **Why it hurts.** Three million transactions before the end the server refuses every write, until
 /// VACUUM has frozen the oldest tables, which takes hours.
@@ -59,7 +63,16 @@ impl Detector for Wraparound {
     }
 
     fn not_checked(&self, inputs: &Inputs<'_>) -> Vec<NotChecked> {
-        let mut list = unread(self.name(), inputs);
+        let mut list = unread(self.name(), &[Needs::Upkeep], inputs);
+        let databases = inputs.catalog.databases.iter();
+        list.extend(
+            databases.filter(|(_, database)| database.unread.contains(&CatalogPart::Oldest)).map(
+                |(name, _)| NotChecked {
+                    check: format!("{}: oldest tables of {name}", self.name()),
+                    why: "they could not be read (yet)".to_owned(),
+                },
+            ),
+        );
         let buys = "show which transaction keeps VACUUM from freezing rows";
         list.extend(blind(self.name(), "who holds VACUUM back", buys, inputs));
         list
@@ -83,14 +96,17 @@ impl Wraparound {
             used if used >= thresholds.warning_ratio => Severity::Warning,
             _ => return None,
         };
-        let (tables, vacuum) = oldest(database);
+        let oldest = match multixacts {
+            true => &upkeep.oldest_multixact,
+            false => &upkeep.oldest_frozen,
+        };
         let ids = if multixacts { "multixact ids" } else { "transaction ids" };
         let holder = inputs.catalog.servers.get(&database.server).and_then(oldest_holder);
         let title = format!("{} of all {ids} are used in {name}", percent(used));
         let why = format!(
-            "{} are left before the server refuses every write; the oldest are held by {}{}",
-            count(IDS - RESERVE - age as f64),
-            if tables.is_empty() { "system tables".to_owned() } else { list(&tables, NAMED) },
+            "{} are left before the server refuses every write; {}{}",
+            count((IDS - RESERVE - age as f64).max(0.0)),
+            held_by(oldest),
             holder.map_or_else(String::new, |one| format!("; {} holds VACUUM back", named(one)))
         );
         Some(Finding {
@@ -99,27 +115,53 @@ impl Wraparound {
                 ("used_ratio".to_owned(), used.into()),
                 ("ids".to_owned(), ids.into()),
             ]),
-            tables,
+            tables: oldest.iter().map(named_table).collect(),
             database: Some(name.to_owned()),
-            fix: Fix { sql: Some(vacuum), undo: None, advice: holder.map(|one| release(one).1) },
+            fix: fix(oldest, holder),
             ..finding(self.name(), severity, title, why)
         })
     }
 }
 
-/// The tables that were frozen longest ago, and how to freeze them.
-fn oldest(database: &DatabaseFacts) -> (Vec<String>, String) {
-    let mut oldest: Vec<_> =
-        database.tables.iter().filter(|table| table.upkeep.frozen_age > 0).collect();
-    oldest.sort_by_key(|table| std::cmp::Reverse(table.upkeep.frozen_age));
-    oldest.truncate(NAMED);
-    let names = oldest.iter().map(|table| format!("{}.{}", table.schema, table.name)).collect();
-    let vacuum: Vec<String> = oldest
+fn named_table(table: &OldTable) -> String {
+    format!("{}.{}", table.schema, table.name)
+}
+
+/// Which tables keep the oldest ids.
+fn held_by(oldest: &[OldTable]) -> String {
+    let names: Vec<String> = oldest
         .iter()
+        .map(|table| {
+            let temporary = if table.temporary { ", a temporary table" } else { "" };
+            format!("{} ({}{temporary})", named_table(table), count(table.age as f64))
+        })
+        .collect();
+    if names.is_empty() {
+        return "which tables keep the oldest was not read".to_owned();
+    }
+    format!("the oldest are kept by {}", list(&names, NAMED))
+}
+
+/// How to freeze the oldest tables.
+fn fix(oldest: &[OldTable], holder: Option<&HorizonHolder>) -> Fix {
+    let permanent = oldest.iter().filter(|table| !table.temporary);
+    let vacuum: Vec<String> = permanent
         .map(|table| format!("VACUUM (FREEZE) {}.{};", quoted(&table.schema), quoted(&table.name)))
         .collect();
-    let vacuum = if vacuum.is_empty() { "VACUUM (FREEZE);".to_owned() } else { vacuum.join("\n") };
-    (names, vacuum)
+    let mut advice: Vec<String> = holder.map(|one| release(one).1).into_iter().collect();
+    if oldest.iter().any(|table| table.temporary) {
+        advice.push(
+            "Nobody else can VACUUM a session's temporary table: end the session that keeps it."
+                .to_owned(),
+        );
+    }
+    let sql = match (vacuum.is_empty(), oldest.is_empty()) {
+        (false, _) => Some(vacuum.join("\n")),
+        (true, true) => Some("VACUUM (FREEZE);".to_owned()),
+        (true, false) => None,
+    };
+    let advice = (!advice.is_empty()).then(|| advice.join(" "));
+    Fix { sql, undo: None, advice }
 }
 
 /// Who is old enough to be the reason.
@@ -130,17 +172,31 @@ fn oldest_holder(server: &ServerFacts) -> Option<&HorizonHolder> {
 
 #[cfg(test)]
 mod tests {
-    use model::{DatabaseUpkeep, TableUpkeep};
+    use model::DatabaseUpkeep;
 
     use super::*;
     use crate::scene::{Scene, shop, table};
 
     fn detect(frozen_age: u64, multixact_age: u64) -> Vec<Finding> {
+        let old = |name: &str, age, temporary| OldTable {
+            schema: if temporary { "pg_temp_3" } else { "public" }.to_owned(),
+            name: name.to_owned(),
+            age,
+            temporary,
+        };
+        detect_with(DatabaseUpkeep {
+            frozen_age,
+            multixact_age,
+            oldest_frozen: vec![old("Old", frozen_age, false), old("kept", frozen_age, true)],
+            oldest_multixact: vec![old("locked", multixact_age, false)],
+            ..DatabaseUpkeep::default()
+        })
+    }
+
+    fn detect_with(upkeep: DatabaseUpkeep) -> Vec<Finding> {
         let mut scene = Scene::new();
-        let mut old = table("Old", 10.0, &[("id", -1.0)]);
-        old.upkeep = TableUpkeep { frozen_age, ..TableUpkeep::default() };
-        let upkeep = DatabaseUpkeep { frozen_age, multixact_age, ..DatabaseUpkeep::default() };
-        let database = DatabaseFacts { upkeep, ..shop(vec![old]) };
+        // The largest tables are not those that matter here.
+        let database = DatabaseFacts { upkeep, ..shop(vec![table("large", 1e9, &[("id", -1.0)])]) };
         scene.catalog.databases.insert("shop".to_owned(), database);
         scene.look(|inputs| Wraparound.detect(inputs))
     }
@@ -153,6 +209,26 @@ mod tests {
         assert_eq!(findings[0].fix.sql.as_deref(), Some("VACUUM (FREEZE) public.\"Old\";"));
         assert_eq!(detect(1_700_000_000, 5)[0].severity, Severity::Critical);
         assert!(detect(5, 1_700_000_000)[0].title.contains("multixact"));
+    }
+
+    #[test]
+    fn the_tables_that_keep_the_oldest_ids_are_named_of_either_kind() {
+        let findings = detect(1_700_000_000, 5);
+        let why = &findings[0].why;
+        assert!(why.contains("public.Old (1,700,000,000) and pg_temp_3.kept"), "{why}");
+        let advice = findings[0].fix.advice.as_deref().unwrap_or_default();
+        assert!(advice.contains("end the session"), "{advice}");
+        let multixacts = detect(5, 1_700_000_000);
+        assert_eq!(multixacts[0].fix.sql.as_deref(), Some("VACUUM (FREEZE) public.locked;"));
+        assert_eq!(multixacts[0].tables, ["public.locked"]);
+    }
+
+    #[test]
+    fn no_table_is_named_where_none_was_read() {
+        let upkeep = DatabaseUpkeep { frozen_age: 1_700_000_000, ..DatabaseUpkeep::default() };
+        let findings = detect_with(upkeep);
+        assert!(findings[0].why.ends_with("which tables keep the oldest was not read"));
+        assert_eq!(findings[0].fix.sql.as_deref(), Some("VACUUM (FREEZE);"));
     }
 
     #[test]

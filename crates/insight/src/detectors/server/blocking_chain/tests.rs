@@ -68,6 +68,39 @@ fn what_is_over_is_said_to_be_over() {
 }
 
 #[test]
+fn where_the_server_does_not_say_since_when_successive_looks_do() {
+    let standing = [(10, vec![wait(2, &[7], 0)]), (5, vec![wait(2, &[7], 0)])];
+    let findings = detect(&standing);
+    assert_eq!((findings.len(), findings[0].confidence), (1, Confidence::Medium));
+    let why = &findings[0].why;
+    assert!(why.starts_with("The first waited at least 5.0 s, on public.stock"), "{why}");
+    assert!(detect(&[(5, vec![wait(2, &[7], 0)])]).is_empty(), "seen once");
+    let apart = [(60, vec![wait(2, &[7], 0)]), (5, vec![wait(2, &[7], 0)])];
+    assert!(detect(&apart).is_empty(), "nobody looked meanwhile");
+}
+
+#[test]
+fn nobody_says_that_locks_were_looked_at_where_they_were_not() {
+    let look = |locks_read_at: Option<i64>| {
+        let mut scene = Scene::new();
+        let now = scene.now();
+        let at = locks_read_at.map(|ago| now - SignedDuration::from_secs(ago));
+        let server = ServerFacts {
+            locks_read_at: at,
+            read_at: Some(now),
+            sees_sessions: true,
+            ..ServerFacts::default()
+        };
+        scene.catalog.databases.insert("shop".to_owned(), shop(Vec::new()));
+        scene.catalog.servers.insert(String::new(), server);
+        scene.look(|inputs| BlockingChain.not_checked(inputs))
+    };
+    assert_eq!(look(Some(5)), []);
+    assert_eq!(look(None)[0].check, "blocking_chain");
+    assert_eq!(look(Some(3_600))[0].check, "blocking_chain");
+}
+
+#[test]
 fn short_waits_and_deadlocks_are_no_finding() {
     assert!(detect(&[(2, vec![wait(2, &[1], 900)])]).is_empty());
     assert!(detect(&[(2, vec![wait(2, &[3], 9_000), wait(3, &[2], 9_000)])]).is_empty());

@@ -27,6 +27,9 @@ const READ: Duration = Duration::from_secs(15);
 const READ_REST_FACTOR: u32 = 30;
 /// How often locks are looked at. It waits for nothing and reads no table.
 const LOOK: Duration = Duration::from_secs(4);
+/// Looking at locks is at most one part in so many of the time: more than for reading, because a
+/// queue is to be seen as long as it stands, and longest on a slow server.
+const LOOK_REST_FACTOR: u32 = 10;
 /// Looks at lock queues that are kept.
 const LOOKS_KEPT: usize = 120;
 /// A client that has queued for so long for a server connection says that its pool is too small,
@@ -68,6 +71,7 @@ impl Planner {
             catalogs: BTreeMap::new(),
             proxy,
             texts: ShapeRegistry::new(TEXTS),
+            looking: Pace::new(LOOK, LOOK_REST_FACTOR),
         };
         tokio::spawn(work.run());
         Self { wanted, facts }
@@ -107,6 +111,8 @@ struct Work {
     catalogs: BTreeMap<Place, (Upstream, Catalog)>,
     proxy: Proxy,
     texts: ShapeRegistry,
+    /// When to look at locks next.
+    looking: Pace,
 }
 
 /// The databases of one place: what clients call each, and what the server does.
@@ -115,7 +121,6 @@ type ByPlace = BTreeMap<Place, Vec<(String, String)>>;
 impl Work {
     async fn run(mut self) {
         let mut reading = Pace::new(READ, READ_REST_FACTOR);
-        let mut looking = Pace::new(LOOK, READ_REST_FACTOR);
         let mut known = BTreeSet::new();
         loop {
             // Ends with the analyser.
@@ -124,16 +129,11 @@ impl Work {
             }
             let wanted = self.wanted.borrow_and_update().clone();
             let places = self.places(&wanted.databases);
-            let began = Instant::now();
-            if looking.is_due(began) {
-                self.look_at_locks(&places).await;
-                // Who waits for whom may be why clients queue.
-                looking.done(began, Instant::now(), false);
-            }
+            self.look_if_due(&places).await;
             let databases: BTreeSet<_> = wanted.databases.keys().cloned().collect();
             let began = Instant::now();
             if !databases.is_subset(&known) || reading.is_due(began) {
-                self.read(places).await;
+                self.read(&places).await;
                 reading.done(began, Instant::now(), wanted.saturated);
                 known = databases;
             }
@@ -142,8 +142,29 @@ impl Work {
                 false => wanted.questions.len(),
             };
             for question in wanted.questions.iter().take(most) {
+                let began = Instant::now();
                 self.plan(question, &wanted.databases).await;
+                let rest = (began.elapsed() * REST_FACTOR).max(SHORTEST_REST);
+                self.rest(Instant::now() + rest, &places).await;
             }
+        }
+    }
+
+    /// Asks for no plan until `until`; a queue for a lock stands and goes meanwhile, and is looked at.
+    async fn rest(&mut self, until: Instant, places: &ByPlace) {
+        while Instant::now() < until {
+            let next = self.looking.next_due().map_or(until, |next| next.min(until));
+            tokio::time::sleep_until(next.into()).await;
+            self.look_if_due(places).await;
+        }
+    }
+
+    async fn look_if_due(&mut self, places: &ByPlace) {
+        let began = Instant::now();
+        if self.looking.is_due(began) {
+            self.look_at_locks(places).await;
+            // Who waits for whom may be why clients queue: it is asked as often then.
+            self.looking.done(began, Instant::now(), false);
         }
     }
 
@@ -172,21 +193,28 @@ impl Work {
             }
             let normalise =
                 |text: &str| self.texts.observe_one(text.as_bytes()).shape.text().to_string();
-            let Some(mut queue) = catalog.lock_queue(there, &normalise).await else { continue };
+            let queue = match catalog.lock_queue(there, &normalise).await {
+                Ok(queue) => queue,
+                Err(error) => {
+                    tracing::debug!(database = there, %error, "locks were not read");
+                    continue;
+                }
+            };
             let ours = places
                 .iter()
                 .filter(|(other, _)| (&other.host, other.port) == (&place.host, place.port))
                 .flat_map(|(_, names)| names.iter().map(|(_, there)| there.as_str()))
                 .collect();
-            keep_ours(&mut queue, &ours);
-            if queue.waits.is_empty() {
-                continue;
-            }
-            Names::of(&self.proxy).name_sessions(place.port, &mut queue);
+            let queue = queue.map(|mut queue| {
+                keep_ours(&mut queue, &ours);
+                Names::of(&self.proxy).name_sessions(place.port, &mut queue);
+                queue
+            });
             let mut facts = CatalogFacts::clone(&self.facts.read());
-            let queues =
-                &mut facts.servers.entry(catalog.server().to_owned()).or_default().lock_queues;
-            queues.push(queue);
+            let server = facts.servers.entry(catalog.server().to_owned()).or_default();
+            server.locks_read_at = Some(jiff::Timestamp::now());
+            let queues = &mut server.lock_queues;
+            queues.extend(queue.filter(|queue| !queue.waits.is_empty()));
             let surplus = queues.len().saturating_sub(LOOKS_KEPT);
             queues.drain(..surplus);
             *self.facts.write() = Arc::new(facts);
@@ -215,15 +243,15 @@ impl Work {
         Some((place, pool.dbname))
     }
 
-    async fn read(&self, by_place: ByPlace) {
+    async fn read(&self, by_place: &ByPlace) {
         let previous = Arc::clone(&self.facts.read());
         let mut all = CatalogFacts::default();
         for (place, names) in by_place {
-            let Some((_, catalog)) = self.catalogs.get(&place) else { continue };
+            let Some((_, catalog)) = self.catalogs.get(place) else { continue };
             let there: Vec<String> = names.iter().map(|(_, there)| there.clone()).collect();
             // What clients call `name` the server calls `there`.
             let mut before = CatalogFacts { databases: BTreeMap::new(), ..(*previous).clone() };
-            for (name, there) in &names {
+            for (name, there) in names {
                 if let Some(facts) = previous.databases.get(name) {
                     before.databases.insert(there.clone(), facts.clone());
                 }
@@ -237,8 +265,8 @@ impl Work {
             all.unavailable.extend(read.unavailable);
             all.servers.extend(read.servers);
             for (name, there) in names {
-                if let Some(facts) = read.databases.get(&there) {
-                    all.databases.insert(name, facts.clone());
+                if let Some(facts) = read.databases.get(there) {
+                    all.databases.insert(name.clone(), facts.clone());
                 }
             }
         }
@@ -252,7 +280,6 @@ impl Work {
             return;
         };
         let Some((_, catalog)) = self.catalogs.get(&place) else { return };
-        let began = Instant::now();
         let asked = PlanQuestion { database: there, ..question.clone() };
         let answer = catalog.plan(&asked).await;
         let mut facts = CatalogFacts::clone(&self.facts.read());
@@ -261,7 +288,6 @@ impl Work {
             database.plans.insert(question.fingerprint, answer);
         }
         *self.facts.write() = Arc::new(facts);
-        tokio::time::sleep((began.elapsed() * REST_FACTOR).max(SHORTEST_REST)).await;
     }
 }
 

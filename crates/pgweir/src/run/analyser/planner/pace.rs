@@ -26,6 +26,11 @@ impl Pace {
         self.next.is_none_or(|next| now >= next)
     }
 
+    /// When it may be asked again; none before the first time.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.next
+    }
+
     /// Says that it was asked from `began` to `ended`.
     pub(super) fn done(&mut self, began: Instant, ended: Instant, saturated: bool) {
         let times = if saturated { SLOWER_WHEN_SATURATED } else { 1 };
@@ -48,6 +53,7 @@ mod tests {
         assert!(!pace.is_due(after(14)) && pace.is_due(after(15)));
         pace.done(began, after(2), false);
         assert!(!pace.is_due(after(59)) && pace.is_due(after(60)));
+        assert_eq!(pace.next_due(), Some(after(60)));
         pace.done(began, began, true);
         assert!(!pace.is_due(after(59)) && pace.is_due(after(60)));
     }
