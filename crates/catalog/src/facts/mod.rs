@@ -1,5 +1,6 @@
 //! Reads what is known of one database.
 
+mod columns;
 mod definitions;
 pub(crate) mod rows;
 mod sequences;
@@ -13,6 +14,7 @@ use tokio_postgres::types::Type;
 
 use crate::transaction::begin_read_only;
 use crate::{CatalogError, CatalogSettings};
+use columns::read_columns;
 use definitions::read_definitions;
 use rows::{IndexRow, TableRow};
 use sequences::read_sequences;
@@ -55,13 +57,6 @@ pub(crate) async fn read_database(
     let positions: HashMap<u32, usize> =
         tables.iter().enumerate().map(|(position, table)| (table.oid, position)).collect();
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
-    let columns =
-        transaction.query_typed(include_str!("columns.sql"), &[(&oids, Type::OID_ARRAY)]).await?;
-    for row in &columns {
-        if let Some(position) = positions.get(&row.try_get::<_, u32>(0)?) {
-            tables[*position].facts.columns.push(rows::column(row)?);
-        }
-    }
     let mut indexes = Vec::new();
     for row in
         transaction.query_typed(include_str!("indexes.sql"), &[(&oids, Type::OID_ARRAY)]).await?
@@ -70,6 +65,8 @@ pub(crate) async fn read_database(
     }
     transaction.rollback().await?;
 
+    let columns = read_columns(connection, settings, &mut tables).await;
+    tolerate(columns, "columns", database, &mut unavailable)?;
     measure(connection, settings, &mut tables, &mut indexes).await?;
     let upkeep = read_upkeep(connection, settings, &mut facts, &mut tables).await;
     tolerate(upkeep, "upkeep of tables", database, &mut unavailable)?;
