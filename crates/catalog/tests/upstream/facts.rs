@@ -92,8 +92,10 @@ async fn indexes_come_with_what_they_cover() {
         method: "btree".to_owned(),
         columns: columns.iter().map(|column| (*column).to_owned()).collect(),
         valid: true,
+        key_clauses: columns.iter().map(|_| String::new()).collect(),
         ..IndexFacts::default()
     };
+    let clauses = |list: &[&str]| list.iter().map(|clause| (*clause).to_owned()).collect();
     assert_eq!(
         indexes,
         [
@@ -103,9 +105,32 @@ async fn indexes_come_with_what_they_cover() {
             IndexFacts {
                 include: vec!["Placed At".to_owned()],
                 predicate: Some("status <> 'done'::text".to_owned()),
+                key_clauses: clauses(&["", "DESC"]),
                 ..plain("open_orders", &["status", "customer_id"])
             },
             IndexFacts { unique: true, primary: true, ..plain("orders_pkey", &["id"]) },
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_a_key_says_beyond_its_column_is_read() {
+    let shop = Shop::open().await;
+    let define = "
+        CREATE TABLE names (short varchar(20), plain text, sorted text COLLATE \"C\");
+        CREATE INDEX a ON names (short, plain, sorted);
+        CREATE INDEX b ON names (short varchar_pattern_ops, plain text_pattern_ops DESC);
+        CREATE INDEX c ON names (plain COLLATE \"C\" NULLS FIRST, lower(plain) DESC NULLS LAST);";
+    shop.client.batch_execute(define).await.unwrap();
+    let facts = shop.facts().await;
+    let clauses: Vec<_> =
+        table(&facts, "names").indexes.iter().map(|index| index.key_clauses.join("; ")).collect();
+    assert_eq!(
+        clauses,
+        [
+            "; ; ",
+            "varchar_pattern_ops; text_pattern_ops DESC",
+            "COLLATE \"C\" NULLS FIRST; DESC NULLS LAST"
         ]
     );
 }
@@ -128,6 +153,8 @@ async fn a_partitioned_table_is_the_sum_of_its_partitions() {
         ["events", "events_lowest", "events_high"].map(|name| table(&facts, name));
     assert_eq!((events.rows, lowest.rows, high.rows), (3000.0, 999.0, 2001.0));
     assert_eq!(events.bytes, lowest.bytes + high.bytes);
+    let root = Some(("public".to_owned(), "events".to_owned()));
+    assert_eq!((&events.root, &lowest.root, &high.root), (&None, &root, &root));
     assert_eq!(events.columns[1].distinct, Some(10.0));
     assert_eq!(events.indexes[0].columns, ["kind"]);
     assert_eq!(events.indexes[0].bytes, lowest.indexes[0].bytes + high.indexes[0].bytes);

@@ -7,8 +7,11 @@ use std::sync::Arc;
 
 use model::{Confidence, DatabaseFacts, Finding, Fix, NotChecked, Severity};
 
+use super::catalogue::Place;
+use super::finding::change;
+use super::schema::repair;
 use super::{Detector, Inputs, runbook};
-use crate::advisor::{build_and_undo, facts_of, index_bytes, proposals, quoted};
+use crate::advisor::{facts_of, index_bytes, proposals};
 use crate::wording::{count, duration_ms, percent};
 use judge::{Wish, judge};
 use merge::{Group, merge};
@@ -118,11 +121,15 @@ impl MissingIndex {
         let columns = group.candidate.columns.join(", ");
         let title = match proposal.invalid {
             Some(index) => format!(
-                "{}.{} has no valid index on ({columns}): {index} is not valid",
-                table.schema, table.name
+                "{}.{} has no valid index on ({columns}): {} is {}",
+                table.schema,
+                table.name,
+                index.name,
+                if index.building { "being built" } else { "not valid" }
             ),
             None => format!("{}.{} has no index on ({columns})", table.schema, table.name),
         };
+        let is_coming = proposal.invalid.is_some_and(|index| index.building);
         let calls = group.calls();
         let why = format!(
             "{} calls of {} each looked through {} rows {}; they took {}, {} of all time in the \
@@ -139,14 +146,14 @@ impl MissingIndex {
         );
         Some(Finding {
             detector: self.name().to_owned(),
-            severity: Severity::Warning,
+            severity: if is_coming { Severity::Info } else { Severity::Warning },
             title,
             why,
             evidence: evidence(group, share),
             fingerprints: group.fingerprints(),
             tables: vec![format!("{}.{}", table.schema, table.name)],
             database: Some(name.to_owned()),
-            fix: fix(group, database),
+            fix: fix(group, Place { name, database, table }),
             estimate: estimate(group, saved_ms),
             confidence: lead.confidence,
             runbook: runbook(self.name()),
@@ -190,23 +197,17 @@ fn evidence(group: &Group<'_>, share: f64) -> BTreeMap<String, model::Evidence> 
     evidence
 }
 
-fn fix(group: &Group<'_>, database: &DatabaseFacts) -> Fix {
-    let candidate = &group.candidate;
-    let schema = quoted(&candidate.schema);
-    if let Some(index) = group.lead().proposal.invalid {
-        let index = quoted(index);
-        return Fix {
-            sql: Some(format!("REINDEX INDEX CONCURRENTLY {schema}.{index};")),
-            undo: Some(format!("DROP INDEX CONCURRENTLY {schema}.{index};")),
-            advice: Some(
-                "The index is being built, or building it failed. If no CREATE INDEX is running \
-                 (pg_stat_progress_create_index), build it again."
-                    .to_owned(),
-            ),
-        };
+fn fix(group: &Group<'_>, place: Place<'_>) -> Fix {
+    let Some(index) = group.lead().proposal.invalid else {
+        return place.build_index(&group.candidate);
+    };
+    if index.building {
+        return change(
+            "It may be being built right now (pg_stat_progress_create_index): wait until that is done. \
+             If it is not and stays invalid, building it failed.",
+        );
     }
-    let (sql, undo) = build_and_undo(candidate, database);
-    Fix { sql: Some(sql), undo: Some(undo), advice: None }
+    repair(place, index)
 }
 
 fn estimate(group: &Group<'_>, saved_ms: f64) -> BTreeMap<String, model::Evidence> {
