@@ -26,6 +26,8 @@ pub(crate) struct Reading {
     pub(crate) server_version: u32,
     pub(crate) facts: DatabaseFacts,
     pub(crate) unavailable: Vec<Unavailable>,
+    /// The tables that the role may read, in order.
+    pub(crate) readable: Vec<u32>,
 }
 
 /// Tables named in a note; the rest are counted.
@@ -86,8 +88,11 @@ pub(crate) async fn read_database(
             tables[*position].facts.indexes.push(index.facts);
         }
     }
+    let mut readable: Vec<u32> =
+        tables.iter().filter(|table| table.readable).map(|table| table.oid).collect();
+    readable.sort_unstable();
     facts.tables = tables.into_iter().map(|table| table.facts).collect();
-    Ok(Reading { server_version, facts, unavailable })
+    Ok(Reading { server_version, facts, unavailable, readable })
 }
 
 /// What was read, or none and a note where the server refused: the rest is still worth having.

@@ -2,6 +2,7 @@
 
 use model::{DatabaseFacts, IndexCandidate, IndexFacts, IndexMethod, TableFacts, TableKind};
 
+use super::expressions::folded;
 use super::statistics::table_of;
 use super::{index_name, quoted};
 
@@ -161,17 +162,6 @@ fn has_clauses(existing: &IndexFacts, keys: usize, operator_class: Option<&str>)
     // A B-tree is read from either end.
     let reverse = operator_class.is_none() && clauses().all(|clause| clause == "DESC");
     same || reverse
-}
-
-/// An expression without what the server writes differently: parentheses, spaces and casts of
-/// constants to text.
-fn folded(expression: &str) -> String {
-    expression
-        .replace("::text", "")
-        .chars()
-        .filter(|c| !c.is_whitespace() && !matches!(c, '(' | ')'))
-        .collect::<String>()
-        .to_lowercase()
 }
 
 #[cfg(test)]

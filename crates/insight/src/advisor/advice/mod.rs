@@ -193,7 +193,6 @@ pub fn advise(
     let left = settings.budget.saturating_sub(held);
     advice.picks.extend(trigrams::picks(&judged, database, settings, left, &writes, total));
     advice.drops = drops::drops(reading, &advice.picks, workload);
-    advice.not_judged.extend(unsure::tables(&judged, database, advice.planner));
     advice.not_judged.extend(unsure::indexes(reading));
     name_apart(&mut advice.picks, database);
     advice

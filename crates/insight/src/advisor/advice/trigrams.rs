@@ -128,19 +128,8 @@ fn wanted(demand: &Demand<'_>) -> Vec<IndexCandidate> {
             }
             _ => continue,
         };
-        if !is_immutable(&one.expression) {
-            continue;
-        }
         let expression = Some(one.expression.clone());
         found.push(IndexCandidate { expression, operator_class, ..gin.clone() });
     }
     found
-}
-
-/// Whether the server takes an index on the expression, which nobody can try here: to_tsvector must
-/// name its configuration, and whether a cast depends on settings is its types' to say.
-fn is_immutable(expression: &str) -> bool {
-    let lower = expression.to_lowercase();
-    let casts = lower.contains("::") || lower.contains("cast(") || lower.contains("date_trunc");
-    !casts && (!lower.contains("to_tsvector") || lower.contains(','))
 }

@@ -1,34 +1,7 @@
 //! What cannot be judged whatever the statements are.
 
-use std::collections::BTreeSet;
-
-use model::DatabaseFacts;
-
-use super::{Case, DatabaseReading};
-use crate::advisor::is_partitioned;
+use super::DatabaseReading;
 use crate::detectors::{Counting, UnusedIndexThresholds};
-
-/// Partitioned tables that the statements name: the planner cannot be asked about them.
-pub(super) fn tables(
-    cases: &[Case<'_>],
-    database: &DatabaseFacts,
-    planner: bool,
-) -> Vec<(String, String)> {
-    let named: BTreeSet<usize> = cases
-        .iter()
-        .flat_map(|case| &case.demands)
-        .filter(|demand| planner && is_partitioned(demand.table))
-        .map(|demand| demand.position)
-        .collect();
-    let tables = named.into_iter().filter_map(|at| database.tables.get(at));
-    tables
-        .map(|table| {
-            let what = format!("B-trees of {}.{}", table.schema, table.name);
-            let why = "it is partitioned, and HypoPG imagines no index on a partitioned table";
-            (what, why.to_owned())
-        })
-        .collect()
-}
 
 /// Indexes of which it is too early to say anything.
 pub(super) fn indexes(reading: DatabaseReading<'_>) -> Vec<(String, String)> {

@@ -6,7 +6,7 @@ use sql::Operator;
 use super::finding::{about, evidence};
 use super::{Detector, Inputs};
 use crate::StatementTotals;
-use crate::advisor::quoted;
+use crate::advisor::{is_partitioned, quoted};
 use crate::settings::thresholds;
 use crate::wording::{duration_ms, percent};
 
@@ -132,6 +132,13 @@ fn fix(searched: Option<(&TableFacts, &str)>) -> Fix {
     let Some((table, column)) = searched else {
         return super::finding::change(advice);
     };
+    if is_partitioned(table) {
+        return super::finding::change(format!(
+            "{advice} The table is partitioned: build it on each partition (CREATE INDEX CONCURRENTLY … \
+             USING gin ({} gin_trgm_ops), extension pg_trgm).",
+            quoted(column)
+        ));
+    }
     // PostgreSQL cuts names to 63 bytes.
     let stem: String = format!("{}_{column}", table.name).chars().filter(char::is_ascii).collect();
     let name = format!("{}_trgm_idx", stem.get(..50).unwrap_or(&stem));
