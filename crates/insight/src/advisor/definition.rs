@@ -2,7 +2,7 @@
 
 use model::{DatabaseFacts, IndexCandidate, IndexFacts, IndexMethod, TableFacts, TableKind};
 
-use super::expressions::folded;
+use super::expressions::{folded, is_expression};
 use super::statistics::table_of;
 use super::{index_name, quoted};
 
@@ -128,17 +128,18 @@ pub(super) fn is_there(existing: &IndexFacts, candidate: &IndexCandidate) -> boo
     let mut keys: Vec<String> = Vec::new();
     keys.extend(candidate.expression.as_ref().map(|text| folded(text)));
     keys.extend(candidate.columns.iter().cloned());
-    let matches = |(have, want): (&String, &String)| {
-        have == want || (candidate.expression.is_some() && folded(have) == *want)
+    let matches = |(at, (have, want)): (usize, (&String, &String))| match candidate.expression {
+        Some(_) if at == 0 => is_expression(have) && folded(have) == *want,
+        _ => have == want,
     };
-    let begins =
-        existing.columns.len() >= keys.len() && existing.columns.iter().zip(&keys).all(matches);
+    let pairs = existing.columns.iter().zip(&keys).enumerate();
+    let begins = existing.columns.len() >= keys.len() && pairs.clone().all(matches);
     // A unique key finds its one row whatever columns would come behind it.
     let unique_beginning = existing.unique
         && candidate.include.is_empty()
         && candidate.method == IndexMethod::Btree
         && keys.len() >= existing.columns.len()
-        && keys.iter().zip(&existing.columns).all(|(have, want)| have == want);
+        && pairs.clone().all(matches);
     let has =
         |column: &String| existing.columns.contains(column) || existing.include.contains(column);
     let shared = keys.len().min(existing.columns.len());

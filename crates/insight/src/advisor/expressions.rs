@@ -19,19 +19,27 @@ pub(crate) fn is_indexed(table: &TableFacts, expression: &str) -> bool {
     table.indexes.iter().any(|index| {
         (index.valid || index.building)
             && index.predicate.is_none()
-            && index.columns.first().is_some_and(|key| matches(&wanted, &folded(key)))
+            && index
+                .columns
+                .first()
+                .is_some_and(|key| is_expression(key) && matches(&wanted, &folded(key)))
     })
+}
+
+/// Whether an index's key is an expression, not a column.
+pub(super) fn is_expression(key: &str) -> bool {
+    key.starts_with('(')
 }
 
 /// An expression without what the server writes differently: parentheses, spaces, quotes of names and
 /// casts of constants to text.
 pub(super) fn folded(expression: &str) -> String {
     expression
+        .to_lowercase()
         .replace("::text", "")
         .chars()
         .filter(|c| !c.is_whitespace() && !matches!(c, '(' | ')' | '"'))
-        .collect::<String>()
-        .to_lowercase()
+        .collect()
 }
 
 /// Whether `text` is `pattern` with something in the place of each parameter.
@@ -72,5 +80,6 @@ mod tests {
         assert!(!has("(lower(name))", "lower(name || $1)"));
         assert!(!has("(lower(names))", "lower(name)"));
         assert!(has("(lower((mail)::text))", "lower(mail)"));
+        assert!(has("(id::text)", "id::TEXT") && !has("id", "id::TEXT"));
     }
 }
