@@ -231,3 +231,25 @@ async fn plans_are_carried_over_until_an_index_appears() {
     let better: PlanAnswer = shop.catalog.plan(&question).await;
     assert!(better.cost.unwrap() < plan.cost.unwrap() / 2.0, "{better:?}");
 }
+
+#[tokio::test]
+async fn the_columns_of_many_tables_are_read_in_several_statements() {
+    let shop = Shop::open().await;
+    let define = "
+        DO $$ BEGIN
+            FOR i IN 1..300 LOOP
+                EXECUTE format('CREATE TABLE many_%s AS SELECT g AS a, g %% 10 AS b
+                                FROM generate_series(1, 20) AS g', i);
+                EXECUTE format('ANALYZE many_%s', i);
+            END LOOP;
+        END $$;";
+    shop.client.batch_execute(define).await.unwrap();
+    let facts = shop.facts().await;
+    let many: Vec<_> = facts.tables.iter().filter(|t| t.name.starts_with("many_")).collect();
+    assert_eq!(many.len(), 300);
+    for table in many {
+        let columns: Vec<_> =
+            table.columns.iter().map(|one| (one.name.as_str(), one.distinct)).collect();
+        assert_eq!(columns, [("a", Some(-1.0)), ("b", Some(-0.5))], "{}", table.name);
+    }
+}
