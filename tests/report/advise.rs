@@ -18,8 +18,8 @@ const SHOP: &str = "
     );
     INSERT INTO orders SELECT i, i % 6000, CASE WHEN i % 50 = 0 THEN 'new' ELSE 'done' END,
         i, repeat(md5(i::text), 4) FROM generate_series(1, 60000) AS i;
-    CREATE INDEX orders_state ON orders (state);
-    CREATE INDEX orders_state_total ON orders (state, total);";
+    CREATE INDEX orders_total ON orders (total);
+    CREATE INDEX orders_total_state ON orders (total, state);";
 const BY_CUSTOMER: &str = "SELECT * FROM orders WHERE customer_id = 4111";
 
 async fn shop(database: &TestDatabase) {
@@ -29,7 +29,7 @@ async fn shop(database: &TestDatabase) {
 }
 
 /// False where the server does not have it.
-async fn install_hypopg(database: &TestDatabase) -> bool {
+pub(crate) async fn install_hypopg(database: &TestDatabase) -> bool {
     let client = database.connect().await;
     let there = "SELECT FROM pg_available_extensions WHERE name = 'hypopg'";
     if client.query_opt(there, &[]).await.unwrap().is_none() {
@@ -41,16 +41,16 @@ async fn install_hypopg(database: &TestDatabase) -> bool {
 }
 
 /// A file that is removed when dropped.
-struct Workload(tempfile::NamedTempFile);
+pub(crate) struct Workload(tempfile::NamedTempFile);
 
 impl Workload {
-    fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         Self(file)
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.0.path().to_owned()
     }
 }
@@ -63,12 +63,12 @@ fn advise(database: &TestDatabase, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn as_json(database: &TestDatabase, arguments: &[&str]) -> Value {
+pub(crate) fn as_json(database: &TestDatabase, arguments: &[&str]) -> Value {
     let text = advise(database, &[arguments, &["--format", "json"]].concat());
     serde_json::from_str(&text).unwrap()
 }
 
-fn sql(advice: &Value, list: &str) -> Vec<String> {
+pub(crate) fn sql(advice: &Value, list: &str) -> Vec<String> {
     let list = advice[list].as_array().unwrap();
     list.iter().map(|one| one["sql"].as_str().unwrap().to_owned()).collect()
 }
@@ -99,7 +99,7 @@ async fn a_file_of_statements_is_judged_by_the_planner() {
     assert!(build[1].starts_with("CREATE EXTENSION IF NOT EXISTS pg_trgm;\n"), "{build:?}");
     assert_eq!(build.len(), 2, "{build:?}");
     assert_eq!(advice["build"][1]["basis"], "statistics");
-    assert_eq!(sql(&advice, "drop"), ["DROP INDEX CONCURRENTLY public.orders_state;"]);
+    assert_eq!(sql(&advice, "drop"), ["DROP INDEX CONCURRENTLY public.orders_total;"]);
     let not_judged = &advice["not_judged"][0];
     assert_eq!(
         (&not_judged["what"], &not_judged["why"]),
@@ -156,7 +156,23 @@ async fn live_traffic_is_weighed_by_its_time() {
             report["queries"].as_array()?.iter().find(|one| one["calls"] == 30).map(|_| ())
         })
         .await;
+    // The same statement in another database, far more often.
+    let elsewhere = Postgres::shared().await.database().await;
+    shop(&elsewhere).await;
+    let other = scene.proxy.connect("postgres", &elsewhere.name).await;
+    for customer in 0..200_i32 {
+        let text = "SELECT * FROM orders WHERE customer_id = $1";
+        other.query(text, &[&customer]).await.unwrap();
+    }
+    scene
+        .until("statement in two databases", |report| {
+            report["queries"].as_array()?.iter().find(|one| one["calls"] == 230).map(|_| ())
+        })
+        .await;
     let advice = as_json(&scene.database, &["--admin", &admin]);
+    let statements = advice["statements"].as_array().unwrap();
+    assert!(statements.iter().any(|one| one["calls"] == 30.0), "{statements:#?}");
+    assert!(statements.iter().all(|one| one["calls"] != 230.0), "{statements:#?}");
     assert_eq!(sql(&advice, "build"), [BY_CUSTOMER_DDL]);
     assert!(advice["workload"].as_str().unwrap().starts_with("live traffic"));
     assert_eq!(advice["judged_by"], if hypopg { "planner" } else { "statistics" });

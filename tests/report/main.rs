@@ -1,6 +1,7 @@
 //! What is measured and said of it: from statements through the proxy to the report.
 
 mod advise;
+mod advise_safely;
 mod findings;
 mod measuring;
 mod privileges;

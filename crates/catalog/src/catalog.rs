@@ -1,5 +1,8 @@
 //! The catalogue, as the rest of pgweir asks it.
 
+use std::collections::HashMap;
+use std::time::Instant;
+
 use deadpool_postgres::Object;
 use jiff::Timestamp;
 use model::{
@@ -33,6 +36,8 @@ pub struct Catalog {
     connections: Connections,
     /// Held while planning, so that one statement is planned at a time.
     back_off: Mutex<BackOff>,
+    /// By database, the tables that the role may read, as object ids in order.
+    readable: parking_lot::Mutex<HashMap<String, Vec<u32>>>,
 }
 
 impl Catalog {
@@ -45,6 +50,7 @@ impl Catalog {
             user: upstream.user,
             settings,
             back_off: Mutex::default(),
+            readable: parking_lot::Mutex::default(),
         }
     }
 
@@ -77,6 +83,9 @@ impl Catalog {
                     if let Some(known) = known {
                         carry_over(known, &mut reading.facts);
                     }
+                    if self.has_other_rights(database, reading.readable).await {
+                        reading.facts.plans.retain(|_, plan| plan.problem.is_none());
+                    }
                     facts.read_at = Some(Timestamp::now());
                     facts.server_version = reading.server_version;
                     facts.unavailable.append(&mut reading.unavailable);
@@ -96,6 +105,17 @@ impl Catalog {
         }
         self.read_server_into(&mut facts, previous).await;
         facts
+    }
+
+    /// Whether the role may read other tables of the database now than when it was read before: then
+    /// what failed is worth another attempt.
+    async fn has_other_rights(&self, database: &str, readable: Vec<u32>) -> bool {
+        let before = self.readable.lock().insert(database.to_owned(), readable.clone());
+        let changed = before.is_some_and(|before| before != readable);
+        if changed {
+            self.back_off.lock().await.forget(database);
+        }
+        changed
     }
 
     /// Reads the server through the first database that could be read.
@@ -154,14 +174,16 @@ impl Catalog {
 
     /// Asks the planner, without executing anything; one question at a time.
     ///
-    /// A statement that failed twice is not planned again: its problem is the answer at once.
+    /// A statement that failed twice rests for a while, longer after each further failure: its problem is
+    /// the answer at once. It is planned again when the tables that the role may read have changed.
     ///
     /// Cancel-safe.
     pub async fn plan(&self, question: &PlanQuestion) -> PlanAnswer {
         let mut back_off = self.back_off.lock().await;
         let asked_at = Some(Timestamp::now());
         let (database, fingerprint) = (question.database.as_str(), question.fingerprint);
-        if let Some(problem) = back_off.given_up(database, fingerprint) {
+        let now = Instant::now();
+        if let Some(problem) = back_off.resting(database, fingerprint, now) {
             let problem = Some(problem.to_owned());
             return PlanAnswer { asked_at, problem, ..PlanAnswer::default() };
         }
@@ -174,7 +196,7 @@ impl Catalog {
                 let problem = error.redacted();
                 tracing::debug!(database, %fingerprint, problem, "a statement was not planned");
                 if error.blames_statement() {
-                    back_off.failed(database, fingerprint, &problem);
+                    back_off.failed(database, fingerprint, &problem, now);
                 }
                 PlanAnswer { asked_at, problem: Some(problem), ..PlanAnswer::default() }
             }

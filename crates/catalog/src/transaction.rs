@@ -16,7 +16,8 @@ pub(crate) async fn begin_read_only<'connection>(
     let transaction = connection.build_transaction().read_only(true).start().await?;
     transaction
         .batch_execute(&format!(
-            "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",
+            // Compiling a query on the catalogue takes longer than running it, by seconds.
+            "SET LOCAL jit = off; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",
             // 0 would mean no limit.
             settings.statement_timeout.as_millis().max(1),
             settings.lock_timeout.as_millis().max(1),

@@ -88,6 +88,8 @@ pub struct TableFacts {
     pub writes: u64,
     /// How it is looked after.
     pub upkeep: TableUpkeep,
+    /// Schema and name of the partitioned table that it is a part of, the uppermost one.
+    pub root: Option<(String, String)>,
     /// Its foreign keys.
     pub foreign_keys: Vec<ForeignKeyFacts>,
     /// Columns in order.
@@ -147,6 +149,9 @@ pub struct IndexFacts {
     /// Of each key column: operator class, collation and order (`indclass`, `indcollation`,
     /// `indoption`), to be compared only.
     pub key_options: Vec<String>,
+    /// Of each key column, as SQL, what its definition says beyond the column: collation, operator
+    /// class and order; empty where `CREATE INDEX … (column)` gives the same.
+    pub key_clauses: Vec<String>,
     /// Whether a constraint, replication or CLUSTER relies on it.
     pub relied_on: bool,
     /// The SQL that makes it, of indexes that one might want to drop.

@@ -45,7 +45,8 @@ pub use canonical::strict_id;
 pub use class::{Class, SessionEffect};
 pub use digest::shape_id;
 pub use facts::{
-    ComputedPredicate, Facts, Join, Operator, OrderKey, Predicate, TableRef, Unparsed, facts,
+    ComputedPredicate, Facts, Join, Operator, OrderKey, Predicate, Stability, TableRef, Unparsed,
+    facts,
 };
 pub use named::tables_named;
 pub use not_in::{NotIn, not_in_subqueries};

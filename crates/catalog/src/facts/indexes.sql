@@ -15,11 +15,11 @@ WITH RECURSIVE part AS (
     SELECT p.root,
            array_agg(c.oid) AS parts,
            sum(greatest(c.relpages, 0)) AS pages,
-           sum(s.idx_scan) AS idx_scan,
-           sum(s.idx_tup_read) AS idx_tup_read
+           -- The functions behind pg_stat_user_indexes: the view is computed for all indexes.
+           sum(pg_stat_get_numscans(c.oid)) AS idx_scan,
+           sum(pg_stat_get_tuples_returned(c.oid)) AS idx_tup_read
     FROM part p
     JOIN pg_catalog.pg_class c ON c.oid = p.oid
-    LEFT JOIN pg_catalog.pg_stat_user_indexes s ON s.indexrelid = c.oid
     WHERE p.relkind <> 'I'
     GROUP BY p.root
 )
@@ -58,7 +58,9 @@ SELECT i.indrelid,
              ORDER BY n),
        i.indisexclusion OR i.indisreplident OR i.indisclustered
            OR EXISTS (SELECT FROM pg_catalog.pg_constraint k
-                      WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
+                      -- By its table, for which pg_constraint has an index.
+                      WHERE k.conrelid = i.indrelid AND k.conindid = i.indexrelid
+                        AND k.contype IN ('p', 'u', 'x'))
            -- An index of a partition goes with that of the partitioned table.
            OR EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid = i.indexrelid),
        -- Whoever builds an index concurrently holds this lock on its table; so does VACUUM.
@@ -66,7 +68,23 @@ SELECT i.indrelid,
            AND EXISTS (SELECT FROM pg_catalog.pg_locks l
                        WHERE l.relation = i.indrelid AND l.mode = 'ShareUpdateExclusiveLock'
                          AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d
-                                           WHERE d.datname = current_database()))
+                                           WHERE d.datname = current_database())),
+       -- What a key says beyond its column. An expression's own collation is taken for its type's.
+       ARRAY(SELECT concat_ws(' ',
+                        CASE WHEN i.indcollation[n - 1] <> 0
+                              AND i.indcollation[n - 1] <> coalesce(a.attcollation, y.typcollation)
+                             THEN 'COLLATE ' || quote_ident(l.collname) END,
+                        CASE WHEN NOT o.opcdefault THEN quote_ident(o.opcname) END,
+                        CASE i.indoption[n - 1] WHEN 1 THEN 'DESC NULLS LAST' WHEN 2 THEN 'NULLS FIRST'
+                                                WHEN 3 THEN 'DESC' END)
+             FROM generate_series(1, i.indnkeyatts::int4) AS n
+             JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[n - 1]
+             JOIN pg_catalog.pg_attribute k ON k.attrelid = i.indexrelid AND k.attnum = n
+             JOIN pg_catalog.pg_type y ON y.oid = k.atttypid
+             LEFT JOIN pg_catalog.pg_attribute a
+                    ON a.attrelid = i.indrelid AND a.attnum = i.indkey[n - 1] AND a.attnum > 0
+             LEFT JOIN pg_catalog.pg_collation l ON l.oid = i.indcollation[n - 1]
+             ORDER BY n)
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_am m ON m.oid = c.relam

@@ -1,5 +1,6 @@
 //! Reads what is known of one database.
 
+mod columns;
 mod definitions;
 mod oldest;
 pub(crate) mod rows;
@@ -14,6 +15,7 @@ use tokio_postgres::types::Type;
 
 use crate::transaction::begin_read_only;
 use crate::{CatalogError, CatalogSettings};
+use columns::read_columns;
 use definitions::read_definitions;
 use oldest::read_oldest;
 use rows::{IndexRow, TableRow};
@@ -26,6 +28,8 @@ pub(crate) struct Reading {
     pub(crate) server_version: u32,
     pub(crate) facts: DatabaseFacts,
     pub(crate) unavailable: Vec<Unavailable>,
+    /// The tables that the role may read, in order.
+    pub(crate) readable: Vec<u32>,
 }
 
 /// Tables named in a note; the rest are counted.
@@ -57,13 +61,6 @@ pub(crate) async fn read_database(
     let positions: HashMap<u32, usize> =
         tables.iter().enumerate().map(|(position, table)| (table.oid, position)).collect();
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
-    let columns =
-        transaction.query_typed(include_str!("columns.sql"), &[(&oids, Type::OID_ARRAY)]).await?;
-    for row in &columns {
-        if let Some(position) = positions.get(&row.try_get::<_, u32>(0)?) {
-            tables[*position].facts.columns.push(rows::column(row)?);
-        }
-    }
     let mut indexes = Vec::new();
     for row in
         transaction.query_typed(include_str!("indexes.sql"), &[(&oids, Type::OID_ARRAY)]).await?
@@ -74,7 +71,38 @@ pub(crate) async fn read_database(
 
     measure(connection, settings, &mut tables, &mut indexes).await?;
     let mut notes = Notes { database, unavailable: &mut unavailable };
-    let upkeep = read_upkeep(connection, settings, &mut facts, &mut tables).await;
+    read_more(connection, settings, &mut facts, &mut tables, &mut notes).await?;
+    let definitions = read_definitions(connection, settings, &mut indexes).await;
+    if let Err(error) = definitions {
+        if error.spoils_connection() {
+            return Err(error);
+        }
+        // Some fixes have no undo for once.
+        tracing::debug!(%error, database, "definitions of indexes were not read");
+    }
+    for index in indexes {
+        if let Some(position) = positions.get(&index.table) {
+            tables[*position].facts.indexes.push(index.facts);
+        }
+    }
+    let mut readable: Vec<u32> =
+        tables.iter().filter(|table| table.readable).map(|table| table.oid).collect();
+    readable.sort_unstable();
+    facts.tables = tables.into_iter().map(|table| table.facts).collect();
+    Ok(Reading { server_version, facts, unavailable, readable })
+}
+
+/// Reads what the rest is worth having without; what was not read is told.
+async fn read_more(
+    connection: &mut Object,
+    settings: &CatalogSettings,
+    facts: &mut DatabaseFacts,
+    tables: &mut [TableRow],
+    notes: &mut Notes<'_>,
+) -> Result<(), CatalogError> {
+    let columns = read_columns(connection, settings, tables).await;
+    notes.tolerate(columns, "columns")?;
+    let upkeep = read_upkeep(connection, settings, facts, tables).await;
     match notes.tolerate(upkeep, "upkeep of tables")? {
         Some(more) => notes.left_out(more, "further foreign keys", settings.max_foreign_keys),
         None => drop(facts.unread.insert(CatalogPart::Upkeep)),
@@ -91,21 +119,7 @@ pub(crate) async fn read_database(
         }
         None => drop(facts.unread.insert(CatalogPart::Sequences)),
     }
-    let definitions = read_definitions(connection, settings, &mut indexes).await;
-    if let Err(error) = definitions {
-        if error.spoils_connection() {
-            return Err(error);
-        }
-        // Some fixes have no undo for once.
-        tracing::debug!(%error, database, "definitions of indexes were not read");
-    }
-    for index in indexes {
-        if let Some(position) = positions.get(&index.table) {
-            tables[*position].facts.indexes.push(index.facts);
-        }
-    }
-    facts.tables = tables.into_iter().map(|table| table.facts).collect();
-    Ok(Reading { server_version, facts, unavailable })
+    Ok(())
 }
 
 /// What is said of a database beside its facts.

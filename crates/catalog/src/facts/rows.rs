@@ -32,6 +32,10 @@ impl TableRow {
                 sequential_rows: count(row.try_get(7)?),
                 index_scans: count(row.try_get(8)?),
                 writes: count(row.try_get(9)?),
+                root: match (row.try_get(11)?, row.try_get(12)?) {
+                    (Some(schema), Some(name)) => Some((schema, name)),
+                    _ => None,
+                },
                 ..TableFacts::default()
             },
         })
@@ -72,6 +76,7 @@ impl IndexRow {
                 scans: count(row.try_get(11)?),
                 entries_read: count(row.try_get(12)?),
                 key_options: row.try_get(14)?,
+                key_clauses: row.try_get(17)?,
                 relied_on: row.try_get(15)?,
                 definition: None,
                 building: row.try_get(16)?,

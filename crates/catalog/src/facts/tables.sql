@@ -26,14 +26,16 @@ WITH RECURSIVE chosen AS (
                      current_setting('server_version_num')::int4 < 140000)) THEN -1
                 ELSE sum(greatest(c.reltuples, 0)) END AS rows,
            sum(greatest(c.relpages, 0) + coalesce(greatest(t.relpages, 0), 0)) AS pages,
-           sum(s.seq_scan) AS seq_scan,
-           sum(s.seq_tup_read) AS seq_tup_read,
-           sum(s.idx_scan) AS idx_scan,
-           sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del) AS writes
+           -- The functions behind pg_stat_user_tables: the view is computed for all tables.
+           sum(pg_stat_get_numscans(c.oid)) AS seq_scan,
+           sum(pg_stat_get_tuples_returned(c.oid)) AS seq_tup_read,
+           sum((SELECT sum(pg_stat_get_numscans(i.indexrelid))
+                FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid)) AS idx_scan,
+           sum(pg_stat_get_tuples_inserted(c.oid) + pg_stat_get_tuples_updated(c.oid)
+               + pg_stat_get_tuples_deleted(c.oid)) AS writes
     FROM part p
     JOIN pg_catalog.pg_class c ON c.oid = p.oid
     LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid
-    LEFT JOIN pg_catalog.pg_stat_user_tables s ON s.relid = c.oid
     WHERE p.relkind <> 'p'
     GROUP BY p.root
 )
@@ -49,7 +51,13 @@ SELECT chosen.oid,
        coalesce(total.writes, 0)::int8,
        -- The condition under which pg_stats shows the table's columns.
        coalesce(has_table_privilege(chosen.oid, 'SELECT')
-                AND NOT row_security_active(chosen.oid), false)
+                AND NOT row_security_active(chosen.oid), false),
+       top_schema.nspname,
+       top.relname
 FROM chosen
 LEFT JOIN total ON total.root = chosen.oid
+-- The partitioned table that a partition belongs to in the end.
+LEFT JOIN pg_catalog.pg_class top
+       ON top.oid = pg_partition_root(chosen.oid) AND top.oid <> chosen.oid
+LEFT JOIN pg_catalog.pg_namespace top_schema ON top_schema.oid = top.relnamespace
 ORDER BY chosen.place

@@ -94,8 +94,10 @@ async fn indexes_come_with_what_they_cover() {
         method: "btree".to_owned(),
         columns: columns.iter().map(|column| (*column).to_owned()).collect(),
         valid: true,
+        key_clauses: columns.iter().map(|_| String::new()).collect(),
         ..IndexFacts::default()
     };
+    let clauses = |list: &[&str]| list.iter().map(|clause| (*clause).to_owned()).collect();
     assert_eq!(
         indexes,
         [
@@ -105,9 +107,32 @@ async fn indexes_come_with_what_they_cover() {
             IndexFacts {
                 include: vec!["Placed At".to_owned()],
                 predicate: Some("status <> 'done'::text".to_owned()),
+                key_clauses: clauses(&["", "DESC"]),
                 ..plain("open_orders", &["status", "customer_id"])
             },
             IndexFacts { unique: true, primary: true, ..plain("orders_pkey", &["id"]) },
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_a_key_says_beyond_its_column_is_read() {
+    let shop = Shop::open().await;
+    let define = "
+        CREATE TABLE names (short varchar(20), plain text, sorted text COLLATE \"C\");
+        CREATE INDEX a ON names (short, plain, sorted);
+        CREATE INDEX b ON names (short varchar_pattern_ops, plain text_pattern_ops DESC);
+        CREATE INDEX c ON names (plain COLLATE \"C\" NULLS FIRST, lower(plain) DESC NULLS LAST);";
+    shop.client.batch_execute(define).await.unwrap();
+    let facts = shop.facts().await;
+    let clauses: Vec<_> =
+        table(&facts, "names").indexes.iter().map(|index| index.key_clauses.join("; ")).collect();
+    assert_eq!(
+        clauses,
+        [
+            "; ; ",
+            "varchar_pattern_ops; text_pattern_ops DESC",
+            "COLLATE \"C\" NULLS FIRST; DESC NULLS LAST"
         ]
     );
 }
@@ -130,6 +155,8 @@ async fn a_partitioned_table_is_the_sum_of_its_partitions() {
         ["events", "events_lowest", "events_high"].map(|name| table(&facts, name));
     assert_eq!((events.rows, lowest.rows, high.rows), (3000.0, 999.0, 2001.0));
     assert_eq!(events.bytes, lowest.bytes + high.bytes);
+    let root = Some(("public".to_owned(), "events".to_owned()));
+    assert_eq!((&events.root, &lowest.root, &high.root), (&None, &root, &root));
     assert_eq!(events.columns[1].distinct, Some(10.0));
     assert_eq!(events.indexes[0].columns, ["kind"]);
     assert_eq!(events.indexes[0].bytes, lowest.indexes[0].bytes + high.indexes[0].bytes);
@@ -205,4 +232,26 @@ async fn plans_are_carried_over_until_an_index_appears() {
     assert_eq!(table(facts, "orders").indexes[0].name, "by_customer");
     let better: PlanAnswer = shop.catalog.plan(&question).await;
     assert!(better.cost.unwrap() < plan.cost.unwrap() / 2.0, "{better:?}");
+}
+
+#[tokio::test]
+async fn the_columns_of_many_tables_are_read_in_several_statements() {
+    let shop = Shop::open().await;
+    let define = "
+        DO $$ BEGIN
+            FOR i IN 1..300 LOOP
+                EXECUTE format('CREATE TABLE many_%s AS SELECT g AS a, g %% 10 AS b
+                                FROM generate_series(1, 20) AS g', i);
+                EXECUTE format('ANALYZE many_%s', i);
+            END LOOP;
+        END $$;";
+    shop.client.batch_execute(define).await.unwrap();
+    let facts = shop.facts().await;
+    let many: Vec<_> = facts.tables.iter().filter(|t| t.name.starts_with("many_")).collect();
+    assert_eq!(many.len(), 300);
+    for table in many {
+        let columns: Vec<_> =
+            table.columns.iter().map(|one| (one.name.as_str(), one.distinct)).collect();
+        assert_eq!(columns, [("a", Some(-1.0)), ("b", Some(-0.5))], "{}", table.name);
+    }
 }

@@ -28,6 +28,27 @@ async fn a_role_that_may_only_connect_is_told_what_it_lacks() {
 }
 
 #[tokio::test]
+async fn a_grant_is_enough_to_be_planned_again() {
+    let shop = Shop::open_as("limited").await;
+    let name = &shop.database.name;
+    let question = shop.question("SELECT * FROM orders");
+    let mut facts = shop.read(&CatalogFacts::default()).await;
+    for _ in 0..3 {
+        let answer = shop.catalog.plan(&question).await;
+        assert!(answer.problem.is_some());
+        facts.databases.get_mut(name).unwrap().plans.insert(question.fingerprint, answer);
+    }
+    let again = shop.read(&facts).await;
+    assert!(again.databases[name].plans.contains_key(&question.fingerprint), "nothing changed");
+    assert!(shop.catalog.plan(&question).await.problem.is_some());
+
+    shop.client.batch_execute("GRANT SELECT ON orders TO limited").await.unwrap();
+    let granted = shop.read(&again).await;
+    assert!(granted.databases[name].plans.is_empty(), "it is asked for again at once");
+    assert_eq!(shop.catalog.plan(&question).await.problem, None);
+}
+
+#[tokio::test]
 async fn a_role_that_may_not_connect_is_told_what_it_lacks() {
     let shop = Shop::open_as("limited").await;
     let name = &shop.database.name;

@@ -1,6 +1,6 @@
 //! Which indexes might help a statement.
 
-use model::{DatabaseFacts, IndexCandidate, TableFacts};
+use model::{DatabaseFacts, IndexCandidate, IndexFacts, TableFacts};
 use sql::{Facts, Operator, TableRef};
 
 use super::statistics::{covers, distinct, indexable, is_served, is_usable, rows_left};
@@ -31,7 +31,7 @@ pub(crate) struct Proposal<'a> {
     /// Its first column is compared with another table's, not with a value.
     pub(crate) joins: bool,
     /// An index with these columns that is not valid.
-    pub(crate) invalid: Option<&'a str>,
+    pub(crate) invalid: Option<&'a IndexFacts>,
 }
 
 /// What a statement asks of one of its tables.
@@ -271,7 +271,7 @@ fn proposal<'a>(need: &Need<'a>, equalities: &[&str], tail: &[&str]) -> Option<P
         rows_left: if equalities.is_empty() { None } else { rows_left(table, equalities) },
         ordered: !tail.is_empty() && need.order.starts_with(&tail[..1]),
         joins: false,
-        invalid: invalid.map(|index| index.name.as_str()),
+        invalid,
     })
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use model::{DatabaseFacts, TableFacts};
 use sql::{ComputedPredicate, Facts, Operator, TableRef};
 
+use super::is_immutable;
 use super::statistics::column;
 
 /// What a statement asks of one of the tables that it names.
@@ -137,9 +138,10 @@ impl<'a> Reading<'a> {
                 push_new(&mut demand.alternatives, &one.column);
             }
         }
-        for one in facts.computed.iter().filter(|one| one.immutable) {
+        for one in &facts.computed {
             if let Some(first) = one.columns.first()
                 && let Some(demand) = self.owner(one.table, first)
+                && is_immutable(one, demand.table)
             {
                 demand.computed.push(one);
             }

@@ -5,8 +5,10 @@ mod advice;
 mod candidates;
 mod definition;
 mod demand;
+mod expressions;
 mod identifier;
 mod questions;
+mod scans;
 mod search;
 mod statistics;
 mod workload_candidates;
@@ -19,12 +21,17 @@ use sql::{Facts, ShapeRegistry};
 
 use crate::settings::thresholds;
 
-pub use advice::{Advice, AdviceSettings, Basis, Drop, Pick, PlanNow, WorkloadStatement, advise};
+pub use advice::{
+    Advice, AdviceSettings, Basis, DatabaseReading, Drop, Pick, PlanNow, WorkloadStatement, advise,
+};
 pub use candidates::candidates;
 pub(crate) use candidates::{Proposal, proposals};
 pub use definition::{build_and_undo, definition, is_built, makes_needless, target};
+pub(crate) use definition::{drop_and_undo, is_partitioned};
+pub(crate) use expressions::{is_immutable, is_indexed};
 pub(crate) use identifier::{index_name, quoted};
 pub use questions::questions;
+pub(crate) use scans::{WholeScan, scanned_table, whole_scans};
 pub use search::{Judged, Planner};
 pub(crate) use statistics::index_bytes;
 

@@ -53,7 +53,9 @@ pub(super) fn is_served(table: &TableFacts, columns: &[&str]) -> bool {
             .columns
             .iter()
             .map(String::as_str)
-            .take_while(|name| columns.contains(name))
+            .enumerate()
+            .take_while(|(at, name)| columns.contains(name) && finds_equals(index, *at))
+            .map(|(_, name)| name)
             .collect();
         if matched.is_empty() {
             return false;
@@ -78,8 +80,24 @@ pub(super) fn covers(index: &IndexFacts, equalities: &[&str], tail: &[&str]) -> 
         && head.iter().all(|name| equalities.contains(&name.as_str()))
         && rest.len() >= tail.len()
         && rest.iter().zip(tail).all(|(have, want)| have == want)
+        && (0..head.len()).all(|at| finds_equals(index, at))
+        // A B-tree is read from either end.
+        && ["", "DESC"].iter().any(|way| {
+            (head.len()..head.len() + tail.len()).all(|at| clause(index, at) == *way)
+        })
         && index.predicate.is_none()
         && (index.method == "btree" || (index.method == "hash" && tail.is_empty()))
+}
+
+/// What the index's definition says of a key beyond its column.
+fn clause(index: &IndexFacts, at: usize) -> &str {
+    index.key_clauses.get(at).map_or("", String::as_str)
+}
+
+/// Whether the key finds equal values: in another collation than the column's it does not, in whatever
+/// order and operator class it does.
+fn finds_equals(index: &IndexFacts, at: usize) -> bool {
+    !clause(index, at).starts_with("COLLATE")
 }
 
 /// Whether queries may use the index for all rows.

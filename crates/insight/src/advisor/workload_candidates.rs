@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{ColumnFacts, IndexCandidate, TableFacts};
 use sql::Operator;
 
-use super::definition::is_there;
+use super::definition::is_coming;
 use super::demand::Demand;
 use super::statistics::{column, distinct, indexable};
 
@@ -75,7 +75,7 @@ impl Candidates {
     }
 
     fn want(&mut self, demand: &Demand<'_>, candidate: IndexCandidate, weight: f64) {
-        if !demand.table.indexes.iter().any(|index| is_there(index, &candidate)) {
+        if !demand.table.indexes.iter().any(|index| is_coming(index, &candidate)) {
             *self.wanted.entry(candidate).or_default() += weight;
         }
     }

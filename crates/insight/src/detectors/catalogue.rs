@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use model::{
-    CatalogPart, Confidence, DatabaseFacts, Finding, Fix, IndexFacts, NotChecked, ServerFacts,
-    Severity, TableFacts, TableKind,
+    CatalogPart, Confidence, DatabaseFacts, Finding, Fix, IndexCandidate, IndexFacts, NotChecked,
+    ServerFacts, Severity, TableFacts, TableKind,
 };
 
 use super::{Inputs, runbook};
-use crate::advisor::quoted;
+use crate::advisor::{build_and_undo, drop_and_undo, is_partitioned, quoted};
+
+/// What dropping an index of a partitioned table does to others, and building it again.
+const PARTITIONED_DROP: &str = "The table is partitioned, so that neither knows CONCURRENTLY: dropping \
+    waits for all who use the table and lets nobody else begin (SET lock_timeout before it); building it \
+    again stops writes to all partitions until it is done.";
 
 /// A table, and where it is.
 #[derive(Clone, Copy)]
@@ -44,18 +49,15 @@ impl<'a> Place<'a> {
 
     /// Drops `index`, and makes it again.
     pub(super) fn drop_index(&self, index: &IndexFacts) -> Fix {
-        let concurrently = self.concurrently();
-        let undo = index.definition.as_ref().map(|definition| {
-            format!(
-                "{};",
-                definition.replacen("CREATE INDEX ", &format!("CREATE INDEX {concurrently}"), 1)
-            )
-        });
-        Fix {
-            sql: Some(format!("DROP INDEX {concurrently}{};", self.index_sql(index))),
-            undo,
-            advice: None,
-        }
+        let (sql, undo) = drop_and_undo(self.table, index);
+        let advice = is_partitioned(self.table).then(|| PARTITIONED_DROP.to_owned());
+        Fix { sql: Some(sql), undo, advice }
+    }
+
+    /// Builds the index.
+    pub(super) fn build_index(&self, candidate: &IndexCandidate) -> Fix {
+        let (sql, undo) = build_and_undo(candidate, self.database);
+        Fix { sql: Some(sql), undo: Some(undo), advice: None }
     }
 
     pub(super) fn server(&self, inputs: &Inputs<'a>) -> Option<&'a ServerFacts> {

@@ -47,6 +47,7 @@ pub use plans::{
 };
 pub use pool_saturation::{PoolSaturation, PoolSaturationThresholds};
 pub use results::*;
+pub(crate) use schema::{Counting, MOST_TIMES_LARGER, is_unused, redundant};
 pub use schema::{
     DuplicateIndex, DuplicateIndexThresholds, InvalidIndex, MissingPrimaryKey,
     MissingPrimaryKeyThresholds, UnindexedForeignKey, UnindexedForeignKeyThresholds, UnusedIndex,

@@ -42,6 +42,8 @@ pub(super) struct Build {
     pub(super) include: Vec<String>,
     #[serde(default)]
     pub(super) expression: Option<String>,
+    #[serde(default)]
+    pub(super) operator_class: Option<String>,
     bytes: u64,
     estimated_gain_ratio: f64,
     estimated_upkeep_ratio: f64,
@@ -102,6 +104,7 @@ pub(super) fn render(shown: &Shown) -> anyhow::Result<String> {
                 columns: pick.index.columns.clone(),
                 include: pick.index.include.clone(),
                 expression: pick.index.expression.clone(),
+                operator_class: pick.index.operator_class.clone(),
                 bytes: pick.bytes,
                 estimated_gain_ratio: pick.gain,
                 estimated_upkeep_ratio: pick.upkeep,

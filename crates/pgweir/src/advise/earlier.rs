@@ -75,6 +75,7 @@ impl Earlier {
                 expression: build.expression.clone(),
                 columns: build.columns.clone(),
                 include: build.include.clone(),
+                operator_class: build.operator_class.clone(),
                 ..IndexCandidate::default()
             };
             if !is_built(database, &index) {

@@ -27,7 +27,13 @@ pub(super) async fn read(
         .await
         .map_err(|error| anyhow!("{error}; with --workload FILE no running pgweir is needed"))?;
     let since = Moment::Ago(arguments.since);
-    let options = ReportOptions { since, top: MOST_STATEMENTS, ..ReportOptions::default() };
+    let options = ReportOptions {
+        since,
+        top: MOST_STATEMENTS,
+        // The same statement may run in others too.
+        database: Some(database.to_owned()),
+        ..ReportOptions::default()
+    };
     let report = console.report(&options).await?;
     let statements: Vec<Statement> = report
         .queries

@@ -13,8 +13,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use catalog::{Catalog, CatalogSettings, ImaginedPlanner, WhatIfSession};
-use insight::advisor::{Advice, AdviceSettings, Planner, WorkloadStatement, advise};
-use model::{CatalogFacts, DatabaseFacts};
+use insight::advisor::{
+    Advice, AdviceSettings, DatabaseReading, Planner, WorkloadStatement, advise,
+};
+use jiff::Timestamp;
+use model::CatalogFacts;
 
 use crate::cli::{AdviceFormat, AdviseArguments, print};
 use crate::settings::{Settings, Upstream, for_tokio_postgres};
@@ -99,7 +102,12 @@ pub async fn run(arguments: &AdviseArguments) -> anyhow::Result<()> {
         least_gain: arguments.least_gain / 100.0,
     };
     let until = started + arguments.time_limit.mul_f64(1.0 - KEPT);
-    let advice = judged(&workload, known, settings, &mut session, until);
+    let reading = DatabaseReading {
+        database: known,
+        server: facts.servers.get(&known.server).filter(|server| server.read_at.is_some()),
+        at: facts.read_at.unwrap_or_else(Timestamp::now),
+    };
+    let advice = judged(&workload, reading, settings, &mut session, until);
     let unavailable =
         facts.unavailable.iter().map(|one| (one.what.clone(), one.why.clone())).collect();
     let since = earlier.map(|earlier| earlier.since(known, &workload));
@@ -179,19 +187,19 @@ fn redacted(_error: &sql::Unparsed) -> String {
 
 fn judged(
     workload: &[WorkloadStatement],
-    database: &DatabaseFacts,
+    reading: DatabaseReading<'_>,
     settings: AdviceSettings,
     session: &mut WhatIfSession,
     until: Instant,
 ) -> Advice {
     let mut go_on = || Instant::now() < until;
     if !session.can_imagine() {
-        return advise(workload, database, settings, None, &mut go_on);
+        return advise(workload, reading, settings, None, &mut go_on);
     }
     let runtime = tokio::runtime::Handle::current();
     tokio::task::block_in_place(|| {
         let mut planner = ImaginedPlanner::new(session, runtime);
         let planner: &mut dyn Planner = &mut planner;
-        advise(workload, database, settings, Some(planner), &mut go_on)
+        advise(workload, reading, settings, Some(planner), &mut go_on)
     })
 }

@@ -164,7 +164,7 @@ fn drop_lines(out: &mut String, drop: &Drop) {
 fn earlier(out: &mut String, since: &Since) {
     section(out, "What became of the earlier advice", 1, "");
     for built in &since.built {
-        let _ = writeln!(out, "\n    built: {}", built.sql.lines().last().unwrap_or_default());
+        let _ = writeln!(out, "\n    built: {}", created(&built.sql));
         for effect in &built.effects {
             let verdict = if effect.now_ms > effect.before_ms { " · worse" } else { "" };
             let _ = writeln!(
@@ -181,8 +181,13 @@ fn earlier(out: &mut String, since: &Since) {
         }
     }
     for sql in &since.not_built {
-        let _ = writeln!(out, "\n    not built: {}", sql.lines().last().unwrap_or_default());
+        let _ = writeln!(out, "\n    not built: {}", created(sql));
     }
+}
+
+/// The statement that builds, without an extension before it and explanations behind it.
+fn created(sql: &str) -> &str {
+    sql.lines().find(|line| line.starts_with("CREATE INDEX")).unwrap_or(sql)
 }
 
 fn not_judged(out: &mut String, shown: &Shown) {

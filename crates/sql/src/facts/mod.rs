@@ -7,11 +7,13 @@ mod conditions;
 mod expressions;
 mod parse;
 mod scope;
+mod stability;
 mod statement;
 
 use serde::{Deserialize, Serialize};
 
 pub use parse::facts;
+pub use stability::Stability;
 
 /// The parser could not read the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,9 +91,9 @@ pub struct ComputedPredicate {
     pub columns: Vec<String>,
     /// How it is compared.
     pub operator: Operator,
-    /// Whether an index on the expression makes sense: it is simple, and gives the same for the same
-    /// values for ever.
-    pub immutable: bool,
+    /// Whether an index can be on the expression: it is simple, and gives the same for the same values
+    /// for ever.
+    pub stability: Stability,
 }
 
 /// How a column is compared.

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use super::{Facts, Operator, facts};
+use super::{Facts, Operator, Stability, facts};
 
 /// A statement's facts in one line: `tables | predicates | joins | order | group | flags`, each only
 /// if there is something. A column is `table.column`, with `?` where the table is not known.
@@ -310,13 +310,36 @@ fn what_else_an_index_may_answer() {
             .computed
             .iter()
             .map(|one| {
-                let indexable = if one.immutable { "" } else { ", no index" };
+                let indexable = match &one.stability {
+                    Stability::Immutable => String::new(),
+                    Stability::Unsure => ", no index".to_owned(),
+                    by_type => format!(", {by_type:?}"),
+                };
                 format!("{} {:?}{indexable}", one.expression, one.operator)
             })
             .collect::<Vec<_>>()
     };
     assert_eq!(computed("select a from t where lower(t.b) = $1"), ["lower(b) Equal"]);
     assert_eq!(computed("select a from t where b ->> 'k' in ($1)"), ["b ->> 'k' In"]);
+    let int = computed("select a from t where (b ->> 'k')::int = 1");
+    assert_eq!(int, ["(b ->> 'k')::INT Equal"]);
+    for (condition, said) in [
+        ("b ->> $1 = $2", "b ->> $1 Equal, no index"),
+        ("coalesce(b, $1) = $2", "coalesce(b, $1) Equal, no index"),
+        ("coalesce(b, now()) = $2", "coalesce(b, now()) Equal, no index"),
+        ("left(b, $1) = $2", "left(b, $1) Equal, no index"),
+        ("substring(b from 1 for $1) = $2", "SUBSTRING(b FROM 1 FOR $1) Equal, no index"),
+        ("date_trunc($1, b) = $2", "date_trunc($1, b) Equal, no index"),
+        ("date_trunc('day', b) = $2", "date_trunc('day', b) Equal, DateTrunc"),
+        ("extract(year from b) = $1", "EXTRACT(YEAR FROM b) Equal, Extract"),
+        ("b::date = $1", "b::DATE Equal, Cast(\"date\")"),
+        ("lower(b::text) = $1", "lower(b::TEXT) Equal, Cast(\"text\")"),
+        ("(b ->> 'k')::date = $1", "(b ->> 'k')::DATE Equal, no index"),
+        ("to_tsvector(b) @@ $1", "to_tsvector(b) Matches, no index"),
+        ("to_tsvector('english', b) @@ $1", "to_tsvector('english', b) Matches"),
+    ] {
+        assert_eq!(computed(&format!("select a from t where {condition}")), [said]);
+    }
     assert!(computed("select a from t, u where coalesce(t.b, u.b) = 1").is_empty());
     assert!(computed("select a from t where random() < 1 or lower(b) = 'x'").is_empty());
     let age = computed("select a from t where age(b) > $1 and not lower(c) = $2");

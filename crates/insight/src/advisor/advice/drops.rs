@@ -1,38 +1,37 @@
 //! Indexes that are not needed.
 
-use model::{DatabaseFacts, IndexCandidate, IndexFacts, TableFacts};
+use model::{IndexCandidate, IndexFacts, TableFacts};
 
-use super::{Drop, Pick, WorkloadStatement};
-use crate::advisor::definition::is_there;
-use crate::advisor::quoted;
-
-/// Smaller ones cost next to nothing, bytes.
-const LEAST_BYTES: u64 = 1 << 20;
-/// Before so many scans of a table its counters say nothing.
-const LEAST_SCANS: u64 = 1_000;
+use super::{DatabaseReading, Drop, Pick, WorkloadStatement};
+use crate::advisor::definition::{drop_and_undo, is_partitioned, is_there};
+use crate::detectors::{Counting, MOST_TIMES_LARGER, UnusedIndexThresholds, is_unused, redundant};
+use crate::wording::count;
 
 /// Indexes that another makes needless, and those that nobody uses. Never a unique one: it is a
 /// rule about the data.
 pub(super) fn drops(
-    database: &DatabaseFacts,
+    reading: DatabaseReading<'_>,
     picks: &[Pick],
     workload: &[WorkloadStatement],
 ) -> Vec<Drop> {
+    let least = UnusedIndexThresholds::default();
+    let counting = Counting { server: reading.server, now: reading.at, least: &least };
+    let mut drops = Vec::new();
     let used = |name: &str| {
         let plans = workload.iter().filter_map(|one| one.plan.as_ref().ok());
         plans.flat_map(|plan| &plan.indexes).any(|index| index == name)
     };
-    let mut drops = Vec::new();
-    for table in &database.tables {
+    for table in reading.database.tables.iter().filter(|table| !table.upkeep.partition) {
         for index in table.indexes.iter().filter(|index| may_go(index)) {
-            let Some(why) = needless(index, table, picks, used(&index.name)) else { continue };
-            let (schema, name) = (quoted(&table.schema), quoted(&index.name));
+            let unused = is_unused(index, table, reading.database, &counting) && !used(&index.name);
+            let Some(why) = needless(index, table, picks, unused) else { continue };
+            let (sql, undo) = drop_and_undo(table, index);
             drops.push(Drop {
                 schema: table.schema.clone(),
                 table: table.name.clone(),
                 index: index.name.clone(),
-                sql: format!("DROP INDEX CONCURRENTLY {schema}.{name};"),
-                undo: index.definition.as_ref().map(|sql| rebuilt(sql)),
+                sql,
+                undo,
                 bytes: index.bytes,
                 why,
             });
@@ -44,67 +43,50 @@ pub(super) fn drops(
 
 /// Whether only queries can miss it.
 fn may_go(index: &IndexFacts) -> bool {
-    !index.unique && !index.primary && !index.relied_on
+    !index.unique && !index.primary && !index.relied_on && !index.building
 }
 
 fn needless(
     index: &IndexFacts,
     table: &TableFacts,
     picks: &[Pick],
-    used_by_a_plan: bool,
+    unused: bool,
 ) -> Option<String> {
     if !index.valid {
-        return Some("it is not valid: building it failed, and no query can use it".to_owned());
+        // That of a partitioned table lacks one of a partition, which may be on its way.
+        let why = "it is not valid: building it failed, and no query can use it";
+        return (!is_partitioned(table)).then(|| why.to_owned());
     }
-    let better = table.indexes.iter().find(|other| replaces(other, index));
-    if let Some(other) = better {
+    if let Some(other) = redundant(table, index) {
         return Some(format!("{} does all that it does", other.name));
     }
-    let as_facts = |pick: &Pick| as_existing(&pick.index);
-    let own_part = |pick: &&Pick| {
+    let own = as_candidate(index, table);
+    let takes_its_place = |pick: &&Pick| {
         pick.index.table == table.name
             && pick.index.schema == table.schema
-            && as_candidate(index, table).is_some_and(|own| is_there(&as_facts(pick), &own))
+            && pick.bytes <= index.bytes.saturating_mul(MOST_TIMES_LARGER)
+            && own.as_ref().is_some_and(|own| is_there(&as_existing(&pick.index), own))
     };
-    if let Some(pick) = picks.iter().find(own_part) {
+    if let Some(pick) = picks.iter().find(takes_its_place) {
         let keys = pick.index.columns.join(", ");
         return Some(format!(
             "once the new index on ({keys}) is built, that does all that it does"
         ));
     }
-    let watched = table.index_scans + table.sequential_scans >= LEAST_SCANS;
-    (index.scans == 0 && !used_by_a_plan && watched && index.bytes >= LEAST_BYTES).then(|| {
+    unused.then(|| {
         format!(
-            "no scan since the statistics began, in {} scans of its table; look at replicas too",
-            table.index_scans + table.sequential_scans
+            "no scan since the statistics began, while {} rows of its table were written; look at \
+             replicas too, and whether it is new: PostgreSQL does not say when it was built",
+            count(table.writes as f64)
         )
     })
 }
 
-/// Whether `other` makes `index` needless; of two alike, the first by name stays.
-fn replaces(other: &IndexFacts, index: &IndexFacts) -> bool {
-    let both = other.valid
-        && other.name != index.name
-        && other.method == index.method
-        && other.predicate == index.predicate;
-    let keys = other.columns.starts_with(&index.columns)
-        && other.key_options.starts_with(&index.key_options);
-    let carried =
-        index.include.iter().all(|one| other.include.contains(one) || other.columns.contains(one));
-    let alike = keys && other.columns == index.columns && other.include == index.include;
-    // A longer B-tree does the work of a shorter one; other methods have no prefixes.
-    let fits = alike || (keys && index.method == "btree");
-    let stays = !alike || other.unique || other.name < index.name;
-    both && fits && carried && stays
-}
-
-/// The index's definition, as it is built while others write.
-fn rebuilt(definition: &str) -> String {
-    format!("{};", definition.replacen("CREATE INDEX ", "CREATE INDEX CONCURRENTLY ", 1))
-}
-
+/// An index that a new one may take the place of: a B-tree of plain columns, each compared and sorted
+/// as its type is.
 fn as_candidate(index: &IndexFacts, table: &TableFacts) -> Option<IndexCandidate> {
-    let plain = index.columns.iter().all(|column| !column.starts_with('('));
+    let plain = index.columns.iter().all(|column| !column.starts_with('('))
+        && index.key_clauses.iter().all(String::is_empty);
     (plain && index.method == "btree" && index.predicate.is_none()).then(|| IndexCandidate {
         schema: table.schema.clone(),
         table: table.name.clone(),
@@ -123,6 +105,7 @@ fn as_existing(candidate: &IndexCandidate) -> IndexFacts {
         method: method.to_owned(),
         valid: true,
         columns: candidate.columns.clone(),
+        key_clauses: candidate.operator_class.iter().cloned().collect(),
         include: candidate.include.clone(),
         predicate: candidate.predicate.clone(),
         ..IndexFacts::default()

@@ -3,9 +3,11 @@
 mod drops;
 mod statistics_only;
 mod trigrams;
+mod unsure;
 mod writes;
 
-use model::{DatabaseFacts, IndexCandidate, ScanFacts};
+use jiff::Timestamp;
+use model::{DatabaseFacts, IndexCandidate, ScanFacts, ServerFacts};
 use sql::Facts;
 
 use super::build_and_undo;
@@ -138,14 +140,26 @@ pub struct Advice {
 /// Candidates of a workload, before they grow.
 const MOST_CANDIDATES: usize = 700;
 
+/// A database as it was read.
+#[derive(Clone, Copy, Debug)]
+pub struct DatabaseReading<'a> {
+    /// Its facts.
+    pub database: &'a DatabaseFacts,
+    /// Those of its server, where they could be read.
+    pub server: Option<&'a ServerFacts>,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// Judges the workload. `planner` imagines indexes; without it only statistics speak.
 pub fn advise(
     workload: &[WorkloadStatement],
-    database: &DatabaseFacts,
+    reading: DatabaseReading<'_>,
     settings: AdviceSettings,
     planner: Option<&mut dyn Planner>,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Advice {
+    let database = reading.database;
     let judged: Vec<Case<'_>> = workload
         .iter()
         .enumerate()
@@ -170,13 +184,16 @@ pub fn advise(
             advice.take(outcome, &judged, database);
         }
         None => {
-            advice.picks = statistics_only::picks(&judged, database, settings, total);
+            advice.picks = statistics_only::picks(&judged, database, settings, &writes, total);
             advice.relative_cost -= advice.picks.iter().map(|pick| pick.gain).sum::<f64>();
             advice.relative_cost = advice.relative_cost.max(0.0);
         }
     }
-    advice.picks.extend(trigrams::picks(&judged, database, total));
-    advice.drops = drops::drops(database, &advice.picks, workload);
+    let held: u64 = advice.picks.iter().map(|pick| pick.bytes).sum();
+    let left = settings.budget.saturating_sub(held);
+    advice.picks.extend(trigrams::picks(&judged, database, settings, left, &writes, total));
+    advice.drops = drops::drops(reading, &advice.picks, workload);
+    advice.not_judged.extend(unsure::indexes(reading));
     name_apart(&mut advice.picks, database);
     advice
 }

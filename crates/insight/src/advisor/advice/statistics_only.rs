@@ -1,11 +1,12 @@
 //! Without HypoPG: what plans as they are and statistics leave little doubt of.
 
-use model::{DatabaseFacts, TableFacts};
+use model::DatabaseFacts;
 
+use super::writes::Writes;
 use super::{AdviceSettings, Basis, Case, Pick};
 use crate::DetectionSettings;
 use crate::advisor::definition::makes_needless;
-use crate::advisor::{build_and_undo, index_bytes, proposals};
+use crate::advisor::{WholeScan, build_and_undo, index_bytes, proposals, whole_scans};
 
 /// What is expected to be left of a scan that an index takes the place of.
 const SCAN_LEFT: f64 = 0.1;
@@ -16,6 +17,7 @@ pub(super) fn picks(
     cases: &[Case<'_>],
     database: &DatabaseFacts,
     settings: AdviceSettings,
+    writes: &Writes,
     total: f64,
 ) -> Vec<Pick> {
     let mut found: Vec<Pick> = Vec::new();
@@ -24,12 +26,19 @@ pub(super) fn picks(
             merge(&mut found, pick);
         }
     }
+    found.iter_mut().for_each(|pick| writes.take_off(pick, database, total));
+    affordable(found, settings, settings.budget)
+}
+
+/// Those that gain enough, the most for their size first, until the budget is used up; in the order of
+/// their gain.
+pub(super) fn affordable(mut found: Vec<Pick>, settings: AdviceSettings, budget: u64) -> Vec<Pick> {
     let worth = |pick: &Pick| pick.gain / pick.bytes.max(1) as f64;
     found.retain(|pick| pick.gain >= settings.least_gain);
     found.sort_by(|a, b| worth(b).total_cmp(&worth(a)).then_with(|| a.index.cmp(&b.index)));
     let mut held = 0u64;
     found.retain(|pick| {
-        let fits = held.saturating_add(pick.bytes) <= settings.budget;
+        let fits = held.saturating_add(pick.bytes) <= budget;
         held = if fits { held.saturating_add(pick.bytes) } else { held };
         fits
     });
@@ -43,16 +52,16 @@ fn of_statement(case: &Case<'_>, database: &DatabaseFacts, total: f64) -> Vec<Pi
     let mut picks: Vec<Pick> = Vec::new();
     for proposal in proposals(facts, database, &settings) {
         let table = proposal.table;
-        if picks.iter().any(|pick| pick.index.table == table.name) || proposal.joins {
+        let building = proposal.invalid.is_some_and(|index| index.building);
+        if picks.iter().any(|pick| pick.index.table == table.name) || proposal.joins || building {
             continue;
         }
-        let scans = case.plan.scans.iter().filter(|scan| is_scan_of(scan, table));
-        let few = |scan: &&model::ScanFacts| {
+        let few = |scan: &WholeScan| {
             proposal.ordered
-                || (scan.filtered
-                    && scan.rows <= table.rows * settings.of.missing_index.most_kept_ratio)
+                || (scan.filtered && scan.keeps_at_most(settings.of.missing_index.most_kept_ratio))
         };
-        let cost: f64 = scans.filter(few).map(|scan| scan.cost).sum();
+        let scans = whole_scans(&case.plan.scans, table, database);
+        let cost: f64 = scans.iter().filter(|scan| few(scan)).map(|scan| scan.cost).sum();
         if cost < case.cost * settings.of.missing_index.least_scan_ratio {
             continue;
         }
@@ -70,13 +79,6 @@ fn of_statement(case: &Case<'_>, database: &DatabaseFacts, total: f64) -> Vec<Pi
         });
     }
     picks
-}
-
-/// Sequential, parallel ones included.
-pub(super) fn is_scan_of(scan: &model::ScanFacts, table: &TableFacts) -> bool {
-    scan.node.ends_with("Seq Scan")
-        && scan.table == table.name
-        && (scan.schema.is_empty() || scan.schema == table.schema)
 }
 
 /// One index for all that want it or a beginning of it.

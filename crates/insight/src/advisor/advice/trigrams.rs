@@ -3,11 +3,13 @@
 use model::{DatabaseFacts, IndexCandidate, IndexMethod};
 use sql::Operator;
 
-use super::statistics_only::is_scan_of;
-use super::{Basis, Case, Pick};
-use crate::advisor::build_and_undo;
+use super::statistics_only::affordable;
+use super::writes::Writes;
+use super::{AdviceSettings, Basis, Case, Pick};
+use crate::advisor::definition::is_coming;
 use crate::advisor::demand::Demand;
 use crate::advisor::statistics::column;
+use crate::advisor::{build_and_undo, whole_scans};
 
 /// The scan must be this share of the statement's cost.
 const LEAST_SHARE_OF_PLAN: f64 = 0.5;
@@ -21,8 +23,15 @@ const LEAST_ROWS: f64 = 10_000.0;
 const SHARE_OF_COLUMN: f64 = 0.8;
 const TRIGRAMS: &str = "CREATE EXTENSION IF NOT EXISTS pg_trgm;\n";
 
-/// Indexes that answer what no B-tree can.
-pub(super) fn picks(cases: &[Case<'_>], database: &DatabaseFacts, total: f64) -> Vec<Pick> {
+/// Indexes that answer what no B-tree can, as far as `budget`, bytes, goes.
+pub(super) fn picks(
+    cases: &[Case<'_>],
+    database: &DatabaseFacts,
+    settings: AdviceSettings,
+    budget: u64,
+    writes: &Writes,
+    total: f64,
+) -> Vec<Pick> {
     let mut found: Vec<Pick> = Vec::new();
     for case in cases {
         let worth = case.scale * case.cost / total.max(f64::MIN_POSITIVE);
@@ -30,20 +39,16 @@ pub(super) fn picks(cases: &[Case<'_>], database: &DatabaseFacts, total: f64) ->
             continue;
         }
         for demand in &case.demands {
-            let Some(share) = scanned(case, demand) else { continue };
+            let Some(share) = scanned(case, demand, database) else { continue };
             for index in wanted(demand) {
-                let there = demand.table.indexes.iter().any(|existing| {
-                    existing.valid
-                        && existing.method == "gin"
-                        && existing.columns.first() == index.columns.first()
-                });
-                if !there {
+                if !demand.table.indexes.iter().any(|existing| is_coming(existing, &index)) {
                     add(&mut found, case, demand, index, worth * share, database);
                 }
             }
         }
     }
-    found
+    found.iter_mut().for_each(|pick| writes.take_off(pick, database, total));
+    affordable(found, settings, budget)
 }
 
 fn add(
@@ -78,18 +83,14 @@ fn add(
 }
 
 /// The share of the plan that reads the table whole to find little.
-fn scanned(case: &Case<'_>, demand: &Demand<'_>) -> Option<f64> {
+fn scanned(case: &Case<'_>, demand: &Demand<'_>, database: &DatabaseFacts) -> Option<f64> {
     let table = demand.table;
     if table.rows < LEAST_ROWS {
         return None;
     }
-    let cost: f64 = case
-        .plan
-        .scans
+    let cost: f64 = whole_scans(&case.plan.scans, table, database)
         .iter()
-        .filter(|scan| {
-            is_scan_of(scan, table) && scan.filtered && scan.rows <= table.rows * MOST_KEPT
-        })
+        .filter(|scan| scan.filtered && scan.keeps_at_most(MOST_KEPT))
         .map(|scan| scan.cost)
         .sum();
     let share = (cost / case.cost).min(1.0);
@@ -127,19 +128,8 @@ fn wanted(demand: &Demand<'_>) -> Vec<IndexCandidate> {
             }
             _ => continue,
         };
-        if !is_immutable(&one.expression) {
-            continue;
-        }
         let expression = Some(one.expression.clone());
         found.push(IndexCandidate { expression, operator_class, ..gin.clone() });
     }
     found
-}
-
-/// Whether the server takes an index on the expression, which nobody can try here: to_tsvector must
-/// name its configuration, and whether a cast depends on settings is its types' to say.
-fn is_immutable(expression: &str) -> bool {
-    let lower = expression.to_lowercase();
-    let casts = lower.contains("::") || lower.contains("cast(") || lower.contains("date_trunc");
-    !casts && (!lower.contains("to_tsvector") || lower.contains(','))
 }

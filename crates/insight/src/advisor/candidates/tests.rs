@@ -140,3 +140,25 @@ fn types_without_a_btree_are_left_alone() {
     documents.columns[1].type_name = "json".to_owned();
     assert!(wanted("SELECT id FROM documents WHERE body = $1", vec![documents]).is_empty());
 }
+
+#[test]
+fn an_index_that_sorts_otherwise_serves_equality_alone() {
+    let by = |clause: &str| {
+        let clauses = vec![String::new(), clause.to_owned()];
+        IndexFacts { key_clauses: clauses, ..index(&["shop_id", "created_at"]) }
+    };
+    for (clause, serves) in
+        [("", true), ("DESC", true), ("DESC NULLS LAST", false), ("COLLATE \"C\"", false)]
+    {
+        assert_eq!(covers(&by(clause), &["shop_id"], &["created_at"]), serves, "{clause}");
+    }
+    let customer = |clause: &str| IndexFacts {
+        key_clauses: vec![clause.to_owned()],
+        ..index(&["customer_id"])
+    };
+    let equal = "SELECT * FROM orders WHERE customer_id = $1";
+    for (clause, serves) in [("DESC", true), ("text_pattern_ops", true), ("COLLATE \"C\"", false)] {
+        let found = wanted(equal, vec![with_index(orders(), customer(clause))]);
+        assert_eq!(found.is_empty(), serves, "{clause}");
+    }
+}

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use model::{Confidence, DatabaseFacts, PlanAnswer, ScanFacts, TableFacts, WhatIf};
+use model::{Confidence, DatabaseFacts, PlanAnswer, TableFacts, WhatIf};
 
 use super::Inputs;
 use crate::StatementTotals;
-use crate::advisor::Proposal;
+use crate::advisor::{Proposal, WholeScan, scanned_table, whole_scans};
 
 /// A statement's wish for an index.
 #[derive(Clone, Debug)]
@@ -48,13 +48,14 @@ pub(super) fn judge<'a>(
         by_table.entry(table).or_default().push(proposal);
     }
     let answer = database.plans.get(&statement.fingerprint);
-    let case = Case { statement, answer, inputs };
+    let case = Case { statement, answer, database, inputs };
     by_table.into_values().filter_map(|proposals| case.judge(proposals)).collect()
 }
 
 struct Case<'a, 'i> {
     statement: &'a StatementTotals,
     answer: Option<&'a PlanAnswer>,
+    database: &'a DatabaseFacts,
     inputs: &'i Inputs<'i>,
 }
 
@@ -86,9 +87,8 @@ impl<'a> Case<'a, '_> {
         cost: f64,
     ) -> Option<Wish<'a>> {
         let thresholds = &self.inputs.settings.of.missing_index;
-        let scan_cost: f64 = tried
-            .first()
-            .map(|(proposal, _)| scans_of(answer, proposal.table).map(|scan| scan.cost).sum())?;
+        let table = tried.first().map(|(proposal, _)| proposal.table)?;
+        let scan_cost: f64 = self.scans_of(answer, table).iter().map(|scan| scan.cost).sum();
         let pays = |what_if: &WhatIf| {
             let saved = cost - what_if.cost;
             let halves = what_if.cost < cost * thresholds.most_cost_ratio;
@@ -122,16 +122,17 @@ impl<'a> Case<'a, '_> {
     ) -> Option<Wish<'a>> {
         let thresholds = &self.inputs.settings.of.missing_index;
         let proposal = proposals.into_iter().find(|proposal| {
-            let mut scans = scans_of(answer, proposal.table);
+            let scans = self.scans_of(answer, proposal.table);
             if proposal.joins {
-                return scans.next().is_some() && joins_few(answer, proposal);
+                return !scans.is_empty() && joins_few(answer, proposal, self.database);
             }
-            scans.any(|scan| {
-                let few = scan.rows <= proposal.table.rows * thresholds.most_kept_ratio;
+            scans.iter().any(|scan| {
+                let few = scan.keeps_at_most(thresholds.most_kept_ratio);
                 proposal.ordered || (scan.filtered && few)
             })
         })?;
-        let scan_cost: f64 = scans_of(answer, proposal.table).map(|scan| scan.cost).sum();
+        let scans = self.scans_of(answer, proposal.table);
+        let scan_cost: f64 = scans.iter().map(|scan| scan.cost).sum();
         let share = (scan_cost / cost.max(f64::MIN_POSITIVE)).min(1.0);
         if share < thresholds.least_scan_ratio {
             return None;
@@ -170,6 +171,10 @@ impl<'a> Case<'a, '_> {
         })
     }
 
+    fn scans_of(&self, answer: &PlanAnswer, table: &TableFacts) -> Vec<WholeScan> {
+        whole_scans(&answer.scans, table, self.database)
+    }
+
     /// A finding that the planner is about to take back would be noise.
     fn plan_is_coming(&self) -> bool {
         let snapshot = self.inputs.snapshot;
@@ -181,26 +186,14 @@ impl<'a> Case<'a, '_> {
     }
 }
 
-/// The plan's sequential scans of a table, parallel ones included.
-fn scans_of<'a>(
-    answer: &'a PlanAnswer,
-    table: &'a TableFacts,
-) -> impl Iterator<Item = &'a ScanFacts> {
-    answer.scans.iter().filter(|scan| {
-        scan.node.ends_with("Seq Scan")
-            && scan.table == table.name
-            && (scan.schema.is_empty() || scan.schema == table.schema)
-    })
-}
-
 /// Whether another scan of the plan gives so few rows that looking each up in this table would
 /// touch only a small part of it.
-fn joins_few(answer: &PlanAnswer, proposal: &Proposal<'_>) -> bool {
+fn joins_few(answer: &PlanAnswer, proposal: &Proposal<'_>, database: &DatabaseFacts) -> bool {
     let table = proposal.table;
     let outer = answer
         .scans
         .iter()
-        .filter(|scan| scan.table != table.name)
+        .filter(|scan| scanned_table(scan, table, database).is_none())
         .map(|scan| scan.rows)
         .min_by(f64::total_cmp);
     let touched = outer.zip(proposal.rows_left).map(|(outer, each)| outer * each);

@@ -187,6 +187,65 @@ fn an_index_that_is_not_valid_is_named_and_built_again() {
 }
 
 #[test]
+fn an_index_that_is_being_built_is_waited_for() {
+    let mut table = orders();
+    let building = IndexFacts { valid: false, building: true, ..index(&["customer_id"]) };
+    table.indexes.push(building);
+    let mut scene = scene(BY_CUSTOMER, table);
+    plan(&mut scene, BY_CUSTOMER, planned(20.0));
+    let finding = &detect(scene)[0];
+    assert!(finding.title.ends_with("on_customer_id is being built"), "{}", finding.title);
+    assert_eq!((&finding.fix.sql, finding.severity), (&None, Severity::Info));
+}
+
+#[test]
+fn a_partitioned_table_is_seen_by_the_scans_of_its_partitions() {
+    let parent = || {
+        let mut table = orders();
+        table.upkeep.kind = model::TableKind::Partitioned;
+        table
+    };
+    let part = |rows| TableFacts {
+        name: "orders_2026".to_owned(),
+        root: Some(("public".to_owned(), "orders".to_owned())),
+        ..TableFacts { rows, ..orders() }
+    };
+    let with = |part: TableFacts, rows: f64| {
+        let mut scene = scene(BY_CUSTOMER, parent());
+        let database = scene.catalog.databases.get_mut("shop").expect("the only database");
+        database.tables.push(part);
+        let scans = vec![ScanFacts { table: "orders_2026".to_owned(), ..sequential(rows) }];
+        plan(&mut scene, BY_CUSTOMER, PlanAnswer { scans, ..planned(rows) });
+        detect(scene)
+    };
+    let found = with(part(400_000.0), 20.0);
+    let sql = found[0].fix.sql.as_deref().unwrap_or_default();
+    let only = "CREATE INDEX orders_customer_id_idx ON ONLY public.orders (customer_id);\n--";
+    assert!(sql.starts_with(only), "{sql}");
+    assert_eq!(found[0].fix.undo.as_deref(), Some("DROP INDEX public.orders_customer_id_idx;"));
+    assert_eq!(found[0].title, "public.orders has no index on (customer_id)");
+    assert!(with(part(100_000.0), 90_000.0).is_empty(), "most of the partition is wanted");
+}
+
+#[test]
+fn writes_are_weighed_against_what_is_saved() {
+    let mut quiet = scene(BY_CUSTOMER, orders());
+    plan(&mut quiet, BY_CUSTOMER, planned(20.0));
+    let insert = "INSERT INTO orders SELECT * FROM basket";
+    let mut busy = scene(BY_CUSTOMER, orders());
+    plan(&mut busy, BY_CUSTOMER, planned(20.0));
+    busy.statement(insert).rows(100_000).run();
+    let (quiet, busy) = (detect(quiet), detect(busy));
+    let saved = quiet[0].harm_ms - busy[0].harm_ms;
+    assert!((saved - 2_000.0).abs() < 1.0, "100,000 rows of 0.02 ms: {saved}");
+    assert!(busy[0].evidence.contains_key("estimated_upkeep_ms"));
+    let mut drowned = scene(BY_CUSTOMER, orders());
+    plan(&mut drowned, BY_CUSTOMER, planned(20.0));
+    drowned.statement(insert).rows(500_000).run();
+    assert!(detect(drowned).is_empty(), "the index would cost more than it saves");
+}
+
+#[test]
 fn silent_below_a_hundredth_of_the_time() {
     let mut scene = scene(BY_CUSTOMER, orders());
     plan(&mut scene, BY_CUSTOMER, planned(20.0));

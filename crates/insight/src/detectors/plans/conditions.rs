@@ -4,6 +4,7 @@ use model::{DatabaseFacts, PlanAnswer, TableFacts};
 use sql::{Facts, Operator, TableRef};
 
 use crate::StatementTotals;
+use crate::advisor::scanned_table;
 use crate::detectors::Inputs;
 use crate::detectors::catalogue::Place;
 
@@ -71,10 +72,12 @@ impl<'a> Parsed<'a> {
     /// How the plan reads the table.
     pub(in crate::detectors) fn reads(&self, table: &TableFacts) -> Read {
         let Some(answer) = self.answer else { return Read::Unknown };
-        let mut scans = answer.scans.iter().filter(|scan| {
-            scan.table == table.name && (scan.schema.is_empty() || scan.schema == table.schema)
-        });
-        match scans.any(|scan| scan.node.ends_with("Seq Scan") && scan.filtered) {
+        let read_whole = |scan: &model::ScanFacts| {
+            scan.filtered
+                && scan.node.ends_with("Seq Scan")
+                && scanned_table(scan, table, self.database).is_some()
+        };
+        match answer.scans.iter().any(read_whole) {
             true => Read::Whole,
             false => Read::ByIndex,
         }

@@ -3,9 +3,9 @@ use sql::{ComputedPredicate, Operator};
 
 use super::conditions::{Parsed, Read, parsed};
 use super::unplanned;
-use crate::advisor::{build_and_undo, is_built};
+use crate::advisor::{is_immutable, is_indexed};
 use crate::detectors::catalogue::{Needs, Place};
-use crate::detectors::finding::{about, evidence};
+use crate::detectors::finding::{about, change, evidence};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
 use crate::wording::{count, duration_ms, percent};
@@ -21,7 +21,9 @@ use crate::wording::{count, duration_ms, percent};
 ///
 /// **How to fix.** Turn the condition around, so that the column stands alone: `created_at >= $1 AND
 /// created_at < $1 + interval '1 day'`. Or an index on the expression, if it gives the same for the
-/// same value for ever (IMMUTABLE): `CREATE INDEX … ON users (lower(mail))`.
+/// same value for ever (IMMUTABLE): `CREATE INDEX … ON users (lower(mail))`. The SQL is given where the
+/// server is sure to take it: `at::date` of a timestamptz depends on the time zone, and a constant in
+/// the expression is not known here.
 ///
 /// **How sure.** Medium with a plan, low without.
 ///
@@ -81,7 +83,7 @@ impl FunctionOnColumn {
         if !looks_up
             || read == Read::ByIndex
             || place.table.rows < inputs.settings.of.function_on_column.least_rows as f64
-            || is_built(place.database, &candidate)
+            || is_indexed(place.table, &found.expression)
             || one.is_narrowed(place.table, inputs)
         {
             return None;
@@ -129,16 +131,16 @@ impl FunctionOnColumn {
 }
 
 fn fix(found: &ComputedPredicate, candidate: &IndexCandidate, place: Place<'_>) -> Fix {
-    if !found.immutable {
-        return Fix {
-            advice: Some(
-                "Write the condition so that the column stands alone (a range of times instead of \
-                 their day); or an index on the expression, where it is IMMUTABLE."
-                    .to_owned(),
-            ),
-            ..Fix::default()
-        };
+    if is_immutable(found, place.table) {
+        return place.build_index(candidate);
     }
-    let (build, undo) = build_and_undo(candidate, place.database);
-    Fix { sql: Some(build), undo: Some(undo), advice: None }
+    let advice = "Write the condition so that the column stands alone (a range of times instead of \
+                  their day); or an index on the expression, where it is IMMUTABLE";
+    change(match found.expression.contains('$') {
+        true => format!(
+            "{advice}, with the constant that the statement has in the place of each parameter; a \
+             constant that is bound as a parameter, or differs from call to call, makes that useless."
+        ),
+        false => format!("{advice}."),
+    })
 }

@@ -5,7 +5,7 @@ use model::{
 };
 
 use super::{Planned, planned, unplanned};
-use crate::advisor::{index_bytes, index_name, quoted};
+use crate::advisor::index_bytes;
 use crate::detectors::catalogue::{Needs, Place};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
@@ -125,20 +125,12 @@ fn fix(place: Place<'_>, index: &IndexFacts, scan: &ScanFacts) -> Fix {
         columns,
         ..IndexCandidate::default()
     };
-    let name = quoted(&index_name(&candidate, place.database));
-    let list: Vec<String> = candidate.columns.iter().map(|column| quoted(column)).collect();
-    let concurrently = place.concurrently();
     Fix {
-        sql: Some(format!(
-            "CREATE INDEX {concurrently}{name} ON {} ({});",
-            place.table_sql(),
-            list.join(", ")
-        )),
-        undo: Some(format!("DROP INDEX {concurrently}{}.{name};", quoted(&place.table.schema))),
         advice: Some(format!(
             "It takes about {}. Where the filter is a range, put its column last; see with EXPLAIN \
              that it is used.",
             crate::wording::bytes(index_bytes(place.table, &candidate))
         )),
+        ..place.build_index(&candidate)
     }
 }

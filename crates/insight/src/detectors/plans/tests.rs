@@ -188,6 +188,16 @@ fn a_function_of_a_column_is_found_where_rows_are_read_for_it() {
     assert!(of("SELECT id FROM lines WHERE lower(note) = $1", None).is_empty(), "a small table");
     let day = of("SELECT id FROM orders WHERE date(state) = $1", Some("Seq Scan"));
     assert_eq!(day[0].fix.sql, None, "it may depend on a setting");
+    for text in [
+        "SELECT id FROM orders WHERE left(state, $1) = $2",
+        "SELECT id FROM orders WHERE coalesce(state, $1) = $2",
+        "SELECT id FROM orders WHERE state ->> $1 = $2",
+        "SELECT id FROM orders WHERE state::date = $1",
+    ] {
+        let found = of(text, Some("Seq Scan"));
+        assert_eq!((found.len(), &found[0].fix.sql), (1, &None), "{text}");
+        assert!(found[0].fix.advice.is_some());
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ thresholds! {
 }
 
 /// A wide index this many times as large as the narrow one does not replace it.
-const MOST_TIMES_LARGER: u64 = 3;
+pub(crate) const MOST_TIMES_LARGER: u64 = 3;
 
 impl Detector for DuplicateIndex {
     fn name(&self) -> &'static str {
@@ -95,7 +95,7 @@ impl DuplicateIndex {
 }
 
 /// The index that makes `index` superfluous, if one does. Of two that are alike only one is.
-pub(super) fn redundant<'a>(table: &'a TableFacts, index: &IndexFacts) -> Option<&'a IndexFacts> {
+pub(crate) fn redundant<'a>(table: &'a TableFacts, index: &IndexFacts) -> Option<&'a IndexFacts> {
     if index.unique || index.primary || index.relied_on || !index.valid {
         return None;
     }

@@ -66,13 +66,14 @@ impl InvalidIndex {
                 ("index_bytes".to_owned(), index.bytes.into()),
                 ("table_writes".to_owned(), place.table.writes.into()),
             ]),
-            fix: fix(place, index),
+            fix: repair(place, index),
             ..place.finding(self.name(), Severity::Warning, title, why)
         }
     }
 }
 
-fn fix(place: Place<'_>, index: &IndexFacts) -> Fix {
+/// Builds an invalid index again, or drops what a REINDEX left behind.
+pub(in crate::detectors) fn repair(place: Place<'_>, index: &IndexFacts) -> Fix {
     let name = place.index_sql(index);
     if place.table.upkeep.kind == TableKind::Partitioned {
         let advice = "It becomes valid when every partition has a valid index attached to it \

@@ -9,9 +9,12 @@ mod unused_index;
 use super::Detector;
 
 pub use duplicate_index::{DuplicateIndex, DuplicateIndexThresholds};
+pub(crate) use duplicate_index::{MOST_TIMES_LARGER, redundant};
 pub use invalid_index::InvalidIndex;
+pub(super) use invalid_index::repair;
 pub use missing_primary_key::{MissingPrimaryKey, MissingPrimaryKeyThresholds};
 pub use unindexed_foreign_key::{UnindexedForeignKey, UnindexedForeignKeyThresholds};
+pub(crate) use unused_index::{Counting, is_unused};
 pub use unused_index::{UnusedIndex, UnusedIndexThresholds};
 
 /// The detectors of this folder.

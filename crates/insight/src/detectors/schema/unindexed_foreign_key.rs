@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
-use model::{Finding, Fix, ForeignKeyFacts, IndexCandidate, IndexFacts, NotChecked, Severity};
+use model::{Finding, ForeignKeyFacts, IndexCandidate, IndexFacts, NotChecked, Severity};
 
-use crate::advisor::{index_bytes, index_name, quoted};
+use crate::advisor::index_bytes;
 use crate::detectors::catalogue::{Needs, Place, tables, unread};
 use crate::detectors::{Detector, Inputs};
 use crate::settings::thresholds;
@@ -118,24 +118,9 @@ impl UnindexedForeignKey {
                 "index_bytes".to_owned(),
                 (index_bytes(table, &candidate) as u64).into(),
             )]),
-            fix: fix(place, &candidate),
+            fix: place.build_index(&candidate),
             ..place.finding(self.name(), severity, title, why)
         }
-    }
-}
-
-fn fix(place: Place<'_>, candidate: &IndexCandidate) -> Fix {
-    let name = quoted(&index_name(candidate, place.database));
-    let columns: Vec<_> = candidate.columns.iter().map(|column| quoted(column)).collect();
-    let concurrently = place.concurrently();
-    Fix {
-        sql: Some(format!(
-            "CREATE INDEX {concurrently}{name} ON {} ({});",
-            place.table_sql(),
-            columns.join(", ")
-        )),
-        undo: Some(format!("DROP INDEX {concurrently}{}.{name};", quoted(&place.table.schema))),
-        advice: None,
     }
 }
 

@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{Confidence, Finding, IndexFacts, NotChecked, Severity};
+use jiff::Timestamp;
+use model::{
+    Confidence, DatabaseFacts, Finding, IndexFacts, NotChecked, ServerFacts, Severity, TableFacts,
+};
 
 use super::duplicate_index::redundant;
 use super::unindexed_foreign_key::serves;
@@ -18,7 +21,8 @@ use crate::wording::{bytes, count, duration_ms};
 /// (`pg_stat_user_indexes.idx_scan`), on tables that are written. PostgreSQL does not say when an
 /// index was made: one counts as unused only when pgweir itself has known it for a day. It leaves out what does a duty
 /// without being scanned: primary keys, unique and exclusion constraints, replica identities,
-/// indexes that CLUSTER uses, and those that a foreign key needs when its parent is deleted from.
+/// indexes that CLUSTER uses, those that a foreign key needs when its parent is deleted from, and the
+/// one for whose sake `duplicate_index` calls another superfluous.
 ///
 /// **Why it hurts.** Every INSERT, and most UPDATEs, write the index too; it takes room on disk, in
 /// memory, in backups, and makes VACUUM slower.
@@ -55,22 +59,13 @@ impl Detector for UnusedIndex {
     }
 
     fn detect(&self, inputs: &Inputs<'_>) -> Vec<Finding> {
-        let least = &inputs.settings.of.unused_index;
+        let (now, least) = (inputs.snapshot.taken_at, &inputs.settings.of.unused_index);
         tables(inputs)
-            .filter(|place| {
-                let counted = place.database.upkeep.counted_since;
-                counted.is_some_and(|then| since(then, inputs) >= least.least_age)
-                    && place.server(inputs).is_none_or(|server| !server.in_recovery)
-                    && !place.table.upkeep.partition
-                    && place.table.writes >= least.least_writes
+            .flat_map(|place| place.table.indexes.iter().map(move |index| (place, index)))
+            .filter(|(place, index)| {
+                let counting = Counting { server: place.server(inputs), now, least };
+                is_unused(index, place.table, place.database, &counting) && is_known(index, inputs)
             })
-            .flat_map(|place| {
-                let indexes = place.table.indexes.iter();
-                indexes
-                    .filter(move |index| is_unused(index, place) && is_known(index, inputs))
-                    .map(move |index| (place, index))
-            })
-            .filter(|(_, index)| index.bytes >= least.least_bytes)
             .map(|(place, index)| self.finding(place, index, inputs))
             .collect()
     }
@@ -104,15 +99,49 @@ impl Detector for UnusedIndex {
     }
 }
 
-fn is_unused(index: &IndexFacts, place: Place<'_>) -> bool {
+/// What scans are counted by, and for how long they must have been.
+#[derive(Clone, Copy)]
+pub(crate) struct Counting<'a> {
+    /// The server, where it is known.
+    pub(crate) server: Option<&'a ServerFacts>,
+    /// When it is asked.
+    pub(crate) now: Timestamp,
+    /// From when on an index is called unused.
+    pub(crate) least: &'a UnusedIndexThresholds,
+}
+
+impl Counting<'_> {
+    /// Whether the scans of `database` were counted for long enough, and here: on a standby others
+    /// are counted than on the primary.
+    pub(crate) fn suffices(&self, database: &DatabaseFacts) -> bool {
+        let age = |then| Duration::try_from(self.now.duration_since(then)).unwrap_or_default();
+        database.upkeep.counted_since.is_some_and(|then| age(then) >= self.least.least_age)
+            && self.server.is_none_or(|server| !server.in_recovery)
+    }
+}
+
+/// Whether nothing reads the index, and nothing but reading wants it.
+pub(crate) fn is_unused(
+    index: &IndexFacts,
+    table: &TableFacts,
+    database: &DatabaseFacts,
+    counting: &Counting<'_>,
+) -> bool {
+    let stands_in =
+        |other: &IndexFacts| redundant(table, other).is_some_and(|kept| kept.name == index.name);
     index.scans == 0
         && index.valid
         && !index.unique
         && !index.primary
         && !index.relied_on
-        && !place.table.foreign_keys.iter().any(|key| serves(index, key))
-        // That finding says more.
-        && redundant(place.table, index).is_none()
+        && index.bytes >= counting.least.least_bytes
+        && table.writes >= counting.least.least_writes
+        && !table.upkeep.partition
+        && counting.suffices(database)
+        && !table.foreign_keys.iter().any(|key| serves(index, key))
+        // That finding says more; and it names this one as what is left.
+        && redundant(table, index).is_none()
+        && !table.indexes.iter().any(stands_in)
 }
 
 /// Whether it has been there for long enough.
@@ -123,11 +152,13 @@ fn is_known(index: &IndexFacts, inputs: &Inputs<'_>) -> bool {
 
 /// Of the indexes that no scan has used, those that are too new to be called unused.
 fn new_indexes<'a>(inputs: &Inputs<'a>) -> BTreeMap<&'a str, Vec<String>> {
-    let least = inputs.settings.of.unused_index.least_bytes;
+    let (now, least) = (inputs.snapshot.taken_at, &inputs.settings.of.unused_index);
     let mut by_database: BTreeMap<&'a str, Vec<String>> = BTreeMap::new();
     for place in tables(inputs) {
+        let counting = Counting { server: place.server(inputs), now, least };
         for index in &place.table.indexes {
-            if index.bytes >= least && is_unused(index, place) && !is_known(index, inputs) {
+            if is_unused(index, place.table, place.database, &counting) && !is_known(index, inputs)
+            {
                 by_database.entry(place.name).or_default().push(index.name.clone());
             }
         }
@@ -151,11 +182,11 @@ impl UnusedIndex {
             bytes(index.bytes as f64)
         );
         let mut fix = place.drop_index(index);
-        fix.advice = standbys.then(|| {
-            "There are standbys: see that pg_stat_user_indexes.idx_scan is 0 there too, since they \
-             count for themselves."
-                .to_owned()
-        });
+        if standbys {
+            let said = "There are standbys: see that pg_stat_user_indexes.idx_scan is 0 there too, \
+                        since they count for themselves.";
+            fix.advice = Some(fix.advice.map_or(said.to_owned(), |also| format!("{said} {also}")));
+        }
         Finding {
             evidence: BTreeMap::from([
                 ("index".to_owned(), index.name.as_str().into()),
@@ -174,7 +205,7 @@ impl UnusedIndex {
 
 #[cfg(test)]
 mod tests {
-    use model::{DatabaseUpkeep, ForeignKeyFacts, TableFacts};
+    use model::{DatabaseUpkeep, ForeignKeyFacts};
 
     use super::*;
     use crate::scene::{Scene, index, shop, table};
@@ -266,5 +297,14 @@ mod tests {
             ..ForeignKeyFacts::default()
         });
         assert!(detect(90_000, orders).is_empty(), "a foreign key needs it");
+    }
+
+    #[test]
+    fn what_takes_the_place_of_a_duplicate_stays() {
+        let mut orders = unused();
+        orders.indexes[1] = IndexFacts { scans: 9, ..orders.indexes[1].clone() };
+        let wide = IndexFacts { bytes: 60 << 20, ..index(&["note", "id"]) };
+        orders.indexes.push(wide);
+        assert!(detect(90_000, orders).is_empty(), "duplicate_index has the narrow one dropped");
     }
 }

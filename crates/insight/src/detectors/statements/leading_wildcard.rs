@@ -10,7 +10,7 @@ use super::finding::{about, evidence};
 use super::plans::{Parsed, Read};
 use super::{Detector, Inputs};
 use crate::StatementTotals;
-use crate::advisor::quoted;
+use crate::advisor::{is_partitioned, quoted};
 use crate::settings::thresholds;
 use crate::wording::{duration_ms, percent};
 
@@ -218,26 +218,28 @@ fn fix(searched: &[Searched<'_>]) -> Fix {
             break;
         }
     }
+    let keys: Vec<String> =
+        names.iter().map(|column| format!("{} gin_trgm_ops", quoted(column))).collect();
+    if is_partitioned(table) {
+        return super::finding::change(format!(
+            "{advice} The table is partitioned: build it on each partition (CREATE INDEX CONCURRENTLY … \
+             USING gin ({}), extension pg_trgm).",
+            keys.join(", ")
+        ));
+    }
     // PostgreSQL cuts names to 63 bytes.
     let stem = format!("{}_{}", table.name, names.join("_"));
     let stem: String = stem.chars().filter(char::is_ascii).collect();
     let name = format!("{}_trgm_idx", stem.get(..50).unwrap_or(&stem));
-    let keys: Vec<String> =
-        names.iter().map(|column| format!("{} gin_trgm_ops", quoted(column))).collect();
-    let concurrently = first.place.concurrently();
     Fix {
         sql: Some(format!(
-            "CREATE EXTENSION IF NOT EXISTS pg_trgm;\nCREATE INDEX {concurrently}{} ON {} USING gin \
+            "CREATE EXTENSION IF NOT EXISTS pg_trgm;\nCREATE INDEX CONCURRENTLY {} ON {} USING gin \
              ({});",
             quoted(&name),
             first.place.table_sql(),
             keys.join(", ")
         )),
-        undo: Some(format!(
-            "DROP INDEX {concurrently}{}.{};",
-            quoted(&table.schema),
-            quoted(&name)
-        )),
+        undo: Some(format!("DROP INDEX CONCURRENTLY {}.{};", quoted(&table.schema), quoted(&name))),
         advice: Some(advice.to_owned()),
     }
 }
