@@ -94,13 +94,6 @@ async fn slow_statements_are_sent_without_a_share_and_the_end_loses_nothing() {
     client.simple_query(&traced("SELECT 1", "01")).await.unwrap();
     client.simple_query(&traced("SELECT pg_sleep(0.15)", "01")).await.unwrap();
     drop(client);
-    // Events are taken ten times a second; the last ones before the end are taken at a scrape.
-    scene
-        .until("two statements", |served| {
-            let count = served.sum("pgweir_query_duration_seconds_count");
-            (count >= 2.0).then_some(())
-        })
-        .await;
     assert_eq!(collector.spans_so_far(), []);
     assert_eq!(scene.proxy.stop().await, 0);
     let spans = collector.spans(1).await;
