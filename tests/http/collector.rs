@@ -16,7 +16,13 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use testkit::Identity;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::scene::PATIENCE;
 
@@ -34,6 +40,24 @@ struct Got {
 
 impl Collector {
     pub(crate) async fn start() -> Self {
+        Self::listen(None).await
+    }
+
+    /// By TLS, with this certificate.
+    pub(crate) async fn start_with_tls(identity: &Identity) -> Self {
+        let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        Self::listen(Some(TlsAcceptor::from(Arc::new(config)))).await
+    }
+
+    async fn listen(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let got = Arc::new(Mutex::new(Got::default()));
@@ -42,16 +66,18 @@ impl Collector {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let keep = Arc::clone(&keep);
-                let service = service_fn(move |request: hyper::Request<Incoming>| {
-                    let keep = Arc::clone(&keep);
-                    async move {
-                        let path = request.uri().path().to_owned();
-                        let body = request.into_body().collect().await?.to_bytes();
-                        keep.lock().unwrap().take(&path, body);
-                        Ok::<_, hyper::Error>(Response::new(Full::<Bytes>::default()))
+                match &tls {
+                    None => drop(tokio::spawn(serve(stream, keep))),
+                    Some(tls) => {
+                        let accept = tls.accept(stream);
+                        tokio::spawn(async move {
+                            // A client that does not trust us leaves here.
+                            if let Ok(stream) = accept.await {
+                                serve(stream, keep).await;
+                            }
+                        });
                     }
-                });
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                }
             }
         });
         Self { address, got }
@@ -82,6 +108,23 @@ impl Collector {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+async fn serve<S>(stream: S, keep: Arc<Mutex<Got>>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let keep = Arc::clone(&keep);
+        async move {
+            let path = request.uri().path().to_owned();
+            let body = request.into_body().collect().await?.to_bytes();
+            keep.lock().unwrap().take(&path, body);
+            Ok::<_, hyper::Error>(Response::new(Full::<Bytes>::default()))
+        }
+    });
+    // pgweir may be gone in the middle of it.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 impl Got {

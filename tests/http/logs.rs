@@ -24,8 +24,6 @@ async fn line(proxy: &Proxy, wanted: &[&str]) -> String {
 async fn a_slow_statement_is_logged_with_the_consoles_ids_and_without_values() {
     let scene = Scene::with("log_min_duration = \"100ms\"\nlog_format = \"json\"").await;
     let client = scene.client().await;
-    // The setting is looked at with the first tick.
-    scene.scrape().await;
     client.simple_query("SELECT 'quick'").await.unwrap();
     client.simple_query("SELECT pg_sleep(0.15), 'geheim\nforged'").await.unwrap();
     let line = line(&scene.proxy, &["slow statement"]).await;

@@ -29,11 +29,18 @@ pub(crate) struct Answer {
 impl Scene {
     /// With these settings besides.
     pub(crate) async fn with(settings: &str) -> Self {
+        Self::with_environment(settings, &[]).await
+    }
+
+    /// And with these variables.
+    pub(crate) async fn with_environment(settings: &str, variables: &[(&str, &str)]) -> Self {
         let postgres = Postgres::shared().await;
         let database = postgres.database().await;
         let options = ProxyOptions::upstream(postgres.url("postgres", "postgres"))
             .settings(settings)
             .arguments(["--http", "127.0.0.1:0", "--default-pool-size", "5"]);
+        let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let options = ProxyOptions { environment: variables.collect(), ..options };
         Self { proxy: Proxy::start(PGWEIR, options).await, database }
     }
 

@@ -31,6 +31,11 @@ scrape_configs:
 test checks both against what is served. The same metrics go to a collector by OTLP where
 `otlp_endpoint` is set: [tracing.md](tracing.md).
 
+`/health` answers 200 as long as the process lives. `/ready` answers 200 when clients may be sent here,
+and 503 with the reason while pgweir drains, or when every server that was tried refused the last attempt
+and no connection is left; a server that nobody has asked for yet does no harm. Both say it in a line of
+JSON.
+
 How to read them:
 
 - Counters count from the start of the process and go back to zero with it, as `rate()` expects. They

@@ -143,6 +143,8 @@ impl Exporter {
             let room = BATCH - self.batch.len();
             tokio::select! {
                 asked = &mut finish => {
+                    // What was measured last becomes spans when the analyser looks at it.
+                    scraper.live().totals().await;
                     while let Ok(span) = self.queue.try_recv() {
                         self.batch.push(span);
                     }

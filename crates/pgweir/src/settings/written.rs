@@ -70,13 +70,14 @@ impl Written {
     /// Adds the variables called `PGWEIR_` and a setting's name in capitals; the rest is ignored,
     /// with a warning for what looks like a slip.
     pub fn add_environment(&mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) {
-        let mut standard = Vec::new();
+        let (mut standard, mut is_grpc) = (Vec::new(), false);
         for (variable, value) in variables {
             let Some(variable) = variable.to_str() else {
                 continue;
             };
             let Some(name) = variable.strip_prefix("PGWEIR_") else {
                 standard.extend(opentelemetry(variable, &value));
+                is_grpc |= variable == "OTEL_EXPORTER_OTLP_PROTOCOL" && value == "grpc";
                 continue;
             };
             let name = name.to_ascii_lowercase();
@@ -103,6 +104,14 @@ impl Written {
         }
         // They are not meant for pgweir alone: whatever is written for it goes before them.
         for (setting, value) in standard {
+            if is_grpc && setting == "otlp_endpoint" {
+                if !self.settings.contains_key(setting) {
+                    let warning = "OTEL_EXPORTER_OTLP_ENDPOINT is not used: it is for grpc, and \
+                                   pgweir sends by HTTP; set otlp_endpoint";
+                    self.warnings.push(warning.to_owned());
+                }
+                continue;
+            }
             self.settings.entry(setting).or_insert(value);
         }
     }

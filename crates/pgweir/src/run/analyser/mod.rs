@@ -80,6 +80,7 @@ impl Analyser {
             ..AggregatorSettings::default()
         };
         let work = Work {
+            singled_out: SingledOut::new(spans, proxy.clone(), &settings),
             proof: Proof::default(),
             tag_labels: TagLabels::default(),
             aggregator: Aggregator::new(bounds, started_at, Instant::now()),
@@ -88,7 +89,6 @@ impl Analyser {
             planner,
             reloader: Arc::clone(reloader),
             latest: Arc::clone(&latest),
-            singled_out: SingledOut::new(spans),
             asked,
             events: Vec::new(),
             last_tick: None,
@@ -162,8 +162,7 @@ impl Work {
             if self.last_tick.is_none_or(|last| now - last >= TICK) {
                 self.last_tick = Some(now);
                 self.aggregator.note_pools(&self.proxy.pools());
-                let databases = || self.proxy.databases();
-                self.singled_out.refresh(&self.reloader.settings(), databases);
+                self.singled_out.refresh(&self.reloader.settings());
             }
             let due = self.last_publish.is_none_or(|last| now - last >= PUBLISH);
             let answer = match asked {
@@ -203,11 +202,12 @@ impl Work {
         for shape in self.measures.shapes.take_new() {
             shape.set_facts(sql::facts(shape.text()));
         }
-        let (now, instant) = (Timestamp::now(), Instant::now());
+        let now = Timestamp::now();
+        self.singled_out.begin((Instant::now(), now));
         for mut event in self.events.drain(..) {
             if let Event::Query(query) = &mut event {
                 self.tag_labels.apply(query, &self.measures.labels);
-                self.singled_out.look_at(query, &self.measures, (instant, now));
+                self.singled_out.look_at(query, &self.measures);
             }
             self.aggregator.apply(event, now, &self.measures.shapes);
         }

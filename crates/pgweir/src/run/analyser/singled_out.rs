@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use http::otlp::{Failure, Sampling, SpanSink, StatementSpan};
 use jiff::Timestamp;
 use model::{DatabaseStatus, FingerprintId, Outcome, QueryEvent, SpanId, TraceId};
-use proxy::Measures;
+use proxy::{Measures, Proxy};
 use sql::Shape;
 
 use crate::run::logging::SLOW_STATEMENT;
@@ -19,8 +19,14 @@ pub(super) struct SingledOut {
     sampling: Sampling,
     /// From which duration on statements are logged.
     logged: Option<Duration>,
-    /// Where databases are, by the name that clients use.
+    /// Knows where databases are.
+    proxy: Proxy,
+    /// Where they are, by the name that clients use.
     servers: HashMap<String, Server>,
+    /// Whether the proxy may be asked about a database that is not among them.
+    may_ask: bool,
+    /// One moment on both clocks, not long ago.
+    anchor: (Instant, Timestamp),
 }
 
 struct Server {
@@ -31,56 +37,68 @@ struct Server {
 
 impl SingledOut {
     /// Spans go to `sink`, if there is one.
-    pub(super) fn new(sink: Option<SpanSink>) -> Self {
-        let sampling = Sampling { ratio: 0.0, slow: None };
-        Self { sink, sampling, logged: None, servers: HashMap::new() }
+    pub(super) fn new(sink: Option<SpanSink>, proxy: Proxy, settings: &Settings) -> Self {
+        let mut new = Self {
+            sink,
+            sampling: Sampling { ratio: 0.0, slow: None },
+            logged: None,
+            proxy,
+            servers: HashMap::new(),
+            may_ask: true,
+            anchor: (Instant::now(), Timestamp::now()),
+        };
+        new.refresh(settings);
+        new
     }
 
     /// Takes what may have changed since the last tick.
-    pub(super) fn refresh(
-        &mut self,
-        settings: &Settings,
-        databases: impl FnOnce() -> Vec<DatabaseStatus>,
-    ) {
+    pub(super) fn refresh(&mut self, settings: &Settings) {
         let monitoring = &settings.monitoring;
         self.logged = monitoring.log_min_duration;
-        if self.sink.is_none() {
-            return;
-        }
         self.sampling =
             Sampling { ratio: monitoring.trace_sample_ratio, slow: monitoring.trace_min_duration };
-        self.servers = databases().into_iter().map(server).collect();
+        if self.sink.is_some() {
+            self.ask_for_servers();
+        }
     }
 
-    /// Looks at a statement that is done; `anchor` is one moment on both clocks, not long ago.
-    pub(super) fn look_at(
-        &self,
-        query: &QueryEvent,
-        measures: &Measures,
-        anchor: (Instant, Timestamp),
-    ) {
+    /// Statements that are done by now come next. The time is told anew for them, since the clock
+    /// may have been set.
+    pub(super) fn begin(&mut self, anchor: (Instant, Timestamp)) {
+        self.anchor = anchor;
+        self.may_ask = true;
+    }
+
+    /// Looks at a statement that is done.
+    pub(super) fn look_at(&mut self, query: &QueryEvent, measures: &Measures) {
         if self.logged.is_some_and(|least| query.total >= least) {
             log(query, measures);
         }
-        let Some(sink) = &self.sink else { return };
+        if self.sink.is_none() {
+            return;
+        }
         let parent = query.trace.as_deref();
         let fresh = || TraceId(rand::random::<u128>().max(1));
-        if let Some(trace) = self.sampling.takes(parent, query.total, fresh) {
-            sink.offer(self.span(trace, query, measures, anchor));
+        let Some(trace) = self.sampling.takes(parent, query.total, fresh) else { return };
+        let span = self.span(trace, query, measures);
+        if let Some(sink) = &self.sink {
+            sink.offer(span);
         }
     }
 
-    fn span(
-        &self,
-        trace: TraceId,
-        query: &QueryEvent,
-        measures: &Measures,
-        anchor: (Instant, Timestamp),
-    ) -> StatementSpan {
+    fn ask_for_servers(&mut self) {
+        self.may_ask = false;
+        self.servers = self.proxy.databases().into_iter().map(server).collect();
+    }
+
+    fn span(&mut self, trace: TraceId, query: &QueryEvent, measures: &Measures) -> StatementSpan {
         let shape = measures.shapes.get(query.shape);
         let labels = measures.labels.get(query.labels);
+        if self.may_ask && !self.servers.contains_key(&*labels.database) {
+            self.ask_for_servers();
+        }
         let server = self.servers.get(&*labels.database);
-        let ended = time_of(query.finished, anchor);
+        let ended = time_of(query.finished, self.anchor);
         StatementSpan {
             trace,
             span: SpanId(rand::random::<u64>().max(1)),
@@ -160,8 +178,7 @@ fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// When an instant was; the clock that tells the time may have been set since the process started,
-/// so that the moment on both clocks is a new one each time.
+/// When an instant was, by one moment on both clocks.
 fn time_of(instant: Instant, (anchor, anchor_at): (Instant, Timestamp)) -> Timestamp {
     let before = anchor.saturating_duration_since(instant);
     let after = instant.saturating_duration_since(anchor);

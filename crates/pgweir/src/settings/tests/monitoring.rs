@@ -85,5 +85,7 @@ fn opentelemetrys_variables_count_where_nothing_is_written_for_pgweir() {
     assert_eq!(endpoint(&monitoring), "http://file:4318");
     let ours = [theirs[0], ("PGWEIR_OTLP_ENDPOINT", "http://ours")];
     assert_eq!(endpoint(&with_variables("", &ours)), "http://ours:4318");
+    let grpc = [theirs[0], ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")];
+    assert_eq!(with_variables("", &grpc).otlp_endpoint, None);
     assert_eq!(with_variables("", &[("OTEL_SERVICE_NAME", " ")]).otlp_service_name, "pgweir");
 }
