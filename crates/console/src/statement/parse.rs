@@ -3,7 +3,7 @@
 use model::{ClientId, Command, ShutdownMode};
 
 use super::lexer::Lexed;
-use super::{Names, Statement, Token, TransactionControl};
+use super::{Names, Sql, Statement, Token, TransactionControl};
 use crate::parameters;
 use crate::refusal::{self, Refusal};
 use crate::show;
@@ -11,11 +11,16 @@ use crate::table::{Column, Kind, Value};
 
 /// Names of databases are shorter, bytes.
 const MAX_NAME_BYTES: usize = 255;
+/// The longest note, bytes.
+const MAX_NOTE_BYTES: usize = 1000;
 
 /// Reads one statement.
 pub(super) fn statement(lexed: &Lexed<'_>, names: &Names<'_>) -> Result<Statement, Refusal> {
+    if lexed.tokens.first().is_some_and(Token::begins_query) {
+        return Ok(query(lexed, names));
+    }
     if lexed.tokens.contains(&Token::Parameter) {
-        let message = "the console takes no parameters: write the value into the statement";
+        let message = "commands take no parameters: write the value into the statement";
         return Err(Refusal::error("0A000", message));
     }
     let unknown = || refusal::unknown_command(lexed.text);
@@ -26,11 +31,16 @@ pub(super) fn statement(lexed: &Lexed<'_>, names: &Names<'_>) -> Result<Statemen
     if verb == "SET" {
         return set(rest, names)?.ok_or_else(unknown);
     }
+    if verb == "EXPLAIN" {
+        return explain(rest);
+    }
     if verb == "SHOW" {
         return show(rest, names)?.ok_or_else(unknown);
     }
     match verb.as_str() {
-        "SELECT" => select(rest, names),
+        "RESET" if words(rest).is_some_and(|words| words == ["STATS"]) => {
+            Some(Statement::Command(Command::ResetStats))
+        }
         "RESET" if !rest.is_empty() => Some(Statement::Ignored("RESET")),
         "DEALLOCATE" | "DISCARD" => deallocate(&verb, rest),
         _ => transaction(&verb, rest)
@@ -51,7 +61,55 @@ fn show(rest: &[Token<'_>], names: &Names<'_>) -> Result<Option<Statement>, Refu
         let arguments = table.accepts.read(arguments)?;
         return Ok(arguments.map(|arguments| Statement::Show(table, arguments)));
     }
+    if arguments.is_empty()
+        && let Some(text) = shown_by_sql(&name)
+    {
+        return Ok(Some(Statement::Sql(Sql { text, before: 0, is_show: true })));
+    }
     Ok(parameter(name, arguments, names))
+}
+
+/// The tables that SHOW has from SQL.
+fn shown_by_sql(name: &str) -> Option<String> {
+    let rest = match name {
+        "events" => "ORDER BY at",
+        "plans" => "ORDER BY fingerprint, which",
+        "settings" => "ORDER BY name",
+        "query_minutes" => {
+            "WHERE minute > now() - interval '15 minutes' ORDER BY minute DESC, total_ms DESC"
+        }
+        _ => return None,
+    };
+    Some(format!("SELECT * FROM {name} {rest}"))
+}
+
+/// Constants are answered at once; all else is SQL.
+fn query(lexed: &Lexed<'_>, names: &Names<'_>) -> Statement {
+    let constant = match lexed.tokens.split_first() {
+        Some((Token::Word(verb), rest)) if verb.eq_ignore_ascii_case("select") => {
+            select(rest, names)
+        }
+        _ => None,
+    };
+    let sql = || Sql { text: lexed.text.to_owned(), before: 0, is_show: false };
+    constant.unwrap_or_else(|| Statement::Sql(sql()))
+}
+
+/// `EXPLAIN FINGERPRINT 'id'`.
+fn explain(rest: &[Token<'_>]) -> Result<Statement, Refusal> {
+    let hint = "EXPLAIN FINGERPRINT 'id' shows the plans and findings of a statement; SHOW QUERIES \
+                has the ids.";
+    let id = match rest {
+        [Token::Word(word), id] if word.eq_ignore_ascii_case("fingerprint") => text_of(id),
+        _ => None,
+    };
+    let Some(id) = id else {
+        let message = "the console explains fingerprints only";
+        return Err(Refusal::error("0A000", message).with_hint(hint));
+    };
+    id.parse().map(Statement::Explain).map_err(|error: report::ReportError| {
+        Refusal::error("22P02", error.to_string()).with_hint(hint)
+    })
 }
 
 fn parameter(name: String, rest: &[Token<'_>], names: &Names<'_>) -> Option<Statement> {
@@ -101,8 +159,7 @@ fn select(rest: &[Token<'_>], names: &Names<'_>) -> Option<Statement> {
     let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
     let (label, kind, value) = match (name, call) {
         ("version", true) => {
-            let version = format!("pgweir {} (PostgreSQL {} protocol)", names.version, "15.0");
-            ("version", Kind::Text, Value::Text(version))
+            ("version", Kind::Text, Value::Text(parameters::version_text(names.version)))
         }
         ("current_database", true) => (name, Kind::Text, Value::text(parameters::DATABASE)),
         ("current_schema", true | false) => (name, Kind::Text, Value::text("public")),
@@ -180,6 +237,8 @@ fn command(verb: &str, rest: &[Token<'_>]) -> Option<Command> {
         ("KILL_CLIENT", [id]) => {
             text_of(id)?.parse().ok().map(|id| Command::KillClient(ClientId(id)))
         }
+        ("CANCEL", [id]) => text_of(id)?.parse().ok().map(|id| Command::Cancel(ClientId(id))),
+        ("NOTE", [Token::Literal(text)]) => note(text).map(Command::Note),
         ("SHUTDOWN", _) => match words(rest)?.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             [] => Some(ShutdownMode::Immediate),
             ["WAIT_FOR_SERVERS"] => Some(ShutdownMode::WaitForServers),
@@ -189,6 +248,13 @@ fn command(verb: &str, rest: &[Token<'_>]) -> Option<Command> {
         .map(Command::Shutdown),
         _ => None,
     }
+}
+
+/// A note is one line that is not empty.
+fn note(text: &str) -> Option<String> {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text = text.trim();
+    (!text.is_empty() && text.len() <= MAX_NOTE_BYTES).then(|| text.to_owned())
 }
 
 /// A database's name as written (PgBouncer does not fold it either); none for all databases.
@@ -304,12 +370,12 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused_with_its_text() {
-        assert_eq!(parsed("SELECT * FROM pools").unwrap_err().sqlstate(), "42601");
         assert_eq!(parsed("SHOW FDS").unwrap_err().message, "unknown command: SHOW FDS");
         assert_eq!(parsed("SHOW").unwrap_err().message, "unknown command: SHOW");
         assert_eq!(parsed("SHOW POOLS 3").unwrap_err().message, "unknown command: SHOW POOLS 3");
         let long = parsed(&"é".repeat(100)).unwrap_err().message;
         assert_eq!(long, format!("unknown command: {}…", "é".repeat(80)));
+        assert_eq!(parsed("EXPLAIN SELECT 1").unwrap_err().sqlstate(), "0A000");
         assert_eq!(parsed("SHOW QUERIES $1").unwrap_err().sqlstate(), "0A000");
         assert_eq!(parsed("SET Default_Pool_Size = 50").unwrap_err().sqlstate(), "55P02");
         assert_eq!(parsed("SET x").unwrap_err().sqlstate(), "42601");

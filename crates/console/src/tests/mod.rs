@@ -8,3 +8,5 @@ mod extended;
 mod hostile;
 mod live;
 mod simple;
+mod sql;
+mod sql_hostile;

@@ -5,6 +5,7 @@ mod console;
 mod file_limit;
 pub(crate) mod local_admin;
 mod logging;
+mod marks;
 mod process;
 mod proxy_settings;
 mod reloader;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use model::LabelRegistry;
+use model::{LabelRegistry, MarkKind};
 use proxy::{EventBuffer, Measures, Proxy};
 use sql::ShapeRegistry;
 
 use super::analyser::Analyser;
 use super::console::ConsoleBridge;
 use super::local_admin::LocalAdmin;
+use super::marks::Marks;
 use super::proxy_settings;
 use super::reloader::Reloader;
 use super::signals::Signals;
@@ -36,16 +37,20 @@ pub(super) async fn serve(arguments: &RunArguments, settings: Settings) -> anyho
     };
     let local_password = local_password();
     let tls = Arc::new(settings.load_tls()?);
+    let marks = Arc::new(Marks::default());
+    marks.add(MarkKind::Start, format!("pgweir {}", env!("CARGO_PKG_VERSION")));
     let reloader = Arc::new(Reloader::new(
         arguments.clone(),
         Arc::clone(&settings),
         Arc::clone(&tls),
         local_password.clone(),
+        Arc::clone(&marks),
     ));
     let started_at = Timestamp::now();
     let bridge = Arc::new(ConsoleBridge::new(
         Arc::clone(&measures.shapes),
         Arc::clone(&reloader),
+        Arc::clone(&marks),
         started_at,
     ));
     let admin: Arc<dyn proxy::AdminConsole> = Arc::<ConsoleBridge>::clone(&bridge);
@@ -54,7 +59,7 @@ pub(super) async fn serve(arguments: &RunArguments, settings: Settings) -> anyho
     let listeners = proxy.listen().await?;
     let address = listeners.address().context("the listener has no address")?;
     reloader.connect(proxy.clone());
-    let analyser = Analyser::start(proxy.clone(), measures, &reloader, started_at)?;
+    let analyser = Analyser::start(proxy.clone(), measures, &reloader, Arc::clone(&marks), started_at)?;
     bridge.connect(proxy.clone(), analyser);
     let _local_admin = LocalAdmin::write(&settings, address, &local_password);
     let signals = Signals::listen()?;
@@ -67,7 +72,7 @@ pub(super) async fn serve(arguments: &RunArguments, settings: Settings) -> anyho
     );
     tokio::select! {
         () = proxy.serve(listeners) => {}
-        () = signals.act(proxy.clone(), &reloader) => {}
+        () = signals.act(proxy.clone(), &reloader, &marks) => {}
     }
     tracing::info!("pgweir has stopped");
     Ok(())

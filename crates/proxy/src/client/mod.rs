@@ -15,5 +15,5 @@ mod welcome;
 
 pub(crate) use auth::Authenticator;
 pub(crate) use login::serve;
-pub(crate) use registry::{ClientRegistry, Order};
+pub(crate) use registry::{CancelAction, ClientRegistry, Order};
 pub(crate) use turns::Turns;

@@ -1,6 +1,7 @@
 //! From events to what is published: a thread of its own, so that no analysis ever holds up a
 //! query.
 
+mod changes;
 mod planner;
 
 use std::sync::Arc;
@@ -15,7 +16,9 @@ use parking_lot::RwLock;
 use proxy::{Measures, Proxy};
 use tokio::sync::oneshot;
 
+use super::marks::Marks;
 use super::reloader::Reloader;
+use changes::Changes;
 use planner::Planner;
 
 /// How often events are taken from the data path.
@@ -34,8 +37,15 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// A handle to the analyser's thread. The thread ends with the last handle.
 #[derive(Clone)]
 pub(super) struct Analyser {
-    requests: Sender<oneshot::Sender<Arc<Published>>>,
+    requests: Sender<Request>,
     latest: Arc<RwLock<Arc<Published>>>,
+}
+
+/// What the thread is asked.
+struct Request {
+    /// Whether what was measured so far is to be forgotten first.
+    reset: bool,
+    answer: oneshot::Sender<Arc<Published>>,
 }
 
 /// What is published before anything was measured.
@@ -56,6 +66,7 @@ impl Analyser {
         proxy: Proxy,
         measures: Measures,
         reloader: &Arc<Reloader>,
+        marks: Arc<Marks>,
         started_at: Timestamp,
     ) -> anyhow::Result<Self> {
         let settings = reloader.settings();
@@ -68,7 +79,9 @@ impl Analyser {
         };
         let work = Work {
             proof: Proof::default(),
-            aggregator: Aggregator::new(bounds, started_at, Instant::now()),
+            aggregator: Aggregator::new(bounds.clone(), started_at, Instant::now()),
+            bounds,
+            changes: Changes::new(marks, started_at),
             proxy,
             measures,
             planner,
@@ -89,26 +102,42 @@ impl Analyser {
 
     /// A fresh tick: all that was measured before the call is in it. Cancel-safe.
     pub(super) async fn published(&self) -> Arc<Published> {
+        self.ask(false).await
+    }
+
+    /// What was published last.
+    pub(super) fn latest(&self) -> Arc<Published> {
+        Arc::clone(&self.latest.read())
+    }
+
+    /// Forgets what was measured. Cancel-safe: once asked for, it is done.
+    pub(super) async fn reset(&self) {
+        self.ask(true).await;
+    }
+
+    async fn ask(&self, reset: bool) -> Arc<Published> {
         let (answer, fresh) = oneshot::channel();
-        if self.requests.send(answer).is_ok()
+        if self.requests.send(Request { reset, answer }).is_ok()
             && let Ok(published) = fresh.await
         {
             return published;
         }
-        Arc::clone(&self.latest.read())
+        self.latest()
     }
 }
 
 /// What the thread holds.
 struct Work {
     aggregator: Aggregator,
+    bounds: AggregatorSettings,
+    changes: Changes,
     proof: Proof,
     proxy: Proxy,
     measures: Measures,
     planner: Option<Planner>,
     reloader: Arc<Reloader>,
     latest: Arc<RwLock<Arc<Published>>>,
-    asked: Receiver<oneshot::Sender<Arc<Published>>>,
+    asked: Receiver<Request>,
     events: Vec<Event>,
     last_tick: Option<Instant>,
     last_publish: Option<Instant>,
@@ -119,15 +148,20 @@ impl Work {
     fn run(mut self) {
         loop {
             let asked = match self.asked.recv_timeout(DRAIN) {
-                Ok(answer) => Some(answer),
+                Ok(request) => Some(request),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             let now = Instant::now();
             self.drain();
+            if asked.as_ref().is_some_and(|request| request.reset) {
+                self.reset(now);
+            }
             if self.last_tick.is_none_or(|last| now - last >= TICK) {
                 self.last_tick = Some(now);
-                self.aggregator.note_pools(&self.proxy.pools());
+                let pools = self.proxy.pools();
+                self.changes.note_pools(&pools);
+                self.aggregator.note_pools(&pools);
             }
             let due = self.last_publish.is_none_or(|last| now - last >= PUBLISH);
             if due || asked.is_some() {
@@ -135,8 +169,8 @@ impl Work {
                 let published = self.publish();
                 // Whoever asked in the meantime asked before this tick's events were taken, or
                 // comes round again.
-                if let Some(answer) = asked {
-                    let _ = answer.send(published);
+                if let Some(request) = asked {
+                    let _ = request.answer.send(published);
                 }
             }
             if now - self.last_sweep >= SWEEP {
@@ -144,6 +178,12 @@ impl Work {
                 self.measures.shapes.sweep();
             }
         }
+    }
+
+    /// Begins anew. What is known of plans stays: it was not measured.
+    fn reset(&mut self, now: Instant) {
+        self.aggregator = Aggregator::new(self.bounds.clone(), Timestamp::now(), now);
+        self.proof = Proof::default();
     }
 
     /// Takes events, and reads the text of shapes that are new.
@@ -176,6 +216,7 @@ impl Work {
         }
         let mut published = insight::publish(snapshot, catalog, shapes, detection);
         published.results = self.proof.observe(&published, shapes, self.aggregator.watches());
+        self.changes.note_tick(&published);
         let published = Arc::new(published);
         *self.latest.write() = Arc::clone(&published);
         published
