@@ -22,7 +22,10 @@ struct Page {
     arguments: &'static [&'static str],
 }
 
-const PAGES: &[Page] = &[Page { path: "docs/settings.md", arguments: &["settings", "--markdown"] }];
+const PAGES: &[Page] = &[
+    Page { path: "docs/settings.md", arguments: &["settings", "--markdown"] },
+    Page { path: "docs/console-tables.md", arguments: &["settings", "--console-tables"] },
+];
 
 /// Writes the generated pages, or fails when one is not what pgweir prints now.
 pub(crate) fn run(mode: Mode) -> Result<()> {

@@ -123,7 +123,6 @@ impl Interpreter {
             }
         };
         let columns = prepared.columns.clone();
-        stop.clear();
         let (live, role) = (Arc::clone(&self.live), self.session.role);
         let rows = sql::run(prepared, values, live, role, stop).await?;
         let tag = if sql.is_show { "SHOW".into() } else { format!("SELECT {}", rows.len()).into() };

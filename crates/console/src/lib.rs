@@ -28,4 +28,4 @@ pub use error::ConsoleError;
 pub use live::{BoxFuture, Live, Role, Session};
 pub use parameters::parameter_status;
 pub use serve::serve;
-pub use sql::{SqlTurns, Stop};
+pub use sql::{SqlTurns, Stop, tables_markdown};

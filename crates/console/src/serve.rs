@@ -214,6 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         bound: Option<(Arc<sql::Prepared>, Vec<BoundValue>)>,
     ) -> Result<Result<Outcome, Refusal>, ConsoleError> {
         let Self { stream, inbox, interpreter, stop, .. } = self;
+        stop.clear();
         let running = interpreter.run(statement, bound, stop.clone());
         tokio::pin!(running);
         while inbox.len() < SEND_AT_BYTES {

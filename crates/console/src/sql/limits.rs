@@ -15,6 +15,13 @@ pub(super) const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
+impl From<Arc<AtomicBool>> for Stop {
+    /// Setting the flag ends the query.
+    fn from(flag: Arc<AtomicBool>) -> Self {
+        Self(flag)
+    }
+}
+
 impl Stop {
     /// Ends the statement that runs, if one does.
     pub fn now(&self) {
@@ -52,11 +59,12 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub(super) fn new(stop: Stop, limit: Duration) -> Self {
+    /// `limit` counts from `began`, when the client asked.
+    pub(super) fn new(stop: Stop, limit: Duration, began: Instant) -> Self {
         Self {
             stop,
             limit,
-            began: Instant::now(),
+            began,
             memory_before: memory_used(),
             reason: AtomicU8::new(Reason::None as u8),
         }

@@ -20,8 +20,9 @@ mod translate;
 
 pub use limits::Stop;
 pub(crate) use parameters::{BoundValue, ParameterType};
-pub(crate) use run::{prepare, run};
 pub use run::SqlTurns;
+pub(crate) use run::{prepare, run};
+pub use tables::tables_markdown;
 pub(crate) use translate::{Identity, Prepared};
 
 /// What a statement becomes, on the caller's own thread.

@@ -78,7 +78,7 @@ pub(crate) async fn run(
     let _ended_with_us = EndOnDrop(stop.clone());
     let data = Data { live, published, role, runtime: Handle::current() };
     let running = on_thread(move || {
-        let guard = Arc::new(Guard::new(stop, left));
+        let guard = Arc::new(Guard::new(stop, limit, began));
         let rows = engine::run(&prepared, &values, &data, &guard);
         // The turn is over when the thread is, not when the client is gone.
         drop(turn);

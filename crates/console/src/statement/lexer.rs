@@ -27,9 +27,9 @@ impl Token<'_> {
     /// Whether a statement that begins so is a query.
     pub(crate) fn begins_query(&self) -> bool {
         match self {
-            Self::Word(word) => ["select", "with", "values", "table"]
-                .iter()
-                .any(|verb| word.eq_ignore_ascii_case(verb)),
+            Self::Word(word) => {
+                ["select", "with", "values"].iter().any(|verb| word.eq_ignore_ascii_case(verb))
+            }
             token => *token == Self::Symbol('('),
         }
     }

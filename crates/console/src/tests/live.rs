@@ -41,7 +41,7 @@ pub(super) struct FakeLive {
     pub(super) crowd: u64,
     /// How long a query may run; none is twenty seconds.
     pub(super) query_timeout: Option<Duration>,
-    turns: SqlTurns,
+    pub(super) turns: SqlTurns,
 }
 
 impl Live for FakeLive {

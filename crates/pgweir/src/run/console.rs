@@ -1,5 +1,6 @@
 //! The admin console's view of the running process, and the proxy's door to the console.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -55,14 +56,20 @@ impl AdminConsole for ConsoleBridge {
         status.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    fn serve(&self, stream: Handover, user: String, role: AdminRole) -> BoxFuture<'_, ()> {
+    fn serve(
+        &self,
+        stream: Handover,
+        user: String,
+        role: AdminRole,
+        cancelled: Arc<AtomicBool>,
+    ) -> BoxFuture<'_, ()> {
         let role = match role {
             AdminRole::Admin => Role::Admin,
             AdminRole::Stats => Role::Stats,
         };
         let live: Arc<dyn Live> = Arc::<LiveProcess>::clone(&self.live);
         Box::pin(async move {
-            let session = Session { user, role, stop: Stop::default() };
+            let session = Session { user, role, stop: Stop::from(cancelled) };
             if let Err(error) = console::serve(stream, session, live).await {
                 tracing::debug!("admin console connection ended: {error}");
             }

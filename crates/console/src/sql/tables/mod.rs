@@ -6,6 +6,7 @@ mod findings;
 mod minutes;
 mod plans;
 mod queries;
+mod reference;
 mod settings;
 mod shown;
 
@@ -26,6 +27,7 @@ use crate::show::Tick;
 use crate::table::{Column, Kind, Row, Value};
 
 pub(crate) use catalogue::{name_of, oid, type_name};
+pub use reference::tables_markdown;
 
 /// Texts longer than this are cut, bytes: one value may have a million.
 const MAX_TEXT_BYTES: usize = 256 * 1024;

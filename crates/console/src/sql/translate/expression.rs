@@ -177,10 +177,10 @@ impl Translator<'_> {
             }
             found if ident.quote_style.is_none() => match self.special(&name) {
                 Some(piece) => Ok(piece),
-                None if found.is_some() => Ok(Piece { kind: Some(Kind::Text), ..Piece::null() }),
+                None if found.is_some() => Ok(Piece::null()),
                 None => Err(self.undefined_column(&name, ident, scope)),
             },
-            Some(_) => Ok(Piece { kind: Some(Kind::Text), ..Piece::null() }),
+            Some(_) => Ok(Piece::null()),
             None => Err(self.undefined_column(&name, ident, scope)),
         }
     }
@@ -196,7 +196,7 @@ impl Translator<'_> {
             Some(Some(Found::Column(relation, kind))) => {
                 Ok(open(format!("{}.{}", quoted(&relation), quoted(&name)), kind))
             }
-            Some(Some(_)) => Ok(Piece { kind: Some(Kind::Text), ..Piece::null() }),
+            Some(Some(_)) => Ok(Piece::null()),
             Some(None) => {
                 let message = format!("column {relation}.{name} does not exist");
                 Err(self.column_error(message, ident, scope))

@@ -110,6 +110,8 @@ impl Translator<'_> {
         let arguments = match &function.args {
             FunctionArguments::None => &[][..],
             FunctionArguments::List(list) => &list.args,
+            // ARRAY(SELECT …), of which the catalogue's queries make lists of rights and options.
+            FunctionArguments::Subquery(_) if name == "array" => return Ok(Piece::null()),
             FunctionArguments::Subquery(_) => {
                 return Err(self.unsupported("a query in the place of arguments", place));
             }
@@ -141,7 +143,7 @@ impl Translator<'_> {
     ) -> Result<Piece, Refusal> {
         if of_catalogue && !SCALARS.iter().any(|known| known.0 == name) && !is_own(name) {
             // What clients ask PostgreSQL's catalogue, and the console has no answer to.
-            return Ok(Piece { kind: Some(Kind::Text), ..Piece::null() });
+            return Ok(Piece::null());
         }
         let mut pieces = self.pieces(name, arguments, scope)?;
         match name {

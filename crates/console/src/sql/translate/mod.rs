@@ -64,7 +64,7 @@ pub(crate) fn prepare(
     let [Statement::Query(query)] = statements.as_slice() else {
         let place = statements.first().map(Statement::span);
         let refusal = Refusal::error("25006", "the console's tables can only be read")
-            .with_hint("SELECT, WITH, VALUES and TABLE are what can be run.");
+            .with_hint("SELECT, WITH and VALUES are what can be run.");
         return Err(errors::placed(refusal, place, text));
     };
     let mut translator = Translator {

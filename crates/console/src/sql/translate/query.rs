@@ -121,16 +121,7 @@ impl Translator<'_> {
                 this.set_operation(left, *op, *set_quantifier, right, outer)
             }
             SetExpr::Values(values) => this.values(values.rows.iter().map(|row| &row.content), outer),
-            SetExpr::Table(table) => {
-                let name = table.table_name.clone().unwrap_or_default();
-                let text = format!("SELECT * FROM {}", quoted(&name.to_lowercase()));
-                let dialect = sqlparser::dialect::PostgreSqlDialect {};
-                let parsed = sqlparser::parser::Parser::parse_sql(&dialect, &text);
-                match parsed.as_deref() {
-                    Ok([sqlparser::ast::Statement::Query(query)]) => this.query(query, outer),
-                    _ => Err(this.unsupported("this table", body.span())),
-                }
-            }
+            SetExpr::Table(_) => Err(this.unsupported("TABLE", body.span())),
             _ => Err(Refusal::error("25006", "the console's tables can only be read")),
         })
     }
