@@ -9,11 +9,19 @@ async fn cancel_ends_what_a_client_runs_and_not_the_client() {
     let scene = Scene::with("").await;
     let app = scene.client("cart").await;
     let console = scene.console("postgres").await;
-    let sleeping = async { app.simple_query("SELECT pg_sleep(60)").await };
+    let sleeping = async { app.simple_query("SELECT pg_sleep(30)").await };
     let cancelling = async {
+        // A cancel request that comes before its statement has nothing to cancel.
+        let direct = scene.database.connect().await;
+        until("the statement runs", async || {
+            let text = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' \
+                        AND datname = current_database()";
+            rows(&direct, text).await.pop()
+        })
+        .await;
         let id = until("a client that works", async || {
             let text = "SELECT c.id FROM clients c JOIN servers s ON s.client = c.id \
-                        WHERE c.application = 'cart' AND activity = 'active'";
+                        WHERE c.application = 'cart' AND c.activity = 'active'";
             rows(&console, text).await.pop()
         })
         .await;
@@ -59,11 +67,14 @@ async fn statistics_can_be_forgotten_and_a_statement_explained() {
     let console = scene.console("postgres").await;
     let id = rows(&console, "SELECT fingerprint FROM queries WHERE application = 'cart'").await;
     let explained = rows(&console, &format!("EXPLAIN FINGERPRINT '{}'", id[0])).await;
-    assert_eq!(explained[1], "select $1 as a, $2 as b");
+    assert_eq!(explained[1], "SELECT $1 AS a, $2 AS b");
     console.batch_execute("RESET STATS").await.unwrap();
     assert_eq!(rows(&console, "SELECT count(*) FROM query_minutes").await, ["0"]);
     app.simple_query("SELECT 1 AS a, 2 AS b").await.unwrap();
-    assert_eq!(rows(&console, "SELECT calls, text FROM queries").await, ["1|select $1 as a, $2 as b"]);
+    assert_eq!(
+        rows(&console, "SELECT calls, text FROM queries").await,
+        ["1|SELECT $1 AS a, $2 AS b"]
+    );
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ async fn bound_values_and_binary_rows() {
     let hour_ago = SystemTime::now() - Duration::from_secs(3600);
     let found = console.query(&statement, &[&"cart", &1i64, &hour_ago]).await.unwrap();
     let row = found.first().expect("the statement was measured");
-    assert_eq!(row.get::<_, &str>(0), "select $1::int4 + $2");
+    assert_eq!(row.get::<_, &str>(0), "SELECT $1::int4 + $2");
     assert_eq!(row.get::<_, i64>(1), 4);
     assert!(row.get::<_, f64>(2) > 0.0);
     assert!(row.get::<_, SystemTime>(3) > hour_ago);
@@ -50,7 +50,10 @@ async fn a_cancel_request_ends_the_query_and_nothing_else() {
         }
     };
     let error = error.as_db_error().expect("told by the console");
-    assert_eq!((error.code().code(), error.message()), ("57014", "canceling statement due to user request"));
+    assert_eq!(
+        (error.code().code(), error.message()),
+        ("57014", "canceling statement due to user request")
+    );
     assert_eq!(rows(&console, "SELECT count(*) > 0 FROM settings").await, ["t"]);
 }
 
@@ -61,8 +64,10 @@ async fn whoever_goes_away_leaves_no_query_behind() {
                  SELECT count(*) FROM n";
     // More than run at a time.
     for _ in 0..4 {
-        let console = scene.console("watcher").await;
+        let (console, connection) = scene.connected("dbname=pgweir user=watcher").await;
         let _ = tokio::time::timeout(Duration::from_millis(300), console.simple_query(never)).await;
+        // Without it the driver would wait for the answer.
+        connection.abort();
     }
     let console = scene.console("watcher").await;
     until("a turn", async || {

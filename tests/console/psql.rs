@@ -12,8 +12,7 @@ async fn the_profile_the_join_and_the_history() {
         cart.simple_query("SELECT pg_sleep(0.02)").await.unwrap();
     }
     batch.simple_query("SELECT 1").await.unwrap();
-    let profile =
-        "SELECT application, sum(total_ms) FROM queries GROUP BY 1 ORDER BY 2 DESC";
+    let profile = "SELECT application, sum(total_ms) FROM queries GROUP BY 1 ORDER BY 2 DESC";
     let printed = scene.printed(profile).await;
     let lines: Vec<_> = printed.lines().map(|line| line.split('|').next().unwrap()).collect();
     assert_eq!(lines, ["cart", "batch"], "{printed}");
@@ -26,7 +25,7 @@ async fn the_profile_the_join_and_the_history() {
     })
     .await;
     let fields: Vec<_> = row.split('|').collect();
-    assert_eq!((fields[1], fields[3]), ("postgres", "select pg_sleep($1)"), "{row}");
+    assert_eq!((fields[1], fields[3]), ("postgres", "SELECT pg_sleep($1)"), "{row}");
     assert!(fields[2].parse::<i32>().is_ok() && fields[4].parse::<f64>().unwrap() >= 19.0, "{row}");
     sleeping.abort();
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use testkit::{Postgres, Proxy, ProxyOptions, TestDatabase};
 use tokio::process::Command;
+use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 /// The binary under test.
@@ -27,7 +28,8 @@ impl Scene {
             "auth_type = \"trust\"\nadmin_users = [\"postgres\"]\nstats_users = [\"watcher\"]\n\
              {settings}"
         );
-        let options = ProxyOptions::upstream(postgres.url("postgres", "postgres")).settings(settings);
+        let options =
+            ProxyOptions::upstream(postgres.url("postgres", "postgres")).settings(settings);
         Self { postgres, proxy: Proxy::start(PGWEIR, options).await, database }
     }
 
@@ -42,12 +44,17 @@ impl Scene {
     }
 
     async fn connect(&self, rest: &str) -> Client {
+        self.connected(rest).await.0
+    }
+
+    /// A connection with these parameters, and its task.
+    pub(crate) async fn connected(&self, rest: &str) -> (Client, JoinHandle<()>) {
         let address = self.proxy.address();
         let user = if rest.contains("user=") { "" } else { "user=postgres" };
         let config = format!("host={} port={} {user} {rest}", address.ip(), address.port());
         let (client, connection) = tokio_postgres::connect(&config, NoTls).await.expect("a login");
-        tokio::spawn(connection);
-        client
+        let connection = tokio::spawn(async move { drop(connection.await) });
+        (client, connection)
     }
 
     /// psql on the console, with these arguments.

@@ -51,10 +51,11 @@ fn find(prefix: &FingerprintPrefix, published: &Published) -> Result<Fingerprint
         (Some(id), None) => Ok(*id),
         (None, _) => Err(Refusal::error("42704", format!("no statement has the id {prefix}"))
             .with_hint("SHOW QUERIES has the ids of what ran in the last 15 minutes.")),
-        (Some(_), Some(_)) => {
-            Err(Refusal::error("42725", format!("{} statements have ids that begin with {prefix}", known.len()))
-                .with_hint("Write more of its digits."))
-        }
+        (Some(_), Some(_)) => Err(Refusal::error(
+            "42725",
+            format!("{} statements have ids that begin with {prefix}", known.len()),
+        )
+        .with_hint("Write more of its digits.")),
     }
 }
 
@@ -78,7 +79,11 @@ fn findings(id: FingerprintId, published: &Published, lines: &mut Vec<String>) {
         };
         lines.push(format!("Finding: {} ({severity}): {}", finding.detector, finding.title));
         lines.push(format!("  {}", finding.why));
-        let fix = [("Fix", &finding.fix.sql), ("Advice", &finding.fix.advice), ("Undo", &finding.fix.undo)];
+        let fix = [
+            ("Fix", &finding.fix.sql),
+            ("Advice", &finding.fix.advice),
+            ("Undo", &finding.fix.undo),
+        ];
         for (what, text) in fix {
             let text = text.iter().flat_map(|text| text.lines());
             lines.extend(text.map(|line| format!("  {what}: {line}")));

@@ -7,9 +7,9 @@ use model::Command;
 use pgwire::messages::response::TransactionStatus;
 use wire::error_response::ErrorFields;
 
+use crate::explain;
 use crate::live::{Live, Role, Session};
 use crate::parameters;
-use crate::explain;
 use crate::refusal::{self, Refusal};
 use crate::show;
 use crate::sql::{self, BoundValue, Identity, Stop};
@@ -92,12 +92,17 @@ impl Interpreter {
     }
 
     /// Reads a query; `types` are its parameters' as far as the client says them.
-    pub(crate) async fn prepare(&self, sql: &Sql, types: Vec<u32>) -> Result<sql::Prepared, Refusal> {
+    pub(crate) async fn prepare(
+        &self,
+        sql: &Sql,
+        types: Vec<u32>,
+    ) -> Result<sql::Prepared, Refusal> {
         let identity = Identity {
             user: self.session.user.clone(),
             version: parameters::version_text(self.live.version()),
         };
-        let prepared = sql::prepare(sql.text.clone(), types, identity).await;
+        let limit = self.live.query_timeout();
+        let prepared = sql::prepare(sql.text.clone(), types, identity, limit).await;
         prepared.map_err(|mut refusal| {
             let shown = |place: usize| (!sql.is_show).then_some(place + sql.before);
             refusal.position = refusal.position.and_then(shown);

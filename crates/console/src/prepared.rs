@@ -83,9 +83,10 @@ impl Named {
             );
             return Err(Refusal::error("08P01", message));
         }
-        let values = types.iter().zip(&bind.parameters).map(|(kind, (format, bytes))| {
-            kind.read(bytes.as_deref(), *format)
-        });
+        let values = types
+            .iter()
+            .zip(&bind.parameters)
+            .map(|(kind, (format, bytes))| kind.read(bytes.as_deref(), *format));
         let values = values.collect::<Result<_, _>>()?;
         let columns = prepared.columns.as_ref().map_or(0, Vec::len);
         if bind.formats.len() > 1 && bind.formats.len() != columns {

@@ -29,7 +29,8 @@ pub(super) fn run(
     data: &Data,
     guard: &Arc<Guard>,
 ) -> Result<Vec<Row>, Refusal> {
-    let told = |error: rusqlite::Error| guard.refusal().unwrap_or_else(|| errors::of_sqlite(&error));
+    let told =
+        |error: rusqlite::Error| guard.refusal().unwrap_or_else(|| errors::of_sqlite(&error));
     let mut connection = open(guard).map_err(told)?;
     functions::register(&connection).map_err(told)?;
     for name in &prepared.tables {
@@ -47,7 +48,8 @@ pub(super) fn run(
         for (place, column) in prepared.columns.iter().enumerate() {
             let value = row.get_ref(place).map_err(told)?;
             let value = value_of(value, column.kind)?;
-            bytes += size_of::<Value>() + if let Value::Text(text) = &value { text.len() } else { 0 };
+            bytes +=
+                size_of::<Value>() + if let Value::Text(text) = &value { text.len() } else { 0 };
             values.push(value);
         }
         found.push(values);
@@ -79,7 +81,9 @@ fn only_reads(context: AuthContext<'_>) -> Authorization {
     const FORBIDDEN: [&str; 5] =
         ["load_extension", "writefile", "readfile", "edit", "fts3_tokenizer"];
     match context.action {
-        AuthAction::Select | AuthAction::Recursive | AuthAction::Read { .. } => Authorization::Allow,
+        AuthAction::Select | AuthAction::Recursive | AuthAction::Read { .. } => {
+            Authorization::Allow
+        }
         AuthAction::Function { function_name } if !FORBIDDEN.contains(&function_name) => {
             Authorization::Allow
         }

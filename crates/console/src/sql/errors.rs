@@ -15,9 +15,12 @@ pub(super) fn syntax(error: &ParserError, text: &str) -> Refusal {
         }
     };
     let (what, place) = match message.rsplit_once(" at Line: ") {
-        Some((what, place)) => (what, place.split_once(", Column: ").and_then(|(line, column)| {
-            position(line.trim().parse().ok()?, column.trim().parse().ok()?, text)
-        })),
+        Some((what, place)) => (
+            what,
+            place.split_once(", Column: ").and_then(|(line, column)| {
+                position(line.trim().parse().ok()?, column.trim().parse().ok()?, text)
+            }),
+        ),
         None => (message.as_str(), None),
     };
     let mut what = what.to_owned();
@@ -44,7 +47,8 @@ pub(super) fn placed(refusal: Refusal, place: Option<Span>, text: &str) -> Refus
 fn position(line: u64, column: u64, text: &str) -> Option<usize> {
     let above = usize::try_from(line.checked_sub(1)?).ok()?;
     let column = usize::try_from(column).ok()?;
-    let before: usize = text.split_inclusive('\n').take(above).map(|line| line.chars().count()).sum();
+    let before: usize =
+        text.split_inclusive('\n').take(above).map(|line| line.chars().count()).sum();
     Some(before + column)
 }
 

@@ -79,7 +79,8 @@ impl ParameterType {
 
     fn read_binary(self, bytes: &[u8]) -> Result<BoundValue, Refusal> {
         let wrong = || {
-            let message = format!("incorrect binary data format in a parameter of type {}", self.oid());
+            let message =
+                format!("incorrect binary data format in a parameter of type {}", self.oid());
             Refusal::error("22P03", message)
         };
         let long = || bytes.try_into().map(i64::from_be_bytes).map_err(|_| wrong());
@@ -101,9 +102,7 @@ impl ParameterType {
                 Kind::Int8 => BoundValue::Int(long()?),
                 Kind::Float8 | Kind::Numeric => BoundValue::Float(float()?),
                 Kind::Bool => BoundValue::Int((bytes.first().ok_or_else(wrong)? != &0).into()),
-                Kind::Date => BoundValue::Int(
-                    i64::from(int()?) * time::DAY + time::POSTGRES_EPOCH,
-                ),
+                Kind::Date => BoundValue::Int(i64::from(int()?) * time::DAY + time::POSTGRES_EPOCH),
                 Kind::Timestamptz => BoundValue::Int(long()?.saturating_add(time::POSTGRES_EPOCH)),
                 Kind::Interval => BoundValue::Int(read_interval(bytes).ok_or_else(wrong)?),
                 Kind::Text => {

@@ -34,21 +34,26 @@ impl Default for SqlTurns {
     }
 }
 
-/// Reads a statement; see [`translate::prepare`]. Cancel-safe.
+/// Reads a statement; see [`translate::prepare`]. Whoever asked waits for at most `limit`.
+/// Cancel-safe.
 ///
 /// # Errors
-/// Whatever is wrong with it.
+/// Whatever is wrong with it, and its limit.
 pub(crate) async fn prepare(
     text: String,
     given: Vec<u32>,
     identity: Identity,
+    limit: Duration,
 ) -> Result<Prepared, Refusal> {
     if text.len() > MAX_STATEMENT_BYTES {
         return Err(Refusal::error("54000", "statement is too long")
             .with_detail(format!("A statement may have {MAX_STATEMENT_BYTES} bytes.")));
     }
     let prepared = on_thread(move || translate::prepare(&text, &given, &identity))?;
-    prepared.await.unwrap_or_else(|_| Err(broken()))
+    match tokio::time::timeout(limit, prepared).await {
+        Ok(prepared) => prepared.unwrap_or_else(|_| Err(broken())),
+        Err(_) => Err(limits::timed_out(limit)),
+    }
 }
 
 /// Runs a statement. Dropped, it is ended.

@@ -53,7 +53,8 @@ pub(crate) fn parse_interval(text: &str) -> Option<WrittenInterval> {
     }
     let span: Span = text.parse().ok()?;
     let months = i32::from(span.get_years()).checked_mul(12)?.checked_add(span.get_months())?;
-    let days = i64::from(span.get_weeks()).checked_mul(7)?.checked_add(i64::from(span.get_days()))?;
+    let days =
+        i64::from(span.get_weeks()).checked_mul(7)?.checked_add(i64::from(span.get_days()))?;
     let rest = span.years(0).months(0).weeks(0).days(0);
     let micros = rest.total(Unit::Microsecond).ok()?;
     // An f64 holds 285 years to the µs.
@@ -95,7 +96,9 @@ pub(crate) fn truncate(unit: &str, micros: i64) -> Option<i64> {
     }
     let date = Timestamp::from_microsecond(micros).ok()?.to_zoned(TimeZone::UTC).date();
     let first = match unit {
-        "week" => date.checked_sub(i64::from(date.weekday().to_monday_zero_offset()).days()).ok()?,
+        "week" => {
+            date.checked_sub(i64::from(date.weekday().to_monday_zero_offset()).days()).ok()?
+        }
         "month" => date.first_of_month(),
         "quarter" => {
             let month = (date.month() - 1) / 3 * 3 + 1;

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use model::{
     Address, ClientId, ClientState, ClientStatus, Command, CommandError, Confidence,
     DatabaseStatus, Finding, FingerprintId, Fix, LabelRegistry, Labels, Mark, MarkKind, Minute,
-    PoolKey, PoolMode,
-    PoolStatus, Published, QueryStats, RowKey, ServerId, ServerState, ServerStatus, SettingStatus,
-    Severity, ShapeId, ShapeInfo, Snapshot, SqlState, TransactionStats, UserStatus,
+    PoolKey, PoolMode, PoolStatus, Published, QueryStats, RowKey, ServerId, ServerState,
+    ServerStatus, SettingStatus, Severity, ShapeId, ShapeInfo, Snapshot, SqlState,
+    TransactionStats, UserStatus,
 };
 
 use crate::live::{BoxFuture, Live};
@@ -42,6 +42,8 @@ pub(super) struct FakeLive {
     /// How long a query may run; none is twenty seconds.
     pub(super) query_timeout: Option<Duration>,
     pub(super) turns: SqlTurns,
+    /// From when to when the history was asked for.
+    pub(super) asked: Mutex<Vec<(Timestamp, Timestamp)>>,
 }
 
 impl Live for FakeLive {
@@ -165,14 +167,13 @@ impl Live for FakeLive {
     }
 
     fn marks(&self) -> Vec<Mark> {
-        let mark = |seconds, kind, text: &str| Mark { at: at(seconds), kind, text: text.to_owned() };
-        vec![
-            mark(3600, MarkKind::Start, "pgweir 0.1.0"),
-            mark(60, MarkKind::Note, "deployed 4.2"),
-        ]
+        let mark =
+            |seconds, kind, text: &str| Mark { at: at(seconds), kind, text: text.to_owned() };
+        vec![mark(3600, MarkKind::Start, "pgweir 0.1.0"), mark(60, MarkKind::Note, "deployed 4.2")]
     }
 
-    fn past(&self, _: Timestamp, _: Timestamp) -> BoxFuture<'_, Arc<Snapshot>> {
+    fn past(&self, from: Timestamp, until: Timestamp) -> BoxFuture<'_, Arc<Snapshot>> {
+        self.asked.lock().unwrap().push((from, until));
         Box::pin(async { Arc::clone(&published().snapshot) })
     }
 

@@ -26,8 +26,21 @@ fn words() -> impl Strategy<Value = String> {
 /// Expressions that are mostly right.
 fn expressions() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec![
-        "1", "2.5", "'x'", "NULL", "calls", "text", "total_ms", "first_seen", "now()", "'1 day'",
-        "interval '1 hour'", "true", "'2026-01-01'::timestamptz", "user", "$1",
+        "1",
+        "2.5",
+        "'x'",
+        "NULL",
+        "calls",
+        "text",
+        "total_ms",
+        "first_seen",
+        "now()",
+        "'1 day'",
+        "interval '1 hour'",
+        "true",
+        "'2026-01-01'::timestamptz",
+        "user",
+        "$1",
     ]);
     let leaf = leaf.prop_map(str::to_owned);
     leaf.prop_recursive(4, 30, 3, |inner| {
@@ -35,10 +48,24 @@ fn expressions() -> impl Strategy<Value = String> {
             "+", "-", "*", "/", "%", "||", "=", "<", "AND", "OR", "~", "LIKE", "IN",
         ]);
         let functions = prop::sample::select(vec![
-            "sum", "max", "coalesce", "length", "round", "date_trunc", "abs", "lower", "to_char",
-            "split_part", "right", "pg_get_expr", "nullif", "greatest", "age",
+            "sum",
+            "max",
+            "coalesce",
+            "length",
+            "round",
+            "date_trunc",
+            "abs",
+            "lower",
+            "to_char",
+            "split_part",
+            "right",
+            "pg_get_expr",
+            "nullif",
+            "greatest",
+            "age",
         ]);
-        let kinds = prop::sample::select(vec!["int", "text", "interval", "timestamptz", "bool", "date"]);
+        let kinds =
+            prop::sample::select(vec!["int", "text", "interval", "timestamptz", "bool", "date"]);
         prop_oneof![
             (inner.clone(), ops, inner.clone()).prop_map(|(a, op, b)| format!("({a} {op} ({b}))")),
             (functions, prop::collection::vec(inner.clone(), 0..4))
@@ -53,7 +80,8 @@ fn expressions() -> impl Strategy<Value = String> {
 fn answered(text: &str) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
-        let live = FakeLive { query_timeout: Some(Duration::from_millis(500)), ..FakeLive::default() };
+        let live =
+            FakeLive { query_timeout: Some(Duration::from_millis(500)), ..FakeLive::default() };
         let mut client = Client::new(Role::Admin, Arc::new(live));
         let text = text.replace('\0', " ");
         let lines = tokio::time::timeout(Duration::from_secs(20), client.query(&text));
@@ -93,8 +121,10 @@ fn deep_and_long_statements_are_refused() {
     let long = format!("SELECT 1{}", " + 1".repeat(15_000));
     let wide = format!("SELECT 1{}", ", 1".repeat(2_000));
     let nots = format!("SELECT {}true", "NOT ".repeat(10_000));
-    let tables = format!("SELECT 1 FROM clients a0{}",
-        (1..100).map(|n| format!(", clients a{n}")).collect::<String>());
+    let tables = format!(
+        "SELECT 1 FROM clients a0{}",
+        (1..100).map(|n| format!(", clients a{n}")).collect::<String>()
+    );
     let too_long = format!("SELECT '{}'", "x".repeat(70_000));
     for text in [deep, long, wide, nots, tables, too_long] {
         let lines = answered(&text);

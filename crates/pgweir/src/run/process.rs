@@ -59,7 +59,8 @@ pub(super) async fn serve(arguments: &RunArguments, settings: Settings) -> anyho
     let listeners = proxy.listen().await?;
     let address = listeners.address().context("the listener has no address")?;
     reloader.connect(proxy.clone());
-    let analyser = Analyser::start(proxy.clone(), measures, &reloader, Arc::clone(&marks), started_at)?;
+    let analyser =
+        Analyser::start(proxy.clone(), measures, &reloader, Arc::clone(&marks), started_at)?;
     bridge.connect(proxy.clone(), analyser);
     let _local_admin = LocalAdmin::write(&settings, address, &local_password);
     let signals = Signals::listen()?;

@@ -37,8 +37,7 @@ impl Proxy {
                     client::CancelAction::Woken => Ok(()),
                     client::CancelAction::Send(request, pool) => {
                         // On its own: it must come to its end even if nobody waits for it.
-                        let delivered =
-                            tokio::spawn(async move { pool.deliver(request).await });
+                        let delivered = tokio::spawn(async move { pool.deliver(request).await });
                         let _ = delivered.await;
                         Ok(())
                     }

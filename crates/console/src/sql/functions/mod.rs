@@ -20,8 +20,7 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
 }
 
 /// None of them depends on anything but its arguments, and the time that the statement began.
-const FLAGS: FunctionFlags =
-    FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_DETERMINISTIC);
+const FLAGS: FunctionFlags = FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_DETERMINISTIC);
 
 /// A function that is NULL where an argument is.
 fn strict<T: ToSql + 'static>(

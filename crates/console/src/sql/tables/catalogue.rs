@@ -31,7 +31,11 @@ pub(super) static ALL: &[&SqlTable] = &[
 
 /// The table called `name` in `schema`.
 pub(super) fn find(schema: &str, name: &str) -> Option<&'static SqlTable> {
-    let key = if schema == "information_schema" { format!("information_schema.{name}") } else { name.to_owned() };
+    let key = if schema == "information_schema" {
+        format!("information_schema.{name}")
+    } else {
+        name.to_owned()
+    };
     let schema = matches!(schema, "pg_catalog" | "information_schema");
     ALL.iter().copied().find(|table| schema && table.key == key)
 }
@@ -145,7 +149,8 @@ static PG_NAMESPACE: SqlTable = catalogue(
         let row = |(oid, name)| {
             vec![Value::Int8(oid), Value::text(name), Value::Int8(OWNER), Value::Null]
         };
-        let known = [(PUBLIC, "public"), (PG_CATALOG, "pg_catalog"), (13_000, "information_schema")];
+        let known =
+            [(PUBLIC, "public"), (PG_CATALOG, "pg_catalog"), (13_000, "information_schema")];
         Ok(known.map(row).into())
     },
 );
@@ -322,9 +327,7 @@ static PG_AM: SqlTable = catalogue(
 static TABLES: SqlTable = catalogue(
     "tables",
     "information_schema.tables",
-    || {
-        ["table_catalog", "table_schema", "table_name", "table_type"].map(Column::text).into()
-    },
+    || ["table_catalog", "table_schema", "table_name", "table_type"].map(Column::text).into(),
     |_| {
         let row = |(_, table): (i64, &'static SqlTable)| {
             [parameters::DATABASE, "public", table.name, "BASE TABLE"].map(Value::text).into()

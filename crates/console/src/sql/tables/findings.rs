@@ -19,10 +19,7 @@ fn rows(data: &Data) -> Result<Vec<Row>, Refusal> {
     // As SHOW FINDINGS sorts them.
     findings.sort_by(|a, b| b.harm_ms.total_cmp(&a.harm_ms));
     let more = findings.into_iter().map(|finding| {
-        vec![
-            Value::Float8(super::milliseconds(finding.harm_ms)),
-            Value::text(&*finding.runbook),
-        ]
+        vec![Value::Float8(super::milliseconds(finding.harm_ms)), Value::text(&*finding.runbook)]
     });
     joined(show::find("findings"), data, more)
 }

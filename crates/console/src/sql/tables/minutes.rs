@@ -44,9 +44,7 @@ const COLUMNS: &[(&str, Kind, fn(&Of<'_>) -> Field)] = &[
     ("errors", Kind::Int8, |of| whole(of.stats.failed())),
     ("lost", Kind::Int8, |of| whole(of.stats.lost)),
     ("rows", Kind::Int8, |of| whole(of.stats.rows)),
-    ("bytes", Kind::Int8, |of| {
-        whole(of.stats.bytes_received.saturating_add(of.stats.bytes_sent))
-    }),
+    ("bytes", Kind::Int8, |of| whole(of.stats.bytes_received.saturating_add(of.stats.bytes_sent))),
     ("bytes_received", Kind::Int8, |of| whole(of.stats.bytes_received)),
     ("bytes_sent", Kind::Int8, |of| whole(of.stats.bytes_sent)),
     ("total_ms", Kind::Float8, |of| ms(of.stats.total.sum_ms())),
@@ -99,9 +97,7 @@ impl Of<'_> {
     fn text(&self) -> Field {
         match self.snapshot.shapes.get(&self.key.fingerprint) {
             Some(shape) => Field::Text(Arc::clone(&shape.text)),
-            None if self.key.fingerprint == FingerprintId::OTHERS => {
-                Field::Text("(others)".into())
-            }
+            None if self.key.fingerprint == FingerprintId::OTHERS => Field::Text("(others)".into()),
             None => Field::Null,
         }
     }

@@ -22,8 +22,8 @@ use super::errors;
 use super::limits::Guard;
 use crate::live::{Live, Role};
 use crate::refusal::Refusal;
-use crate::statement::Arguments;
 use crate::show::Tick;
+use crate::statement::Arguments;
 use crate::table::{Column, Kind, Row, Value};
 
 pub(crate) use catalogue::{name_of, oid, type_name};
@@ -197,9 +197,7 @@ impl rusqlite::ToSql for Stored<'_> {
             | Value::Time(number)
             | Value::Date(number)
             | Value::Interval(number) => ValueRef::Integer(*number),
-            Value::Numeric(number) => {
-                ValueRef::Integer(i64::try_from(*number).unwrap_or(i64::MAX))
-            }
+            Value::Numeric(number) => ValueRef::Integer(i64::try_from(*number).unwrap_or(i64::MAX)),
             Value::Float8(number) => ValueRef::Real(*number),
             Value::Bool(truth) => ValueRef::Integer((*truth).into()),
         }))

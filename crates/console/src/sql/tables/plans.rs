@@ -31,7 +31,10 @@ pub(super) static PLANS: SqlTable = SqlTable::own(
 
 fn statements(data: &Data) -> BTreeSet<FingerprintId> {
     let databases = data.published.catalog.databases.values();
-    databases.flat_map(|facts| facts.plans.keys().chain(facts.plan_history.keys())).copied().collect()
+    databases
+        .flat_map(|facts| facts.plans.keys().chain(facts.plan_history.keys()))
+        .copied()
+        .collect()
 }
 
 fn of_statement(id: FingerprintId, data: &Data) -> Vec<Row> {

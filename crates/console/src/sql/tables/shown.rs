@@ -12,7 +12,12 @@ use crate::table::{Column, Kind, Row, Value};
 pub(super) static POOLS: SqlTable = SqlTable::own(
     "pools",
     "One row for each database and user: its clients, its server connections, who waits.",
-    || with(show::find("pools"), &[Column::int4("size"), Column::bool("paused"), Column::text("last_failure")]),
+    || {
+        with(
+            show::find("pools"),
+            &[Column::int4("size"), Column::bool("paused"), Column::text("last_failure")],
+        )
+    },
     |data| {
         let pools = data.live.pools();
         let rows = pools.iter().map(show::pools::row).collect();
@@ -29,11 +34,7 @@ pub(super) static CLIENTS: SqlTable = SqlTable::own(
     "One row for each client connection: what it runs or ran last, why it is pinned, which server \
      connection it holds (`server` is `servers.id`).",
     || {
-        let more = [
-            Column::text("application"),
-            Column::int8("server"),
-            Column::float8("wait_ms"),
-        ];
+        let more = [Column::text("application"), Column::int8("server"), Column::float8("wait_ms")];
         with(show::find("clients"), &more)
     },
     |data| {

@@ -31,7 +31,10 @@ impl Translator<'_> {
             Some(Target::Object) => match &piece.source {
                 Source::Literal(name) if piece.kind.is_none() => {
                     let name = name.rsplit('.').next().unwrap_or_default().trim_matches('"');
-                    let oid = tables::oid(name).ok_or_else(|| errors::undefined_table(name))?;
+                    let own = tables::oid(name);
+                    // The catalogue's own tables have none here.
+                    let catalogue = tables::is_catalogue(None, name).then_some(0);
+                    let oid = own.or(catalogue).ok_or_else(|| errors::undefined_table(name))?;
                     Ok(Piece::new(oid.to_string(), Kind::Int8))
                 }
                 _ => Ok(Piece::new(format!("pg_object_name({})", piece.sql), Kind::Text)),
@@ -64,7 +67,10 @@ impl Translator<'_> {
             (Kind::Float8 | Kind::Numeric, Kind::Int4 | Kind::Int8) => {
                 format!("CAST(pg_round({sql}) AS INTEGER)")
             }
-            (Kind::Int4 | Kind::Int8 | Kind::Numeric | Kind::Float8, Kind::Float8 | Kind::Numeric) => {
+            (
+                Kind::Int4 | Kind::Int8 | Kind::Numeric | Kind::Float8,
+                Kind::Float8 | Kind::Numeric,
+            ) => {
                 format!("CAST({sql} AS REAL)")
             }
             (Kind::Int4 | Kind::Int8, Kind::Bool) => format!("({sql} <> 0)"),

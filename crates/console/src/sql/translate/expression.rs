@@ -1,8 +1,6 @@
 //! Expressions.
 
-use sqlparser::ast::{
-    CaseWhen, DateTimeField, Expr, Ident, Query, Spanned, TrimWhereField, Value,
-};
+use sqlparser::ast::{CaseWhen, DateTimeField, Expr, Ident, Query, Spanned, TrimWhereField, Value};
 
 use super::scope::{Found, Scope};
 use super::{Piece, Translator, quoted};
@@ -79,7 +77,8 @@ impl Translator<'_> {
             }
             Expr::AnyOp { left, right, .. } => self.any(left, right, scope),
             Expr::Between { expr, negated, low, high } => {
-                let (value, low, high) = (inner(self, expr)?, inner(self, low)?, inner(self, high)?);
+                let (value, low, high) =
+                    (inner(self, expr)?, inner(self, low)?, inner(self, high)?);
                 let from = self.compare(value.clone(), ">=", low)?;
                 let to = self.compare(value, "<=", high)?;
                 let not = if *negated { "NOT " } else { "" };
@@ -87,12 +86,14 @@ impl Translator<'_> {
             }
             Expr::Like { negated, any: false, expr, pattern, escape_char } => {
                 let (left, pattern) = (inner(self, expr)?, inner(self, pattern)?);
-                let escape = escape_char.as_deref().map(|escape| inner(self, escape)).transpose()?;
+                let escape =
+                    escape_char.as_deref().map(|escape| inner(self, escape)).transpose()?;
                 self.like(left, pattern, escape, false, *negated)
             }
             Expr::ILike { negated, any: false, expr, pattern, escape_char } => {
                 let (left, pattern) = (inner(self, expr)?, inner(self, pattern)?);
-                let escape = escape_char.as_deref().map(|escape| inner(self, escape)).transpose()?;
+                let escape =
+                    escape_char.as_deref().map(|escape| inner(self, escape)).transpose()?;
                 self.like(left, pattern, escape, true, *negated)
             }
             Expr::Case { operand, conditions, else_result, .. } => {
@@ -160,6 +161,11 @@ impl Translator<'_> {
                 Ok(Piece::new(format!("{function}({text}{what})"), Kind::Text))
             }
             Expr::Function(function) => self.function(function, scope),
+            // A part of what the catalogue has no answer to.
+            Expr::CompoundFieldAccess { root, .. } => match inner(self, root)? {
+                piece if piece.sql == "NULL" => Ok(piece),
+                _ => Err(self.unsupported("parts of values", place)),
+            },
             _ => Err(self.unsupported("this expression", place)),
         }
     }
@@ -320,10 +326,8 @@ impl Translator<'_> {
         let translated = self.query(query, Some(scope))?;
         match translated.columns.as_slice() {
             [(_, kind)] => Ok(open(format!("({})", translated.sql), *kind)),
-            _ => Err(self.at(
-                Refusal::error("42601", "subquery must return only one column"),
-                query.span(),
-            )),
+            _ => Err(self
+                .at(Refusal::error("42601", "subquery must return only one column"), query.span())),
         }
     }
 

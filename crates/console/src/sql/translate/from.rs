@@ -85,9 +85,10 @@ impl Translator<'_> {
             }
             JoinConstraint::Natural => {
                 let (before, after) = scope.relations.split_at(left);
-                let names = after.iter().flat_map(|relation| &relation.columns).filter(|(name, _)| {
-                    before.iter().any(|relation| relation.column(name).is_some())
-                });
+                let names =
+                    after.iter().flat_map(|relation| &relation.columns).filter(|(name, _)| {
+                        before.iter().any(|relation| relation.column(name).is_some())
+                    });
                 let names = names.map(|(name, _)| name.clone()).collect();
                 self.using(names, left, scope)
             }
@@ -106,8 +107,7 @@ impl Translator<'_> {
         for name in names {
             let found = before.iter().find(|relation| relation.column(&name).is_some());
             let (Some(found), Some(_)) = (found, right.column(&name)) else {
-                let message =
-                    format!("column \"{name}\" specified in USING clause does not exist");
+                let message = format!("column \"{name}\" specified in USING clause does not exist");
                 return Err(Refusal::error("42703", message));
             };
             let column = quoted(&name);
@@ -177,8 +177,7 @@ impl Translator<'_> {
         alias: Option<&TableAlias>,
         scope: &mut Scope<'_>,
     ) -> Result<Item, Refusal> {
-        let parts: Vec<_> =
-            name.0.iter().filter_map(|part| part.as_ident()).map(folded).collect();
+        let parts: Vec<_> = name.0.iter().filter_map(|part| part.as_ident()).map(folded).collect();
         let (schema, table) = match parts.as_slice() {
             [table] => (None, table.as_str()),
             [.., schema, table] => (Some(schema.as_str()), table.as_str()),
@@ -194,8 +193,12 @@ impl Translator<'_> {
             let columns = columns.iter().map(|column| (column.name.to_string(), Some(column.kind)));
             (found.key, columns.collect(), found.of_catalogue)
         } else if tables::is_catalogue(schema, table) {
-            let relation =
-                Relation { name: shown.clone(), columns: Vec::new(), lenient: true, merged: Vec::new() };
+            let relation = Relation {
+                name: shown.clone(),
+                columns: Vec::new(),
+                lenient: true,
+                merged: Vec::new(),
+            };
             self.enter(relation, scope)?;
             let sql = format!("(SELECT NULL AS \"_\" WHERE 0) AS {}", quoted(&shown));
             return Ok(Item { sql, is_empty: true });
@@ -231,8 +234,12 @@ impl Translator<'_> {
             if !of_catalogue {
                 return Err(self.at(errors::undefined_function(&function), name.span()));
             }
-            let relation =
-                Relation { name: shown.clone(), columns: Vec::new(), lenient: true, merged: Vec::new() };
+            let relation = Relation {
+                name: shown.clone(),
+                columns: Vec::new(),
+                lenient: true,
+                merged: Vec::new(),
+            };
             self.enter(relation, scope)?;
             let sql = format!("(SELECT NULL AS \"_\" WHERE 0) AS {}", quoted(&shown));
             return Ok(Item { sql, is_empty: true });
@@ -258,14 +265,21 @@ impl Translator<'_> {
             (self.coerce(from.clone(), Kind::Int8)?, self.coerce(to.clone(), Kind::Int8)?)
         };
         let step = step.map_or_else(|| "1".to_owned(), |step| step.sql);
-        let column = alias.and_then(|alias| alias.columns.first()).map(|column| folded(&column.name));
+        let column =
+            alias.and_then(|alias| alias.columns.first()).map(|column| folded(&column.name));
         let column = column.unwrap_or_else(|| shown.clone());
         let sql = format!(
             "(WITH RECURSIVE \"*series\"(x) AS (SELECT {} WHERE {step} <> 0 AND CASE WHEN {step} > 0 \
              THEN {} <= {} ELSE {} >= {} END UNION ALL SELECT x + {step} FROM \"*series\" WHERE CASE \
              WHEN {step} > 0 THEN x + {step} <= {} ELSE x + {step} >= {} END) SELECT x AS {} FROM \
              \"*series\") AS {}",
-            from.sql, from.sql, to.sql, from.sql, to.sql, to.sql, to.sql,
+            from.sql,
+            from.sql,
+            to.sql,
+            from.sql,
+            to.sql,
+            to.sql,
+            to.sql,
             quoted(&column),
             quoted(&shown)
         );

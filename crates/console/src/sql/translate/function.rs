@@ -1,21 +1,20 @@
 //! Functions: which there are, what they give, and what SQLite calls them.
 
 use sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, ObjectName, ObjectNamePart, Spanned, WindowFrame, WindowFrameBound,
-    WindowSpec, WindowType,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, ObjectNamePart,
+    Spanned,
 };
 
 use super::super::errors;
+use super::aggregate::AGGREGATES;
 use super::scope::Scope;
-use super::{Piece, Source, Translator, text_literal};
-use crate::parameters;
+use super::{Piece, Source, Translator};
 use crate::refusal::Refusal;
 use crate::table::Kind;
 
 /// What a function gives.
 #[derive(Clone, Copy)]
-enum Gives {
+pub(super) enum Gives {
     /// This.
     Kind(Kind),
     /// What its first argument is.
@@ -28,35 +27,11 @@ enum Gives {
 
 use Gives::{Average, First, Sum};
 
-const TEXT: Gives = Gives::Kind(Kind::Text);
-const INT4: Gives = Gives::Kind(Kind::Int4);
-const INT8: Gives = Gives::Kind(Kind::Int8);
-const FLOAT8: Gives = Gives::Kind(Kind::Float8);
-const BOOL: Gives = Gives::Kind(Kind::Bool);
-
-/// Aggregates, and what only windows have: PostgreSQL's name, SQLite's, arguments, result.
-const AGGREGATES: &[(&str, &str, usize, usize, Gives)] = &[
-    ("count", "count", 0, 1, INT8),
-    ("sum", "sum", 1, 1, Sum),
-    ("avg", "avg", 1, 1, Average),
-    ("min", "min", 1, 1, First),
-    ("max", "max", 1, 1, First),
-    ("bool_and", "min", 1, 1, BOOL),
-    ("bool_or", "max", 1, 1, BOOL),
-    ("every", "min", 1, 1, BOOL),
-    ("string_agg", "string_agg", 2, 2, TEXT),
-    ("row_number", "row_number", 0, 0, INT8),
-    ("rank", "rank", 0, 0, INT8),
-    ("dense_rank", "dense_rank", 0, 0, INT8),
-    ("percent_rank", "percent_rank", 0, 0, FLOAT8),
-    ("cume_dist", "cume_dist", 0, 0, FLOAT8),
-    ("ntile", "ntile", 1, 1, INT4),
-    ("lag", "lag", 1, 3, First),
-    ("lead", "lead", 1, 3, First),
-    ("first_value", "first_value", 1, 1, First),
-    ("last_value", "last_value", 1, 1, First),
-    ("nth_value", "nth_value", 2, 2, First),
-];
+pub(super) const TEXT: Gives = Gives::Kind(Kind::Text);
+pub(super) const INT4: Gives = Gives::Kind(Kind::Int4);
+pub(super) const INT8: Gives = Gives::Kind(Kind::Int8);
+pub(super) const FLOAT8: Gives = Gives::Kind(Kind::Float8);
+pub(super) const BOOL: Gives = Gives::Kind(Kind::Bool);
 
 /// Functions of values; the arguments' types by letter: t text, n number, w timestamptz, * any.
 const SCALARS: &[(&str, &str, &str, usize, Gives)] = &[
@@ -98,6 +73,10 @@ const SCALARS: &[(&str, &str, &str, usize, Gives)] = &[
     ("pg_size_pretty", "pg_size_pretty", "n", 1, TEXT),
     ("format_type", "pg_format_type", "**", 1, TEXT),
 ];
+
+/// What drivers and tools ask of the catalogue besides the functions that begin with `pg_`.
+const CATALOGUE: &[&str] =
+    &["array_length", "array_to_string", "parse_ident", "to_regclass", "to_regtype"];
 
 impl Translator<'_> {
     pub(super) fn function(
@@ -141,6 +120,7 @@ impl Translator<'_> {
         arguments: &[FunctionArg],
         scope: &Scope<'_>,
     ) -> Result<Piece, Refusal> {
+        let of_catalogue = of_catalogue || CATALOGUE.contains(&name);
         if of_catalogue && !SCALARS.iter().any(|known| known.0 == name) && !is_own(name) {
             // What clients ask PostgreSQL's catalogue, and the console has no answer to.
             return Ok(Piece::null());
@@ -170,8 +150,10 @@ impl Translator<'_> {
                 return Ok(super::expression::open(call("nullif", &[left, right]), kind));
             }
             "concat" | "concat_ws" if !pieces.is_empty() => {
-                let pieces =
-                    pieces.into_iter().map(|piece| self.text(piece)).collect::<Result<Vec<_>, _>>()?;
+                let pieces = pieces
+                    .into_iter()
+                    .map(|piece| self.text(piece))
+                    .collect::<Result<Vec<_>, _>>()?;
                 return Ok(Piece::new(call(name, &pieces), Kind::Text));
             }
             "age" if matches!(pieces.len(), 1 | 2) => {
@@ -194,7 +176,10 @@ impl Translator<'_> {
             "date_part" if pieces.len() == 2 => {
                 let piece = pieces.remove(1);
                 let Source::Literal(field) = &pieces[0].source else {
-                    return Err(Refusal::error("0A000", "the field of date_part must be a constant"));
+                    return Err(Refusal::error(
+                        "0A000",
+                        "the field of date_part must be a constant",
+                    ));
                 };
                 return self.extract(&field.to_ascii_lowercase(), piece);
             }
@@ -232,7 +217,7 @@ impl Translator<'_> {
         Ok(super::expression::open(call(own, &arguments), kind))
     }
 
-    fn pieces(
+    pub(super) fn pieces(
         &mut self,
         name: &str,
         arguments: &[FunctionArg],
@@ -245,7 +230,11 @@ impl Translator<'_> {
         pieces.collect()
     }
 
-    fn given(&mut self, gives: Gives, arguments: &[Piece]) -> Result<Option<Kind>, Refusal> {
+    pub(super) fn given(
+        &mut self,
+        gives: Gives,
+        arguments: &[Piece],
+    ) -> Result<Option<Kind>, Refusal> {
         let first = arguments.first().and_then(|piece| piece.kind);
         Ok(match gives {
             Gives::Kind(kind) => Some(kind),
@@ -261,196 +250,6 @@ impl Translator<'_> {
                     return Err(Refusal::error("42883", message));
                 }
             },
-        })
-    }
-
-    fn aggregate(
-        &mut self,
-        (name, own, least, most, gives): &(&str, &str, usize, usize, Gives),
-        function: &Function,
-        arguments: &[FunctionArg],
-        scope: &Scope<'_>,
-    ) -> Result<Piece, Refusal> {
-        if matches!(arguments, [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]) && *name == "count" {
-            let tail = self.tail(function, scope)?;
-            return Ok(Piece::new(format!("count(*){tail}"), Kind::Int8));
-        }
-        let mut pieces = self.pieces(name, arguments, scope)?;
-        if pieces.len() < *least || pieces.len() > *most {
-            return Err(errors::undefined_function(name));
-        }
-        if *name == "string_agg" {
-            pieces = pieces.into_iter().map(|piece| self.text(piece)).collect::<Result<_, _>>()?;
-        }
-        let kind = self.given(*gives, &pieces)?;
-        let distinct = match &function.args {
-            FunctionArguments::List(list)
-                if list.duplicate_treatment == Some(DuplicateTreatment::Distinct) =>
-            {
-                "DISTINCT "
-            }
-            _ => "",
-        };
-        let order = self.argument_order(function, scope)?;
-        let inner: Vec<_> = pieces.iter().map(|piece| piece.sql.as_str()).collect();
-        let tail = self.tail(function, scope)?;
-        let sql = format!("{own}({distinct}{}{order}){tail}", inner.join(", "));
-        let whole = matches!(gives, Average) && kind == Some(Kind::Interval);
-        let sql = if whole { format!("CAST({sql} AS INTEGER)") } else { sql };
-        Ok(super::expression::open(sql, kind))
-    }
-
-    /// `ORDER BY` within an aggregate's parentheses.
-    fn argument_order(&mut self, function: &Function, scope: &Scope<'_>) -> Result<String, Refusal> {
-        let FunctionArguments::List(list) = &function.args else { return Ok(String::new()) };
-        let mut order = String::new();
-        for clause in &list.clauses {
-            match clause {
-                FunctionArgumentClause::OrderBy(by) => {
-                    order = format!(" ORDER BY {}", self.ordering(by, scope)?);
-                }
-                _ => return Err(self.unsupported("this clause", function.span())),
-            }
-        }
-        Ok(order)
-    }
-
-    /// FILTER and OVER.
-    fn tail(&mut self, function: &Function, scope: &Scope<'_>) -> Result<String, Refusal> {
-        let mut tail = String::new();
-        if let Some(filter) = &function.filter {
-            tail = format!(" FILTER (WHERE {})", self.condition(filter, scope)?);
-        }
-        match &function.over {
-            None => {}
-            Some(WindowType::NamedWindow(name)) => {
-                tail.push_str(&format!(" OVER {}", super::quoted(&super::expression::folded(name))));
-            }
-            Some(WindowType::WindowSpec(spec)) => {
-                tail.push_str(&format!(" OVER {}", self.window(spec, scope)?));
-            }
-        }
-        Ok(tail)
-    }
-
-    pub(super) fn window(&mut self, spec: &WindowSpec, scope: &Scope<'_>) -> Result<String, Refusal> {
-        let mut parts = Vec::new();
-        if let Some(name) = &spec.window_name {
-            parts.push(super::quoted(&super::expression::folded(name)));
-        }
-        if !spec.partition_by.is_empty() {
-            let by = spec.partition_by.iter().map(|expr| Ok(self.expression(expr, scope)?.sql));
-            let by = by.collect::<Result<Vec<_>, Refusal>>()?;
-            parts.push(format!("PARTITION BY {}", by.join(", ")));
-        }
-        if !spec.order_by.is_empty() {
-            parts.push(format!("ORDER BY {}", self.ordering(&spec.order_by, scope)?));
-        }
-        if let Some(frame) = &spec.window_frame {
-            parts.push(self.frame(frame, scope)?);
-        }
-        Ok(format!("({})", parts.join(" ")))
-    }
-
-    fn frame(&mut self, frame: &WindowFrame, scope: &Scope<'_>) -> Result<String, Refusal> {
-        let mut bound = |bound: &WindowFrameBound| {
-            Ok::<_, Refusal>(match bound {
-                WindowFrameBound::CurrentRow => "CURRENT ROW".to_owned(),
-                WindowFrameBound::Preceding(None) => "UNBOUNDED PRECEDING".to_owned(),
-                WindowFrameBound::Following(None) => "UNBOUNDED FOLLOWING".to_owned(),
-                WindowFrameBound::Preceding(Some(distance)) => {
-                    format!("{} PRECEDING", self.expression(distance, scope)?.sql)
-                }
-                WindowFrameBound::Following(Some(distance)) => {
-                    format!("{} FOLLOWING", self.expression(distance, scope)?.sql)
-                }
-            })
-        };
-        let start = bound(&frame.start_bound)?;
-        Ok(match &frame.end_bound {
-            Some(end) => format!("{} BETWEEN {start} AND {}", frame.units, bound(end)?),
-            None => format!("{} {start}", frame.units),
-        })
-    }
-
-    /// `percentile_cont(0.95) WITHIN GROUP (ORDER BY x)`.
-    fn percentile(
-        &mut self,
-        name: &str,
-        function: &Function,
-        arguments: &[FunctionArg],
-        scope: &Scope<'_>,
-    ) -> Result<Piece, Refusal> {
-        let fraction = self.pieces(name, arguments, scope)?;
-        let ([fraction], [by]) = (fraction.as_slice(), function.within_group.as_slice()) else {
-            return Err(errors::undefined_function(name));
-        };
-        let own = match name {
-            "percentile_cont" => "pg_percentile_cont",
-            "percentile_disc" => "pg_percentile_disc",
-            _ => return Err(errors::undefined_function(name)),
-        };
-        let fraction = self.coerce(fraction.clone(), Kind::Float8)?;
-        let value = self.expression(&by.expr, scope)?;
-        let tail = self.tail(function, scope)?;
-        let sql = format!("{own}({}, {}){tail}", value.sql, fraction.sql);
-        Ok(Piece::new(sql, Kind::Float8))
-    }
-
-    /// What is known of the session and the time, and what the catalogue is asked for.
-    fn session_function(
-        &mut self,
-        name: &str,
-        arguments: &[FunctionArg],
-        scope: &Scope<'_>,
-    ) -> Result<Option<Piece>, Refusal> {
-        if let Some(piece) = self.special(name) {
-            return Ok(Some(piece));
-        }
-        Ok(Some(match name {
-            "now" | "clock_timestamp" | "statement_timestamp" | "transaction_timestamp" => {
-                Piece::new("pg_now()", Kind::Timestamptz)
-            }
-            "version" => Piece::new(text_literal(&self.identity.version), Kind::Text),
-            "current_setting" => {
-                let pieces = self.pieces(name, arguments, scope)?;
-                let Some(Source::Literal(setting)) = pieces.first().map(|piece| &piece.source) else {
-                    return Err(errors::undefined_function(name));
-                };
-                match parameters::find(&setting.to_ascii_lowercase()) {
-                    Some((_, value)) => Piece::new(text_literal(value), Kind::Text),
-                    None => {
-                        let message = format!("unrecognized configuration parameter \"{setting}\"");
-                        return Err(Refusal::error("42704", message));
-                    }
-                }
-            }
-            "current_schemas" => Piece::new("'{public}'", Kind::Text),
-            "pg_backend_pid" => Piece::new("0", Kind::Int4),
-            "pg_is_in_recovery" => Piece::new("0", Kind::Bool),
-            "pg_get_userbyid" => Piece::new("'pgweir'", Kind::Text),
-            "pg_encoding_to_char" => Piece::new("'UTF8'", Kind::Text),
-            "pg_table_is_visible" | "pg_type_is_visible" | "pg_function_is_visible"
-            | "has_schema_privilege" | "has_table_privilege" | "has_database_privilege" => {
-                Piece::new("1", Kind::Bool)
-            }
-            _ => return Ok(None),
-        }))
-    }
-
-    /// What is written without parentheses.
-    pub(super) fn special(&self, name: &str) -> Option<Piece> {
-        Some(match name {
-            "current_user" | "session_user" | "user" | "current_role" => {
-                Piece::new(text_literal(&self.identity.user), Kind::Text)
-            }
-            "current_database" | "current_catalog" => {
-                Piece::new(text_literal(parameters::DATABASE), Kind::Text)
-            }
-            "current_schema" => Piece::new("'public'", Kind::Text),
-            "current_timestamp" | "localtimestamp" => Piece::new("pg_now()", Kind::Timestamptz),
-            "current_date" => Piece::new("date_trunc('day', pg_now())", Kind::Date),
-            _ => return None,
         })
     }
 }
@@ -469,12 +268,8 @@ fn is_own(name: &str) -> bool {
 
 /// The function's name, and whether `pg_catalog.` stands before it, or it begins with `pg_`.
 pub(super) fn name_of(name: &ObjectName) -> (String, bool) {
-    let parts: Vec<_> = name
-        .0
-        .iter()
-        .filter_map(ObjectNamePart::as_ident)
-        .map(super::expression::folded)
-        .collect();
+    let parts: Vec<_> =
+        name.0.iter().filter_map(ObjectNamePart::as_ident).map(super::expression::folded).collect();
     let last = parts.last().cloned().unwrap_or_default();
     let own = parts.first().is_some_and(|first| first == "pg_catalog" && parts.len() > 1);
     let of_catalogue = own || last.starts_with("pg_") || last.ends_with("_description");

@@ -110,17 +110,21 @@ pub(super) fn constant(kind: Kind, text: &str) -> Result<Piece, Refusal> {
         BoundValue::Null => "NULL".to_owned(),
         BoundValue::Int(number) => number.to_string(),
         BoundValue::Float(number) if number.is_finite() => format!("{number:e}"),
-        BoundValue::Float(number) => {
-            if number.is_nan() { "NULL" } else if number > 0.0 { "9e999" } else { "-9e999" }.to_owned()
+        BoundValue::Float(number) => if number.is_nan() {
+            "NULL"
+        } else if number > 0.0 {
+            "9e999"
+        } else {
+            "-9e999"
         }
+        .to_owned(),
         BoundValue::Text(text) => text_literal(&text),
     };
     Ok(Piece::new(sql, kind))
 }
 
 fn interval_literal(text: &str) -> Result<Piece, Refusal> {
-    let written =
-        time::parse_interval(text).ok_or_else(|| errors::bad_text("interval", text))?;
+    let written = time::parse_interval(text).ok_or_else(|| errors::bad_text("interval", text))?;
     let sql = written.total().to_string();
     let source = Source::Interval(written.months, written.micros);
     Ok(Piece { sql, kind: Some(Kind::Interval), source })

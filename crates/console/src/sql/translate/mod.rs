@@ -1,5 +1,6 @@
 //! From PostgreSQL's SQL to SQLite's, with the type of every column.
 
+mod aggregate;
 mod cast;
 mod expression;
 mod from;
@@ -8,6 +9,7 @@ mod literal;
 mod operator;
 mod query;
 mod scope;
+mod session;
 
 use std::collections::BTreeSet;
 
@@ -54,13 +56,10 @@ pub(crate) struct Prepared {
 ///
 /// # Errors
 /// Whatever is wrong with the statement, as PostgreSQL says it.
-pub(crate) fn prepare(
-    text: &str,
-    given: &[u32],
-    identity: &Identity,
-) -> Result<Prepared, Refusal> {
+pub(crate) fn prepare(text: &str, given: &[u32], identity: &Identity) -> Result<Prepared, Refusal> {
     let dialect = PostgreSqlDialect {};
-    let statements = Parser::parse_sql(&dialect, text).map_err(|error| errors::syntax(&error, text))?;
+    let statements =
+        Parser::parse_sql(&dialect, text).map_err(|error| errors::syntax(&error, text))?;
     let [Statement::Query(query)] = statements.as_slice() else {
         let place = statements.first().map(Statement::span);
         let refusal = Refusal::error("25006", "the console's tables can only be read")
@@ -77,10 +76,10 @@ pub(crate) fn prepare(
         steps: 0,
     };
     let translated = translator.query(query, None)?;
-    let columns = translated.columns.into_iter().map(|(name, kind)| Column {
-        name: name.into(),
-        kind: kind.unwrap_or(Kind::Text),
-    });
+    let columns = translated
+        .columns
+        .into_iter()
+        .map(|(name, kind)| Column { name: name.into(), kind: kind.unwrap_or(Kind::Text) });
     Ok(Prepared {
         sql: translated.sql,
         columns: columns.collect(),

@@ -21,7 +21,8 @@ impl Translator<'_> {
         };
         match op {
             Op::And | Op::Or => {
-                let (left, right) = (self.coerce(left, Kind::Bool)?, self.coerce(right, Kind::Bool)?);
+                let (left, right) =
+                    (self.coerce(left, Kind::Bool)?, self.coerce(right, Kind::Bool)?);
                 Ok(infix(&left, &op.to_string(), &right, Kind::Bool))
             }
             Op::Eq | Op::NotEq | Op::Lt | Op::LtEq | Op::Gt | Op::GtEq => {
@@ -78,7 +79,12 @@ impl Translator<'_> {
         })
     }
 
-    pub(super) fn compare(&mut self, left: Piece, op: &str, right: Piece) -> Result<Piece, Refusal> {
+    pub(super) fn compare(
+        &mut self,
+        left: Piece,
+        op: &str,
+        right: Piece,
+    ) -> Result<Piece, Refusal> {
         let (left, right) = self.alike(left, right)?;
         let is_text = |piece: &Piece| piece.kind == Some(Kind::Text);
         if is_text(&left) != is_text(&right) && left.kind.is_some() && right.kind.is_some() {
@@ -101,9 +107,8 @@ impl Translator<'_> {
 
         let (left, right) = self.operands(left, op, right)?;
         let sign = op.to_string();
-        let number = |kind: Option<Kind>| {
-            matches!(kind, None | Some(Int4 | Int8 | Float8 | Numeric))
-        };
+        let number =
+            |kind: Option<Kind>| matches!(kind, None | Some(Int4 | Int8 | Float8 | Numeric));
         match (left.kind, op, right.kind) {
             (Some(Timestamptz | Date), Op::Plus | Op::Minus, Some(Interval)) => {
                 Ok(shifted(&left, op, &right))
@@ -114,11 +119,13 @@ impl Translator<'_> {
                 Ok(infix(&left, &sign, &right, Interval))
             }
             (Some(Date), Op::Plus | Op::Minus, Some(Int4 | Int8)) => {
-                let days = format!("({} {sign} {} * {})", left.sql, right.sql, super::super::time::DAY);
+                let days =
+                    format!("({} {sign} {} * {})", left.sql, right.sql, super::super::time::DAY);
                 Ok(Piece::new(days, Date))
             }
             (Some(Interval), Op::Multiply | Op::Divide, kind) if number(kind) => {
-                let product = format!("CAST({} {sign} CAST({} AS REAL) AS INTEGER)", left.sql, right.sql);
+                let product =
+                    format!("CAST({} {sign} CAST({} AS REAL) AS INTEGER)", left.sql, right.sql);
                 Ok(Piece::new(product, Interval))
             }
             (kind, Op::Multiply, Some(Interval)) if number(kind) => {

@@ -2,8 +2,8 @@
 
 use sqlparser::ast::{
     Distinct, Expr, GroupByExpr, LimitClause, NamedWindowExpr, OrderByExpr, OrderByKind,
-    OrderBySort, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    SetOperator, SetQuantifier, Spanned, Value, With,
+    OrderBySort, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator,
+    SetQuantifier, Spanned, Value, With,
 };
 
 use super::expression::{common, folded, mismatch};
@@ -46,7 +46,10 @@ impl Translator<'_> {
         if !query.locks.is_empty() {
             return Err(self.unsupported("locks on rows", query.span()));
         }
-        if query.for_clause.is_some() || query.settings.is_some() || !query.pipe_operators.is_empty() {
+        if query.for_clause.is_some()
+            || query.settings.is_some()
+            || !query.pipe_operators.is_empty()
+        {
             return Err(self.unsupported("this clause", query.span()));
         }
         let with = match &query.with {
@@ -120,7 +123,9 @@ impl Translator<'_> {
             SetExpr::SetOperation { left, op, set_quantifier, right } => {
                 this.set_operation(left, *op, *set_quantifier, right, outer)
             }
-            SetExpr::Values(values) => this.values(values.rows.iter().map(|row| &row.content), outer),
+            SetExpr::Values(values) => {
+                this.values(values.rows.iter().map(|row| &row.content), outer)
+            }
             SetExpr::Table(_) => Err(this.unsupported("TABLE", body.span())),
             _ => Err(Refusal::error("25006", "the console's tables can only be read")),
         })

@@ -51,7 +51,9 @@ impl Changes {
     fn note_plans(&mut self, catalog: &CatalogFacts) {
         for (name, facts) in &catalog.databases {
             for (id, versions) in &facts.plan_history {
-                let Some(last) = versions.last().map(|version| version.plan.shape) else { continue };
+                let Some(last) = versions.last().map(|version| version.plan.shape) else {
+                    continue;
+                };
                 let before = self.plans.insert((name.clone(), *id), last);
                 if let Some(before) = before.filter(|before| *before != last) {
                     let text = format!("statement {id} in {name}: plan {before} became {last}");
@@ -83,7 +85,8 @@ impl Changes {
         }
         if !appeared.is_empty() {
             let names = appeared.iter().take(5).map(|name| name.to_string()).collect::<Vec<_>>();
-            self.marks.add(MarkKind::Deploy, format!("first seen: application {}", names.join(", ")));
+            self.marks
+                .add(MarkKind::Deploy, format!("first seen: application {}", names.join(", ")));
         }
         let fresh = snapshot
             .shapes
