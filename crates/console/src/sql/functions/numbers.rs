@@ -5,8 +5,11 @@ use rusqlite::{Connection, Result};
 use super::{number, refused, strict, whole};
 use crate::refusal::Refusal;
 
+/// A function of one number.
+type OfNumber = (&'static str, fn(f64) -> f64);
+
 pub(super) fn register(connection: &Connection) -> Result<()> {
-    let simple: [(&str, fn(f64) -> f64); 6] = [
+    let simple: [OfNumber; 6] = [
         ("pg_trunc", f64::trunc),
         ("pg_floor", f64::floor),
         ("pg_ceil", f64::ceil),
@@ -26,7 +29,8 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
         Ok(Some(if scaled.is_finite() { scaled.round() / scale } else { number }))
     })?;
     strict(connection, "pg_power", 2, |c| Ok(Some(number(c, 0).powf(number(c, 1)))))?;
-    for (name, function) in [("pg_ln", f64::ln as fn(f64) -> f64), ("pg_log10", f64::log10)] {
+    let logarithms: [OfNumber; 2] = [("pg_ln", f64::ln), ("pg_log10", f64::log10)];
+    for (name, function) in logarithms {
         strict(connection, name, 1, move |c| {
             let number = number(c, 0);
             if number <= 0.0 {

@@ -33,8 +33,10 @@ pub(super) static QUERY_MINUTES: SqlTable = SqlTable {
     rows: Rows::Minutes,
 };
 
-/// The columns, and how each is made.
-const COLUMNS: &[(&str, Kind, fn(&Of<'_>) -> Field)] = &[
+/// A column: its name, its type, and how its fields are made.
+type MinuteColumn = (&'static str, Kind, fn(&Of<'_>) -> Field);
+
+const COLUMNS: &[MinuteColumn] = &[
     ("minute", Kind::Timestamptz, |of| Field::Whole(of.minute.saturating_mul(MINUTE))),
     ("fingerprint", Kind::Text, |of| Field::Text(of.key.fingerprint.to_string().into())),
     ("database", Kind::Text, |of| of.label(|labels| &labels.database)),
@@ -270,10 +272,10 @@ unsafe impl VTabCursor for Cursor<'_> {
         });
         let column = usize::try_from(place).ok().and_then(|place| COLUMNS.get(place));
         match row.zip(column).map(|(row, (_, _, make))| make(&row)) {
-            None | Some(Field::Null) => context.set_result(&rusqlite::types::Null),
-            Some(Field::Whole(number)) => context.set_result(&number),
-            Some(Field::Float(number)) => context.set_result(&number),
-            Some(Field::Text(text)) => context.set_result(&super::cut(&text)),
+            None | Some(Field::Null) => context.set_result(rusqlite::types::Null),
+            Some(Field::Whole(number)) => context.set_result(number),
+            Some(Field::Float(number)) => context.set_result(number),
+            Some(Field::Text(text)) => context.set_result(super::cut(&text)),
         }
     }
 

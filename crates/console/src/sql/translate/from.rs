@@ -80,7 +80,7 @@ impl Translator<'_> {
                 Ok(format!(" ON {}", self.condition(condition, scope)?))
             }
             JoinConstraint::Using(names) => {
-                let names: Vec<_> = names.iter().map(|name| last(name)).collect();
+                let names: Vec<_> = names.iter().map(last).collect();
                 self.using(names, left, scope)
             }
             JoinConstraint::Natural => {
