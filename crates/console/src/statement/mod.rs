@@ -3,6 +3,7 @@
 mod arguments;
 mod lexer;
 mod parse;
+mod query;
 mod report_options;
 
 use model::{Command, SettingStatus};

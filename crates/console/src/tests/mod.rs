@@ -10,3 +10,4 @@ mod live;
 mod simple;
 mod sql;
 mod sql_hostile;
+mod sql_tools;

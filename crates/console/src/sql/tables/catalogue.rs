@@ -1,7 +1,7 @@
 //! PostgreSQL's catalogue as far as clients look around in it: `\d`, `\dt`, `\d queries`, lists of
 //! tables and columns in drivers and tools. Its other tables are empty.
 
-use super::{ALL as OWN, Data, SqlTable};
+use super::{ALL as OWN, Data, SqlTable, information_schema};
 use crate::parameters;
 use crate::refusal::Refusal;
 use crate::table::{Column, Kind, Row, Value};
@@ -24,9 +24,9 @@ pub(super) static ALL: &[&SqlTable] = &[
     &PG_ROLES,
     &PG_SETTINGS,
     &PG_AM,
-    &TABLES,
-    &COLUMNS,
-    &SCHEMATA,
+    &information_schema::TABLES,
+    &information_schema::COLUMNS,
+    &information_schema::SCHEMATA,
 ];
 
 /// The table called `name` in `schema`.
@@ -67,11 +67,11 @@ const KINDS: [Kind; 9] = [
     Kind::Numeric,
 ];
 
-fn tables() -> impl Iterator<Item = (i64, &'static SqlTable)> {
+pub(super) fn tables() -> impl Iterator<Item = (i64, &'static SqlTable)> {
     (FIRST_OID..).zip(OWN.iter().copied())
 }
 
-const fn catalogue(
+pub(super) const fn catalogue(
     name: &'static str,
     key: &'static str,
     columns: fn() -> Vec<Column>,
@@ -322,61 +322,4 @@ static PG_AM: SqlTable = catalogue(
     "pg_am",
     || vec![oids("oid"), Column::text("amname"), Column::text("amtype")],
     |_| Ok(Vec::new()),
-);
-
-static TABLES: SqlTable = catalogue(
-    "tables",
-    "information_schema.tables",
-    || ["table_catalog", "table_schema", "table_name", "table_type"].map(Column::text).into(),
-    |_| {
-        let row = |(_, table): (i64, &'static SqlTable)| {
-            [parameters::DATABASE, "public", table.name, "BASE TABLE"].map(Value::text).into()
-        };
-        Ok(tables().map(row).collect())
-    },
-);
-
-static COLUMNS: SqlTable = catalogue(
-    "columns",
-    "information_schema.columns",
-    || {
-        vec![
-            Column::text("table_catalog"),
-            Column::text("table_schema"),
-            Column::text("table_name"),
-            Column::text("column_name"),
-            Column::int4("ordinal_position"),
-            Column::text("is_nullable"),
-            Column::text("data_type"),
-            Column::text("udt_name"),
-        ]
-    },
-    |_| {
-        let columns = |(_, table): (i64, &'static SqlTable)| {
-            (1usize..).zip(table.columns()).map(move |(place, column)| {
-                let name = column.kind.name();
-                vec![
-                    Value::text(parameters::DATABASE),
-                    Value::text("public"),
-                    Value::text(table.name),
-                    Value::text(column.name),
-                    Value::int4(place),
-                    Value::text("YES"),
-                    Value::text(name),
-                    Value::text(name),
-                ]
-            })
-        };
-        Ok(tables().flat_map(columns).collect())
-    },
-);
-
-static SCHEMATA: SqlTable = catalogue(
-    "schemata",
-    "information_schema.schemata",
-    || ["catalog_name", "schema_name", "schema_owner"].map(Column::text).into(),
-    |_| {
-        let row = |name| [parameters::DATABASE, name, "pgweir"].map(Value::text).into();
-        Ok(["public", "pg_catalog", "information_schema"].map(row).into())
-    },
 );

@@ -3,6 +3,7 @@
 mod catalogue;
 mod events;
 mod findings;
+mod information_schema;
 mod minutes;
 mod plans;
 mod queries;

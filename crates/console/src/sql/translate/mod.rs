@@ -2,11 +2,13 @@
 
 mod aggregate;
 mod cast;
+mod column;
 mod expression;
 mod from;
 mod function;
 mod literal;
 mod operator;
+mod ordering;
 mod query;
 mod scope;
 mod session;
