@@ -244,6 +244,12 @@ mod tests {
     }
 
     #[test]
+    fn a_place_in_the_query_comes_last() {
+        let fields = ErrorFields::error("42601", "bad").with_hint("do").with_position(12);
+        assert!(fields.encode().ends_with(b"Mbad\0Hdo\0P12\0\0"));
+    }
+
+    #[test]
     fn notices_have_their_own_message_type() {
         let notice = ErrorFields::new(Severity::Warning, "01000", "careful");
         assert_eq!(notice.encode()[0], b'N');

@@ -8,7 +8,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params_from_iter};
 
 use super::limits::{self, Guard};
-use super::parameters::BoundValue;
+use super::parameters::{self, BoundValue};
 use super::tables::{self, Data};
 use super::translate::Prepared;
 use super::{errors, functions};
@@ -52,6 +52,7 @@ pub(super) fn run(
                 size_of::<Value>() + if let Value::Text(text) = &value { text.len() } else { 0 };
             values.push(value);
         }
+        bytes += size_of::<Row>();
         found.push(values);
         if bytes > limits::MAX_ANSWER_BYTES {
             return Err(limits::too_many_rows(found.len()));
@@ -113,7 +114,16 @@ fn value_of(value: ValueRef<'_>, kind: Kind) -> Result<Value, Refusal> {
         (ValueRef::Text(text) | ValueRef::Blob(text), Kind::Text) => {
             Value::Text(String::from_utf8_lossy(text).into_owned())
         }
-        (ValueRef::Integer(_) | ValueRef::Text(_) | ValueRef::Blob(_), _) => {
+        // A literal beside values of another type, in UNION or VALUES.
+        (ValueRef::Text(text), kind) => {
+            let text = String::from_utf8_lossy(text);
+            match parameters::read_literal(kind, &text) {
+                Some(BoundValue::Int(number)) => return value_of(ValueRef::Integer(number), kind),
+                Some(BoundValue::Float(number)) => return value_of(ValueRef::Real(number), kind),
+                _ => return Err(errors::bad_text(kind.name(), &text)),
+            }
+        }
+        (ValueRef::Integer(_) | ValueRef::Blob(_), _) => {
             let message = format!("a value is not of its column's type {}", kind.name());
             return Err(Refusal::error("42804", message));
         }

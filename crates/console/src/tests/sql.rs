@@ -127,6 +127,8 @@ async fn what_people_write_for_postgres_works() {
         ("SELECT count(*) FROM clients NATURAL JOIN (SELECT 1 AS id) one", "1"),
         ("SELECT s.id FROM servers s JOIN clients c USING (id)", ""),
         ("VALUES (1, 'x')", "1|x"),
+        ("SELECT x + 1 FROM (SELECT 1 AS x UNION ALL SELECT '2' LIMIT 1) s", "2"),
+        ("SELECT 1 AS x UNION ALL SELECT '2' ORDER BY 1 DESC LIMIT 1", "2"),
     ] {
         let found = rows(text).await;
         let expected: Vec<_> = Some(expected).filter(|row| !row.is_empty()).into_iter().collect();
@@ -172,6 +174,9 @@ async fn mistakes_are_told_as_postgres_tells_them() {
         ("SELECT 1 INTO t", "25006", "can only be read"),
         ("SELECT $1", "42P02", "there is no parameter $1"),
         ("SELECT 1 UNION SELECT 'a'::text", "42804", "cannot be matched"),
+        ("SELECT 1 UNION SELECT 'x'", "22P02", "invalid input syntax for type integer"),
+        ("SELECT to_char(1.5, '999')", "42883", "does not take double precision"),
+        ("SELECT 1 FROM clients c FULL JOIN servers s USING (id)", "0A000", "write ON"),
         ("SELECT count(*) FROM clients WHERE 5", "42804", "must be type boolean"),
     ] {
         let found = rows(text).await;

@@ -45,6 +45,12 @@ impl Translator<'_> {
                 let left = scope.relations.len();
                 let item = self.item(&join.relation, scope)?;
                 is_empty |= inner && item.is_empty;
+                let merges =
+                    matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural);
+                if merges && matches!(word, "RIGHT JOIN" | "FULL JOIN") {
+                    let what = format!("USING with {word}; write ON");
+                    return Err(self.unsupported(&what, join.span()));
+                }
                 let on = if is_empty { String::new() } else { self.on(constraint, left, scope)? };
                 sql.push_str(&format!(" {word} {}{on}", item.sql));
             }

@@ -203,7 +203,11 @@ impl Translator<'_> {
                 'n' => self.coerce(piece, Kind::Float8)?,
                 'w' => match piece.kind {
                     Some(Kind::Text) | None => self.convert(piece, Kind::Timestamptz)?,
-                    Some(_) => piece,
+                    Some(Kind::Timestamptz | Kind::Date) => piece,
+                    Some(kind) => {
+                        let message = format!("function {name} does not take {}", kind.name());
+                        return Err(Refusal::error("42883", message));
+                    }
                 },
                 'i' => self.coerce(piece, Kind::Interval)?,
                 _ => piece,

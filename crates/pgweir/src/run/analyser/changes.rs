@@ -129,7 +129,9 @@ impl Changes {
 
 #[cfg(test)]
 mod tests {
-    use model::{DatabaseFacts, PlanText, PlanVersion, ShapeInfo};
+    use std::time::Duration;
+
+    use model::{DatabaseFacts, PlanText, PlanVersion, PoolKey, PoolMode, ShapeInfo};
 
     use super::*;
 
@@ -160,6 +162,43 @@ mod tests {
         let text = "statement 0000000000000007 in shop: plan 0000000000000001 became \
                     0000000000000002";
         assert_eq!(texts(&changes), [text]);
+    }
+
+    #[test]
+    fn a_server_that_is_lost_and_back_is_marked_once_each_by_database() {
+        let pool = |user: &str, idle, failure: Option<&str>| PoolStatus {
+            key: PoolKey { database: "shop".into(), user: user.into() },
+            mode: PoolMode::Transaction,
+            clients_active: 0,
+            clients_waiting: 0,
+            clients_pinned: 0,
+            cancels_active: 0,
+            servers_active: 0,
+            servers_idle: idle,
+            servers_tested: 0,
+            servers_login: 0,
+            size: 5,
+            longest_wait: Duration::ZERO,
+            wait_p95: Duration::ZERO,
+            transactions: 0,
+            pinned_transactions: 0,
+            paused: false,
+            last_failure: failure.map(str::to_owned),
+        };
+        let mut changes = Changes::new(Arc::default(), at(0));
+        // One connection that failed while others live is no lost server.
+        changes.note_pools(&[pool("web", 3, Some("refused"))]);
+        assert_eq!(texts(&changes), [""; 0]);
+        for _ in 0..2 {
+            changes
+                .note_pools(&[pool("web", 0, Some("refused")), pool("batch", 0, Some("refused"))]);
+        }
+        for _ in 0..2 {
+            changes.note_pools(&[pool("web", 1, None), pool("batch", 0, None)]);
+        }
+        let expected =
+            ["no server connection for shop: refused", "server connections for shop again"];
+        assert_eq!(texts(&changes), expected);
     }
 
     #[test]
