@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use console::{BoxFuture, Live, Role, Session, serve};
+use console::{BoxFuture, Live, Role, Session, SqlTurns, Stop, serve};
 use libfuzzer_sys::fuzz_target;
 use model::{
     ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, PoolStatus, Published,
@@ -14,7 +14,10 @@ use model::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A process in which nothing goes on.
-struct Quiet;
+#[derive(Default)]
+struct Quiet {
+    turns: SqlTurns,
+}
 
 impl Live for Quiet {
     fn pools(&self) -> Vec<PoolStatus> {
@@ -42,8 +45,25 @@ impl Live for Quiet {
             findings: Vec::new(),
             checked: Vec::new(),
             not_checked: Vec::new(),
+            results: Vec::new(),
         };
         Box::pin(async { Arc::new(published) })
+    }
+    fn marks(&self) -> Vec<model::Mark> {
+        Vec::new()
+    }
+    fn past(
+        &self,
+        _: jiff::Timestamp,
+        _: jiff::Timestamp,
+    ) -> BoxFuture<'_, Arc<model::Snapshot>> {
+        Box::pin(async { Arc::default() })
+    }
+    fn query_timeout(&self) -> Duration {
+        Duration::from_millis(200)
+    }
+    fn sql_turns(&self) -> &SqlTurns {
+        &self.turns
     }
     fn execute(&self, _: Command) -> BoxFuture<'_, Result<(), CommandError>> {
         Box::pin(async { Ok(()) })
@@ -86,8 +106,8 @@ fuzz_target!(|input: (Vec<&str>, &[u8])| {
             let _ = reader.read_to_end(&mut answers).await;
             answers.len()
         };
-        let session = Session { user: "web".to_owned(), role: Role::Admin };
-        let serving = serve(server, session, Arc::new(Quiet));
+        let session = Session { user: "web".to_owned(), role: Role::Admin, stop: Stop::default() };
+        let serving = serve(server, session, Arc::new(Quiet::default()));
         let all = async { tokio::join!(send, receive, serving).1 };
         let answered = tokio::time::timeout(Duration::from_secs(20), all).await;
         answered.expect("the console hangs");

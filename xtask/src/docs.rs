@@ -25,6 +25,7 @@ struct Page {
 const PAGES: &[Page] = &[
     Page { path: "docs/settings.md", arguments: &["settings", "--markdown"] },
     Page { path: "docs/metrics.md", arguments: &["metrics", "--markdown"] },
+    Page { path: "docs/console-tables.md", arguments: &["settings", "--console-tables"] },
 ];
 
 /// Writes the generated pages, or fails when one is not what pgweir prints now.

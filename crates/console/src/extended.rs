@@ -1,6 +1,7 @@
 //! The messages of the extended protocol (PostgreSQL manual, "Extended Query").
 
 use std::mem;
+use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -9,12 +10,15 @@ use crate::prepared::{Prepared, Progress};
 use crate::protocol::{Frontend, Target};
 use crate::refusal::Refusal;
 use crate::serve::{Connection, Halt};
+use crate::statement::Statement;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Carries out any message but Query, FunctionCall, Sync and Terminate.
     pub(crate) async fn extended(&mut self, message: Frontend) -> Result<(), Halt> {
         match message {
-            Frontend::Parse { statement, query } => self.parse(statement, &query)?,
+            Frontend::Parse { statement, query, types } => {
+                self.parse(statement, &query, types).await?;
+            }
             Frontend::Bind(bind) => {
                 self.named.bind(bind)?;
                 self.replies.bind_complete();
@@ -36,15 +40,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         Ok(())
     }
 
-    fn parse(&mut self, name: String, query: &str) -> Result<(), Refusal> {
+    async fn parse(&mut self, name: String, query: &str, types: Vec<u32>) -> Result<(), Refusal> {
         let mut statements = self.interpreter.parse(query)?;
         if statements.len() > 1 {
             let message = "cannot insert multiple commands into a prepared statement";
             return Err(Refusal::error("42601", message));
         }
         let statement = statements.pop();
-        let columns = statement.as_ref().and_then(Interpreter::columns);
-        self.named.prepare(name, Prepared { statement, columns })?;
+        let mut prepared = Prepared { columns: None, sql: None, statement };
+        match &prepared.statement {
+            Some(Statement::Sql(sql)) => {
+                let sql = self.interpreter.prepare(sql, types).await?;
+                prepared.columns = Some(sql.columns.clone());
+                prepared.sql = Some(Arc::new(sql));
+            }
+            statement => prepared.columns = statement.as_ref().and_then(Interpreter::columns),
+        }
+        self.named.prepare(name, prepared)?;
         self.replies.parse_complete();
         Ok(())
     }
@@ -53,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         match target {
             Target::Statement(name) => {
                 let prepared = self.named.statement(name)?;
-                self.replies.no_parameters();
+                self.replies.parameters(prepared.parameters());
                 self.replies.columns(prepared.columns.as_deref(), &[]);
             }
             Target::Portal(name) => {
@@ -79,7 +91,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     self.replies.empty_query();
                     return Ok(());
                 };
-                let outcome = self.interpreter.run(statement).await?;
+                let bound = portal.prepared.sql.clone().map(|sql| (sql, portal.values.clone()));
+                let statement = statement.clone();
+                let outcome = self.attended(&statement, bound).await??;
                 let Some((table, tag)) = self.complete(outcome)? else {
                     return Ok(());
                 };
@@ -99,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         if Some(sent) == limit {
             self.replies.portal_suspended();
         } else {
-            self.replies.complete(tag);
+            self.replies.complete(&tag);
         }
         self.named.portal(name)?.progress = Progress::Rows(rows, tag);
         Ok(())

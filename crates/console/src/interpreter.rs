@@ -7,18 +7,20 @@ use model::Command;
 use pgwire::messages::response::TransactionStatus;
 use wire::error_response::ErrorFields;
 
+use crate::explain;
 use crate::live::{Live, Role, Session};
 use crate::parameters;
 use crate::refusal::{self, Refusal};
 use crate::show;
-use crate::statement::{self, Names, Statement, TransactionControl};
+use crate::sql::{self, BoundValue, Identity, Stop};
+use crate::statement::{self, Names, Sql, Statement, TransactionControl};
 use crate::table::{Column, Table, Value};
 
 /// What a statement gave.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// Rows, and the tag to send after them.
-    Rows(Table, &'static str),
+    Rows(Table, Cow<'static, str>),
     /// A notice before the tag.
     Notice(ErrorFields, &'static str),
     /// The connection is to forget a prepared statement, or all, before the tag.
@@ -62,7 +64,10 @@ impl Interpreter {
             Statement::Show(show, _) => Some(show.columns()),
             Statement::Parameter(name) => Some(vec![parameter_column(name)]),
             Statement::Select(column, _) => Some(vec![column.clone()]),
-            Statement::Help
+            Statement::Explain(_) => Some(vec![explain::COLUMN]),
+            // Known once it is prepared.
+            Statement::Sql(_)
+            | Statement::Help
             | Statement::Ignored(_)
             | Statement::Deallocate(..)
             | Statement::Transaction(_)
@@ -86,11 +91,60 @@ impl Interpreter {
         }
     }
 
-    /// Carries one statement out.
+    /// Reads a query; `types` are its parameters' as far as the client says them.
+    pub(crate) async fn prepare(
+        &self,
+        sql: &Sql,
+        types: Vec<u32>,
+    ) -> Result<sql::Prepared, Refusal> {
+        let identity = Identity {
+            user: self.session.user.clone(),
+            version: parameters::version_text(self.live.version()),
+        };
+        let limit = self.live.query_timeout();
+        let prepared = sql::prepare(sql.text.clone(), types, identity, limit).await;
+        prepared.map_err(|mut refusal| {
+            let shown = |place: usize| (!sql.is_show).then_some(place + sql.before);
+            refusal.position = refusal.position.and_then(shown);
+            refusal
+        })
+    }
+
+    /// Runs a query, read before or not.
+    async fn query(
+        &self,
+        sql: &Sql,
+        bound: Option<(Arc<sql::Prepared>, Vec<BoundValue>)>,
+        stop: Stop,
+    ) -> Result<Outcome, Refusal> {
+        let (prepared, values) = match bound {
+            Some(bound) => bound,
+            None => {
+                let prepared = self.prepare(sql, Vec::new()).await?;
+                if !prepared.parameters.is_empty() {
+                    return Err(Refusal::error("42P02", "there is no parameter $1"));
+                }
+                (Arc::new(prepared), Vec::new())
+            }
+        };
+        let columns = prepared.columns.clone();
+        let (live, role) = (Arc::clone(&self.live), self.session.role);
+        let rows = sql::run(prepared, values, live, role, stop).await?;
+        let tag = if sql.is_show { "SHOW".into() } else { format!("SELECT {}", rows.len()).into() };
+        Ok(Outcome::Rows(Table { columns, rows }, tag))
+    }
+
+    /// Carries one statement out; `bound` is what a query has become and its values, if it was read
+    /// before. `stop` ends a query.
     ///
     /// Cancel-safe only where [`Live::execute`] is: a command may then have been carried out
     /// or not.
-    pub(crate) async fn run(&mut self, statement: &Statement) -> Result<Outcome, Refusal> {
+    pub(crate) async fn run(
+        &mut self,
+        statement: &Statement,
+        bound: Option<(Arc<sql::Prepared>, Vec<BoundValue>)>,
+        stop: Stop,
+    ) -> Result<Outcome, Refusal> {
         if self.block == Block::Failed && !ends_failed_block(statement) {
             let message = "current transaction is aborted, commands ignored until end of \
                            transaction block";
@@ -100,7 +154,7 @@ impl Interpreter {
             Statement::Help => Ok(Outcome::Notice(show::help(), "SHOW")),
             Statement::Show(show, arguments) => {
                 let table = show.table(&*self.live, arguments, self.session.role).await?;
-                Ok(Outcome::Rows(table, "SHOW"))
+                Ok(Outcome::Rows(table, "SHOW".into()))
             }
             Statement::Parameter(name) => {
                 let value = self.parameter(name).ok_or_else(|| refusal::unknown_command(name))?;
@@ -113,6 +167,11 @@ impl Interpreter {
             Statement::Deallocate(name, tag) => Ok(Outcome::Deallocate(name.clone(), tag)),
             Statement::Transaction(control) => Ok(Outcome::Done(self.control(*control))),
             Statement::Command(command) => self.command(command).await,
+            Statement::Sql(sql) => self.query(sql, bound, stop).await,
+            Statement::Explain(id) => {
+                let table = explain::table(id, &*self.live.published().await)?;
+                Ok(Outcome::Rows(table, "EXPLAIN".into()))
+            }
         }
     }
 
@@ -161,6 +220,9 @@ impl Interpreter {
             Command::Resume(_) => "RESUME",
             Command::Reload => "RELOAD",
             Command::KillClient(_) => "KILL_CLIENT",
+            Command::Cancel(_) => "CANCEL",
+            Command::ResetStats => "RESET STATS",
+            Command::Note(_) => "NOTE",
             Command::Shutdown(_) => "SHUTDOWN",
         }))
     }
@@ -183,5 +245,5 @@ fn parameter_column(name: &str) -> Column {
 }
 
 fn single(column: Column, value: Value, tag: &'static str) -> Outcome {
-    Outcome::Rows(Table { columns: vec![column], rows: vec![vec![value]] }, tag)
+    Outcome::Rows(Table { columns: vec![column], rows: vec![vec![value]] }, tag.into())
 }

@@ -4,10 +4,11 @@
 //! first ReadyForQuery), and speaks the simple and the extended protocol on it. What it shows and
 //! does comes through [`Live`], which the binary implements.
 //!
-//! To add a table: a file under `show/` with its columns and a function that makes its rows, and
-//! a line in `show::ALL`.
+//! To add a table: for SQL and SHOW, a file under `sql/tables/` and a line in its `ALL`; what
+//! PgBouncer has too is a file under `show/` and a line in `show::ALL`.
 
 mod error;
+mod explain;
 mod extended;
 mod interpreter;
 mod live;
@@ -17,6 +18,7 @@ mod protocol;
 mod refusal;
 mod serve;
 mod show;
+mod sql;
 mod statement;
 mod table;
 #[cfg(test)]
@@ -26,3 +28,4 @@ pub use error::ConsoleError;
 pub use live::{BoxFuture, Live, Role, Session};
 pub use parameters::parameter_status;
 pub use serve::serve;
+pub use sql::{SqlTurns, Stop, tables_markdown};

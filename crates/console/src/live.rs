@@ -3,12 +3,15 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use model::{
-    ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, PoolStatus, Published,
-    ServerStatus, SettingStatus, ShapeId, UserStatus,
+    ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, Mark, PoolStatus,
+    Published, ServerStatus, SettingStatus, ShapeId, Snapshot, UserStatus,
 };
+
+use crate::sql::{SqlTurns, Stop};
 
 /// A future behind a pointer, so that [`Live`] can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -29,6 +32,15 @@ pub trait Live: Send + Sync + 'static {
     fn users(&self) -> Vec<UserStatus>;
     /// A fresh tick: all that was sent before this call is in it.
     fn published(&self) -> BoxFuture<'_, Arc<Published>>;
+    /// What happened to the service itself, the oldest first.
+    fn marks(&self) -> Vec<Mark>;
+    /// The minutes that lie in `from..=until`, as far as they are kept, with what their rows mean;
+    /// minutes around them may be there too. The current one is as of a moment ago.
+    fn past(&self, from: Timestamp, until: Timestamp) -> BoxFuture<'_, Arc<Snapshot>>;
+    /// How long a statement over the console's tables may run (`console_query_timeout`).
+    fn query_timeout(&self) -> Duration;
+    /// The turns that such statements take.
+    fn sql_turns(&self) -> &SqlTurns;
     /// Carries a command out; done when it has taken effect (PAUSE: when the last transaction is
     /// over).
     fn execute(&self, command: Command) -> BoxFuture<'_, Result<(), CommandError>>;
@@ -45,7 +57,7 @@ pub trait Live: Send + Sync + 'static {
 pub enum Role {
     /// Everything (`admin_users`).
     Admin,
-    /// Every SHOW, no command (`stats_users`).
+    /// Every SHOW and every SELECT, no command (`stats_users`).
     Stats,
 }
 
@@ -56,4 +68,6 @@ pub struct Session {
     pub user: String,
     /// What the user may do.
     pub role: Role,
+    /// Ends the query that runs for this connection.
+    pub stop: Stop,
 }

@@ -40,8 +40,17 @@ pub fn parameter_status(version: &str) -> Vec<(&'static str, String)> {
     REPORTED.iter().map(|(name, value)| (*name, (*value).to_owned())).chain([own]).collect()
 }
 
+/// What `version()` gives; `version` is pgweir's.
+pub(crate) fn version_text(version: &str) -> String {
+    format!("pgweir {version} (PostgreSQL 15.0 protocol)")
+}
+
+/// All run-time parameters: name, as PostgreSQL writes it, and value.
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    REPORTED.iter().chain(UNREPORTED).copied()
+}
+
 /// Name, as PostgreSQL writes it, and value of a run-time parameter.
 pub(crate) fn find(lower_case_name: &str) -> Option<(&'static str, &'static str)> {
-    let mut all = REPORTED.iter().chain(UNREPORTED).copied();
-    all.find(|(name, _)| name.eq_ignore_ascii_case(lower_case_name))
+    all().find(|(name, _)| name.eq_ignore_ascii_case(lower_case_name))
 }

@@ -1,9 +1,12 @@
 //! The extended protocol's prepared statements and portals (PostgreSQL manual, "Extended Query").
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::protocol::{Bind, Target};
 use crate::refusal::Refusal;
+use crate::sql::{self, BoundValue, ParameterType};
 use crate::statement::Statement;
 use crate::table::{Column, Format, Row};
 
@@ -19,12 +22,22 @@ pub(crate) struct Prepared {
     pub(crate) statement: Option<Statement>,
     /// None where it gives no rows.
     pub(crate) columns: Option<Vec<Column>>,
+    /// What a query has become.
+    pub(crate) sql: Option<Arc<sql::Prepared>>,
+}
+
+impl Prepared {
+    /// The types of its parameters; only queries have any.
+    pub(crate) fn parameters(&self) -> &[ParameterType] {
+        self.sql.as_ref().map_or(&[], |sql| &sql.parameters)
+    }
 }
 
 /// A prepared statement that is bound, and how far it has got.
 #[derive(Debug)]
 pub(crate) struct Portal {
     pub(crate) prepared: Prepared,
+    pub(crate) values: Vec<BoundValue>,
     pub(crate) formats: Vec<Format>,
     pub(crate) progress: Progress,
 }
@@ -35,7 +48,7 @@ pub(crate) enum Progress {
     /// Not run yet.
     Bound,
     /// Run; rows that are left, if any, and the tag to send after them.
-    Rows(std::vec::IntoIter<Row>, &'static str),
+    Rows(std::vec::IntoIter<Row>, Cow<'static, str>),
     /// Run; it gives no rows and cannot be run again.
     Done,
 }
@@ -60,13 +73,21 @@ impl Named {
 
     pub(crate) fn bind(&mut self, bind: Bind) -> Result<(), Refusal> {
         let prepared = self.statement(&bind.statement)?.clone();
-        if bind.parameters > 0 {
+        let types = prepared.parameters();
+        if bind.parameters.len() != types.len() {
             let message = format!(
-                "bind message supplies {} parameters, but prepared statement \"{}\" requires 0",
-                bind.parameters, bind.statement
+                "bind message supplies {} parameters, but prepared statement \"{}\" requires {}",
+                bind.parameters.len(),
+                bind.statement,
+                types.len()
             );
             return Err(Refusal::error("08P01", message));
         }
+        let values = types
+            .iter()
+            .zip(&bind.parameters)
+            .map(|(kind, (format, bytes))| kind.read(bytes.as_deref(), *format));
+        let values = values.collect::<Result<_, _>>()?;
         let columns = prepared.columns.as_ref().map_or(0, Vec::len);
         if bind.formats.len() > 1 && bind.formats.len() != columns {
             let message = format!(
@@ -80,7 +101,7 @@ impl Named {
             return Err(Refusal::error("42P03", message));
         }
         check_room(&bind.portal, self.portals.len())?;
-        let portal = Portal { prepared, formats: bind.formats, progress: Progress::Bound };
+        let portal = Portal { prepared, values, formats: bind.formats, progress: Progress::Bound };
         self.portals.insert(bind.portal, portal);
         Ok(())
     }

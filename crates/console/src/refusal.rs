@@ -25,7 +25,7 @@ pub(crate) fn of_command(error: &CommandError) -> Refusal {
     let sqlstate = match error {
         CommandError::NoSuchDatabase(_) => "3D000",
         CommandError::NoSuchClient(_) => "22023",
-        CommandError::WrongState(_) => "55000",
+        CommandError::NothingRuns(_) | CommandError::WrongState(_) => "55000",
         CommandError::BadConfiguration(_) => "F0000",
     };
     Refusal::error(sqlstate, error.to_string())

@@ -1,5 +1,6 @@
 //! The console's side of a connection: reads messages, answers them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -13,6 +14,8 @@ use crate::live::{Live, Session};
 use crate::prepared::Named;
 use crate::protocol::{Frontend, Replies, take_message};
 use crate::refusal::Refusal;
+use crate::sql::{self, BoundValue, Stop};
+use crate::statement::Statement;
 use crate::table::Table;
 
 /// Answers are sent when so many bytes are waiting, even if the client has sent more to do.
@@ -37,6 +40,7 @@ where
         stream,
         inbox: BytesMut::new(),
         replies: Replies::default(),
+        stop: session.stop.clone(),
         interpreter: Interpreter::new(session, live),
         named: Named::default(),
         phase: Phase::Answering,
@@ -92,6 +96,8 @@ pub(crate) struct Connection<S> {
     pub(crate) replies: Replies,
     pub(crate) interpreter: Interpreter,
     pub(crate) named: Named,
+    /// Ends the query that runs.
+    stop: Stop,
     phase: Phase,
 }
 
@@ -186,24 +192,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             self.replies.empty_query();
         }
         for statement in &statements {
-            let outcome = self.interpreter.run(statement).await?;
+            let outcome = self.attended(statement, None).await??;
             if let Some((table, tag)) = self.complete(outcome)? {
                 self.replies.columns(Some(&table.columns), &[]);
                 for row in &table.rows {
                     self.replies.row(row, &[]);
                     self.send_if_much().await?;
                 }
-                self.replies.complete(tag);
+                self.replies.complete(&tag);
             }
             self.send_if_much().await?;
         }
         Ok(())
     }
+
+    /// Carries a statement out with an ear to the client: whoever goes away meanwhile ends a query.
+    /// What the client sends on is kept for later.
+    pub(crate) async fn attended(
+        &mut self,
+        statement: &Statement,
+        bound: Option<(Arc<sql::Prepared>, Vec<BoundValue>)>,
+    ) -> Result<Result<Outcome, Refusal>, ConsoleError> {
+        let Self { stream, inbox, interpreter, stop, .. } = self;
+        stop.clear();
+        let running = interpreter.run(statement, bound, stop.clone());
+        tokio::pin!(running);
+        while inbox.len() < SEND_AT_BYTES {
+            inbox.reserve(READ_BYTES);
+            tokio::select! {
+                biased;
+                outcome = &mut running => return Ok(outcome),
+                read = stream.read_buf(inbox) => if read? == 0 {
+                    stop.now();
+                    break;
+                }
+            }
+        }
+        Ok(running.await)
+    }
+
     /// Answers an outcome that has no rows; gives back one that has, with its tag.
     pub(crate) fn complete(
         &mut self,
         outcome: Outcome,
-    ) -> Result<Option<(Table, &'static str)>, Refusal> {
+    ) -> Result<Option<(Table, Cow<'static, str>)>, Refusal> {
         let tag = match outcome {
             Outcome::Rows(table, tag) => return Ok(Some((table, tag))),
             Outcome::Notice(notice, tag) => {

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
 
+use crate::sql::time;
+
 /// A column's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -13,6 +15,10 @@ pub(crate) enum Kind {
     Int8,
     Float8,
     Numeric,
+    Bool,
+    Date,
+    Timestamptz,
+    Interval,
 }
 
 impl Kind {
@@ -24,6 +30,10 @@ impl Kind {
             Self::Int8 => 20,
             Self::Float8 => 701,
             Self::Numeric => 1700,
+            Self::Bool => 16,
+            Self::Date => 1082,
+            Self::Timestamptz => 1184,
+            Self::Interval => 1186,
         }
     }
 
@@ -31,8 +41,25 @@ impl Kind {
     pub(crate) fn size(self) -> i16 {
         match self {
             Self::Text | Self::Numeric => -1,
-            Self::Int4 => 4,
-            Self::Int8 | Self::Float8 => 8,
+            Self::Bool => 1,
+            Self::Int4 | Self::Date => 4,
+            Self::Int8 | Self::Float8 | Self::Timestamptz => 8,
+            Self::Interval => 16,
+        }
+    }
+
+    /// As `format_type` writes it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Int4 => "integer",
+            Self::Int8 => "bigint",
+            Self::Float8 => "double precision",
+            Self::Numeric => "numeric",
+            Self::Bool => "boolean",
+            Self::Date => "date",
+            Self::Timestamptz => "timestamp with time zone",
+            Self::Interval => "interval",
         }
     }
 }
@@ -61,6 +88,14 @@ impl Column {
         Self { name: Cow::Borrowed(name), kind: Kind::Float8 }
     }
 
+    pub(crate) const fn bool(name: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), kind: Kind::Bool }
+    }
+
+    pub(crate) const fn timestamptz(name: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), kind: Kind::Timestamptz }
+    }
+
     pub(crate) const fn numeric(name: &'static str) -> Self {
         Self { name: Cow::Borrowed(name), kind: Kind::Numeric }
     }
@@ -76,6 +111,13 @@ pub(crate) enum Value {
     Float8(f64),
     /// A whole number; the console counts nothing that is below zero or has fractions as numeric.
     Numeric(u64),
+    Bool(bool),
+    /// A day, as the µs from the Unix epoch to its beginning in UTC.
+    Date(i64),
+    /// µs since the Unix epoch.
+    Time(i64),
+    /// µs.
+    Interval(i64),
 }
 
 /// A row: as many values as the table has columns, each of its column's kind or NULL.
@@ -110,6 +152,11 @@ impl Value {
         Self::Int8(count.try_into().unwrap_or(i64::MAX))
     }
 
+    /// A point in time.
+    pub(crate) fn time(at: jiff::Timestamp) -> Self {
+        Self::Time(at.as_microsecond())
+    }
+
     /// Appends the value in `format`, without its length. NULL has no bytes.
     pub(crate) fn encode(&self, format: Format, out: &mut BytesMut) {
         match format {
@@ -130,6 +177,10 @@ impl Value {
                 out.write_str(if *number > 0.0 { "Infinity" } else { "-Infinity" })
             }
             Self::Float8(number) => write!(out, "{number}"),
+            Self::Bool(truth) => out.write_str(if *truth { "t" } else { "f" }),
+            Self::Date(micros) => out.write_str(&time::date_text(*micros)),
+            Self::Time(micros) => out.write_str(&time::timestamp_text(*micros)),
+            Self::Interval(micros) => out.write_str(&time::interval_text(*micros)),
         };
     }
 
@@ -141,6 +192,16 @@ impl Value {
             Self::Int8(number) => out.put_i64(*number),
             Self::Float8(number) => out.put_f64(*number),
             Self::Numeric(number) => encode_numeric(*number, out),
+            Self::Bool(truth) => out.put_u8(u8::from(*truth)),
+            Self::Date(micros) => out.put_i32(time::days_since_2000(*micros)),
+            Self::Time(micros) => out.put_i64(micros.saturating_sub(time::POSTGRES_EPOCH)),
+            Self::Interval(micros) => {
+                let (days, rest) = time::days_and_micros(*micros);
+                out.put_i64(rest);
+                out.put_i32(days);
+                // Months: differences of times have none.
+                out.put_i32(0);
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ pub enum ShutdownMode {
     Immediate,
 }
 
-/// A command to the running process. Names and meanings are PgBouncer's.
+/// A command to the running process. Names and meanings are PgBouncer's where it has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Wait until running transactions are over, then hold new ones back; all databases or one.
@@ -24,6 +24,12 @@ pub enum Command {
     Reload,
     /// Close one client connection.
     KillClient(ClientId),
+    /// Cancel what one client connection runs; it goes on.
+    Cancel(ClientId),
+    /// Forget what was measured, and begin anew.
+    ResetStats,
+    /// Write a note into the history.
+    Note(String),
     /// End the process.
     Shutdown(ShutdownMode),
 }
@@ -34,6 +40,9 @@ pub enum CommandError {
     /// The database is not configured and no client asked for it yet.
     #[error("no such database: {0}")]
     NoSuchDatabase(String),
+    /// The client runs nothing that could be cancelled.
+    #[error("client {0} runs nothing")]
+    NothingRuns(ClientId),
     /// No client with this id.
     #[error("no such client: {0}")]
     NoSuchClient(ClientId),

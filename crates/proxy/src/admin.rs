@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::stream::Handover;
 
@@ -13,7 +15,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub enum AdminRole {
     /// Everything.
     Admin,
-    /// SHOW.
+    /// SHOW and SELECT.
     Stats,
 }
 
@@ -22,6 +24,13 @@ pub trait AdminConsole: Send + Sync + 'static {
     /// What ParameterStatus says at login.
     fn parameter_status(&self) -> Vec<(String, String)>;
 
-    /// Serves a client that has logged in, until it leaves.
-    fn serve(&self, stream: Handover, user: String, role: AdminRole) -> BoxFuture<'_, ()>;
+    /// Serves a client that has logged in, until it leaves. `cancelled` is set when a cancel request
+    /// of the client has come; whoever acts on it clears it.
+    fn serve(
+        &self,
+        stream: Handover,
+        user: String,
+        role: AdminRole,
+        cancelled: Arc<AtomicBool>,
+    ) -> BoxFuture<'_, ()>;
 }

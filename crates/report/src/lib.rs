@@ -11,7 +11,7 @@ pub mod render;
 mod verdict;
 mod view;
 
-pub use build::ProcessFacts;
+pub use build::{ProcessFacts, plans};
 pub use error::ReportError;
 pub use options::{FingerprintPrefix, Moment, ReportOptions, Sort, Tag, parse_duration};
 pub use view::{

@@ -72,6 +72,8 @@ pub struct ErrorFields {
     pub detail: Option<String>,
     /// What to do about it, in sentences.
     pub hint: Option<String>,
+    /// Where in the query string, in characters from 1.
+    pub position: Option<usize>,
 }
 
 impl ErrorFields {
@@ -88,6 +90,7 @@ impl ErrorFields {
             message: message.into(),
             detail: None,
             hint: None,
+            position: None,
         }
     }
 
@@ -126,9 +129,17 @@ impl ErrorFields {
         self
     }
 
+    /// Adds a place in the query string, in characters from 1.
+    #[must_use]
+    pub fn with_position(mut self, position: usize) -> Self {
+        self.position = Some(position);
+        self
+    }
+
     /// The whole message, type byte and length included: ErrorResponse, or NoticeResponse for
     /// the lesser severities.
     pub fn encode(&self) -> Vec<u8> {
+        let position = self.position.map(|position| position.to_string());
         let fields = [
             (b'S', Some(self.severity.as_str())),
             (b'V', Some(self.severity.as_str())),
@@ -136,6 +147,7 @@ impl ErrorFields {
             (b'M', Some(self.message.as_str())),
             (b'D', self.detail.as_deref()),
             (b'H', self.hint.as_deref()),
+            (b'P', position.as_deref()),
         ];
         // Not with pgwire's ErrorResponse: it would copy a NUL in a text as it is, and whoever
         // chose that text could end the field there and write further ones.
@@ -229,6 +241,12 @@ mod tests {
     fn encodes_every_field_in_postgresqls_order() {
         let fields = ErrorFields::error("42601", "bad").with_detail("why").with_hint("do");
         assert_eq!(fields.encode(), b"E\0\0\0\x28SERROR\0VERROR\0C42601\0Mbad\0Dwhy\0Hdo\0\0");
+    }
+
+    #[test]
+    fn a_place_in_the_query_comes_last() {
+        let fields = ErrorFields::error("42601", "bad").with_hint("do").with_position(12);
+        assert!(fields.encode().ends_with(b"Mbad\0Hdo\0P12\0\0"));
     }
 
     #[test]

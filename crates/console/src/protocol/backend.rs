@@ -14,6 +14,7 @@ use pgwire::messages::response::{
 use wire::error_response::ErrorFields;
 
 use crate::error::ConsoleError;
+use crate::sql::ParameterType;
 use crate::table::{Column, Format, Row, Value};
 
 /// Answers in the order of sending.
@@ -41,8 +42,9 @@ impl Replies {
         self.put(&PortalSuspended::new());
     }
 
-    pub(crate) fn no_parameters(&mut self) {
-        self.put(&ParameterDescription::new(Vec::new()));
+    pub(crate) fn parameters(&mut self, parameters: &[ParameterType]) {
+        let oids = parameters.iter().map(|parameter| parameter.oid()).collect();
+        self.put(&ParameterDescription::new(oids));
     }
 
     /// RowDescription, or NoData where a statement returns no rows.

@@ -20,6 +20,8 @@ pub(crate) enum Frontend {
     Parse {
         statement: String,
         query: String,
+        /// The parameters' types as far as the client says them; 0 leaves one open.
+        types: Vec<u32>,
     },
     Bind(Bind),
     Describe(Target),
@@ -41,8 +43,8 @@ pub(crate) enum Frontend {
 pub(crate) struct Bind {
     pub(crate) portal: String,
     pub(crate) statement: String,
-    /// How many values are bound.
-    pub(crate) parameters: usize,
+    /// The values bound, and their formats; none is NULL.
+    pub(crate) parameters: Vec<(Format, Option<Vec<u8>>)>,
     /// None: all text. One: for all columns. Else one for each column.
     pub(crate) formats: Vec<Format>,
 }
@@ -82,7 +84,8 @@ fn decode(kind: u8, body: &[u8]) -> Result<Frontend, FrameError> {
         },
         message::PARSE => {
             let parse = message::Parse::read(body)?;
-            Frontend::Parse { statement: text(parse.name), query: text(parse.text) }
+            let types = message::parameter_types(parse.types).collect();
+            Frontend::Parse { statement: text(parse.name), query: text(parse.text), types }
         }
         message::BIND => bind(body).map(Frontend::Bind).ok_or(malformed)?,
         message::DESCRIBE => Frontend::Describe(target(kind, body)?),
@@ -119,25 +122,33 @@ fn target(kind: u8, body: &[u8]) -> Result<Target, FrameError> {
 fn bind(body: &[u8]) -> Option<Bind> {
     let names = message::Bind::read(body).ok()?;
     let mut rest = names.rest;
-    let parameter_formats = usize::from(take_u16(&mut rest)?);
-    take(&mut rest, parameter_formats * 2)?;
-    let parameters = usize::from(take_u16(&mut rest)?);
-    for _ in 0..parameters {
+    let given = formats(&mut rest)?;
+    let count = usize::from(take_u16(&mut rest)?);
+    let mut parameters = Vec::new();
+    for place in 0..count {
+        let format = if given.len() == 1 { given.first() } else { given.get(place) };
         let length = i32::from_be_bytes(*take(&mut rest, 4)?.first_chunk()?);
         // -1 is NULL.
-        if length != -1 {
-            take(&mut rest, usize::try_from(length).ok()?)?;
-        }
+        let value = match length {
+            -1 => None,
+            length => Some(take(&mut rest, usize::try_from(length).ok()?)?.to_vec()),
+        };
+        parameters.push((format.copied().unwrap_or(Format::Text), value));
     }
-    let format_count = usize::from(take_u16(&mut rest)?);
-    let formats = take(&mut rest, format_count * 2)?.chunks(2).map(|code| match code {
+    let formats = formats(&mut rest)?;
+    let (portal, statement) = (text(names.portal), text(names.statement));
+    rest.is_empty().then_some(Bind { portal, statement, parameters, formats })
+}
+
+/// A list of format codes.
+fn formats(rest: &mut &[u8]) -> Option<Vec<Format>> {
+    let count = usize::from(take_u16(rest)?);
+    let formats = take(rest, count * 2)?.chunks(2).map(|code| match code {
         [0, 0] => Some(Format::Text),
         [0, 1] => Some(Format::Binary),
         _ => None,
     });
-    let formats = formats.collect::<Option<_>>()?;
-    let (portal, statement) = (text(names.portal), text(names.statement));
-    rest.is_empty().then_some(Bind { portal, statement, parameters, formats })
+    formats.collect()
 }
 
 fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {

@@ -19,7 +19,8 @@ fn rows(live: &dyn Live) -> Vec<Row> {
     live.clients().iter().map(|client| row(client, live)).collect()
 }
 
-fn row(client: &ClientStatus, live: &dyn Live) -> Row {
+/// One client's row.
+pub(crate) fn row(client: &ClientStatus, live: &dyn Live) -> Row {
     let connection = Connection {
         side: "C",
         pool: &client.pool,

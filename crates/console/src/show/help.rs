@@ -3,11 +3,16 @@
 use wire::error_response::{ErrorFields, Severity};
 
 /// The commands; the tables list themselves.
-const COMMANDS: [&str; 6] = [
+const COMMANDS: [&str; 11] = [
+    "SELECT ... over these tables and query_minutes, plans, events, settings",
+    "EXPLAIN FINGERPRINT '<id>'",
     "RELOAD",
     "PAUSE [<database>]",
     "RESUME [<database>]",
     "KILL_CLIENT <client id>",
+    "CANCEL <client id>",
+    "RESET STATS",
+    "NOTE '<text>'",
     "SHUTDOWN",
     "SHUTDOWN WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS",
 ];

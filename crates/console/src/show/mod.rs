@@ -3,17 +3,17 @@
 //! Names, order and types of the columns are PgBouncer's (its manual, "Admin console"), since
 //! exporters and agents read them; what pgweir adds stands after them.
 
-mod clients;
+pub(crate) mod clients;
 mod config;
 mod connection;
 mod databases;
 mod findings;
 mod help;
 mod lists;
-mod pools;
-mod queries;
+pub(crate) mod pools;
+pub(crate) mod queries;
 mod report;
-mod servers;
+pub(crate) mod servers;
 mod state;
 mod stats;
 mod stats_averages;

@@ -40,7 +40,8 @@ fn rows(live: &dyn Live) -> Vec<Row> {
     live.pools().iter().map(row).collect()
 }
 
-fn row(pool: &PoolStatus) -> Row {
+/// One pool's row.
+pub(crate) fn row(pool: &PoolStatus) -> Row {
     vec![
         Value::text(&*pool.key.database),
         Value::text(&*pool.key.user),

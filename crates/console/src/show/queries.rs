@@ -11,7 +11,7 @@ use crate::statement::Accepts;
 use crate::table::{Column, Row, Value};
 
 /// How far back it looks.
-const WINDOW: Duration = Duration::from_secs(15 * 60);
+pub(crate) const WINDOW: Duration = Duration::from_secs(15 * 60);
 /// Rows shown if no number is given.
 const DEFAULT_ROWS: usize = 20;
 
@@ -53,7 +53,8 @@ fn rows(tick: &Tick<'_>) -> Result<Vec<Row>, Refusal> {
     Ok(ranked.map(|(rank, (key, stats))| row(rank, *key, stats, snapshot)).collect())
 }
 
-fn row(rank: usize, key: RowKey, stats: &QueryStats, snapshot: &Snapshot) -> Row {
+/// One statement's row.
+pub(crate) fn row(rank: usize, key: RowKey, stats: &QueryStats, snapshot: &Snapshot) -> Row {
     let labels = snapshot.labels.get(&key.labels);
     let label = |text: Option<&str>| match text {
         Some(text) => Value::text(text),

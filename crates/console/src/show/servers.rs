@@ -19,9 +19,14 @@ pub(super) static SERVERS: Show = Show {
 };
 
 fn rows(live: &dyn Live) -> Vec<Row> {
+    rows_of(&live.servers(), live)
+}
+
+/// The rows of these.
+pub(crate) fn rows_of(servers: &[ServerStatus], live: &dyn Live) -> Vec<Row> {
     let clients: HashMap<ClientId, ClientStatus> =
         live.clients().into_iter().map(|client| (client.id, client)).collect();
-    live.servers().iter().map(|server| row(server, &clients, live)).collect()
+    servers.iter().map(|server| row(server, &clients, live)).collect()
 }
 
 fn row(server: &ServerStatus, clients: &HashMap<ClientId, ClientStatus>, live: &dyn Live) -> Row {

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::refusal::{self, Refusal};
 
-/// Tokens that a statement may have. The longest command has five; `SET` lists a few more.
+/// Tokens that a command may have. The longest has five; `SET` lists a few more. Of a query, which
+/// is parsed elsewhere, the others are passed over.
 const MAX_TOKENS: usize = 64;
 
 /// A token of a console statement.
@@ -22,22 +23,38 @@ pub(crate) enum Token<'a> {
     Symbol(char),
 }
 
+impl Token<'_> {
+    /// Whether a statement that begins so is a query.
+    pub(crate) fn begins_query(&self) -> bool {
+        match self {
+            Self::Word(word) => {
+                ["select", "with", "values"].iter().any(|verb| word.eq_ignore_ascii_case(verb))
+            }
+            token => *token == Self::Symbol('('),
+        }
+    }
+}
+
 /// A statement that is not empty.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Lexed<'a> {
     /// Its text, without the semicolon.
     pub(crate) text: &'a str,
+    /// Bytes that stand before it.
+    pub(crate) start: usize,
     pub(crate) tokens: Vec<Token<'a>>,
 }
 
 /// Gives the statements of a query string one by one, empty ones left out.
 pub(crate) struct Lexer<'a> {
     rest: &'a str,
+    /// The length of the whole string, bytes.
+    length: usize,
 }
 
 impl<'a> Lexer<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { rest: text }
+        Self { rest: text, length: text.len() }
     }
 
     /// The next statement; none at the end of the string.
@@ -51,13 +68,15 @@ impl<'a> Lexer<'a> {
                     end = start.len() - self.rest.len() - 1;
                     break;
                 }
-                if tokens.len() == MAX_TOKENS {
+                if tokens.len() < MAX_TOKENS {
+                    tokens.push(token);
+                } else if !tokens.first().is_some_and(Token::begins_query) {
                     return Err(refusal::unknown_command(start));
                 }
-                tokens.push(token);
             }
             if !tokens.is_empty() {
-                return Ok(Some(Lexed { text: &start[..end], tokens }));
+                let text = &start[..end];
+                return Ok(Some(Lexed { text, start: self.length - start.len(), tokens }));
             }
             if self.rest.is_empty() {
                 return Ok(None);
@@ -75,10 +94,18 @@ impl<'a> Lexer<'a> {
             '\'' => Token::Literal(self.quoted('\'')?),
             '$' => {
                 let digits = self.rest[1..].bytes().take_while(u8::is_ascii_digit).count();
-                self.advance(1 + digits);
-                if digits == 0 { Token::Symbol('$') } else { Token::Parameter }
+                match self.dollar_quoted()? {
+                    Some(text) => Token::Literal(text.into()),
+                    None => {
+                        self.advance(1 + digits);
+                        if digits == 0 { Token::Symbol('$') } else { Token::Parameter }
+                    }
+                }
             }
-            _ if is_word(first) => Token::Word(self.word()),
+            _ if is_word(first) => match self.word() {
+                "e" | "E" if self.rest.starts_with('\'') => self.escaped()?,
+                word => Token::Word(word),
+            },
             symbol => {
                 self.advance(symbol.len_utf8());
                 Token::Symbol(symbol)
@@ -111,6 +138,41 @@ impl<'a> Lexer<'a> {
         let (word, rest) = self.rest.split_at(ends.map_or(self.rest.len(), |(at, _)| at));
         self.rest = rest;
         word
+    }
+
+    /// `E'…'`, in which a backslash takes the next character's meaning; its text as written.
+    fn escaped(&mut self) -> Result<Token<'a>, Refusal> {
+        let inside = &self.rest[1..];
+        let mut letters = inside.char_indices();
+        while let Some((at, letter)) = letters.next() {
+            match letter {
+                '\\' => drop(letters.next()),
+                '\'' if inside[at + 1..].starts_with('\'') => drop(letters.next()),
+                '\'' => {
+                    self.rest = &inside[at + 1..];
+                    return Ok(Token::Literal(inside[..at].into()));
+                }
+                _ => {}
+            }
+        }
+        Err(Refusal::error("42601", "unterminated quoted string"))
+    }
+
+    /// `$tag$…$tag$`.
+    fn dollar_quoted(&mut self) -> Result<Option<&'a str>, Refusal> {
+        let tag = self.rest[1..].find('$').map(|end| &self.rest[..end + 2]);
+        let named = |tag: &&str| {
+            let name = &tag[1..tag.len() - 1];
+            name.chars().all(|c| c.is_alphanumeric() || c == '_')
+                && !name.starts_with(|c: char| c.is_ascii_digit())
+        };
+        let Some(tag) = tag.filter(named) else { return Ok(None) };
+        let inside = &self.rest[tag.len()..];
+        let Some(end) = inside.find(tag) else {
+            return Err(Refusal::error("42601", "unterminated dollar-quoted string"));
+        };
+        self.rest = &inside[end + tag.len()..];
+        Ok(Some(&inside[..end]))
     }
 
     /// A string between `quote`s, in which two of them stand for one.

@@ -3,9 +3,11 @@
 mod arguments;
 mod lexer;
 mod parse;
+mod query;
 mod report_options;
 
 use model::{Command, SettingStatus};
+use report::FingerprintPrefix;
 
 pub(crate) use arguments::{Accepts, Arguments};
 pub(crate) use lexer::Token;
@@ -34,6 +36,21 @@ pub(crate) enum Statement {
     Transaction(TransactionControl),
     /// A command to the process.
     Command(Command),
+    /// A query over the console's tables.
+    Sql(Sql),
+    /// `EXPLAIN FINGERPRINT`: what is known of one statement.
+    Explain(FingerprintPrefix),
+}
+
+/// A query over the console's tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sql {
+    /// What is to be run.
+    pub(crate) text: String,
+    /// Characters that stand before it in the query string.
+    pub(crate) before: usize,
+    /// Whether it was written as SHOW.
+    pub(crate) is_show: bool,
 }
 
 /// The statements that begin and end transaction blocks.
@@ -69,7 +86,11 @@ pub(crate) fn parse(text: &str, names: &Names<'_>) -> Result<Vec<Statement>, Ref
     let mut lexer = lexer::Lexer::new(text);
     let mut statements = Vec::new();
     while let Some(lexed) = lexer.next_statement()? {
-        statements.push(parse::statement(&lexed, names)?);
+        let mut statement = parse::statement(&lexed, names)?;
+        if let Statement::Sql(sql) = &mut statement {
+            sql.before = text.get(..lexed.start).unwrap_or_default().chars().count();
+        }
+        statements.push(statement);
     }
     Ok(statements)
 }

@@ -3,19 +3,24 @@
 use model::{ClientId, Command, ShutdownMode};
 
 use super::lexer::Lexed;
-use super::{Names, Statement, Token, TransactionControl};
+use super::query::{explain, query, shown_by_sql};
+use super::{Names, Sql, Statement, Token, TransactionControl};
 use crate::parameters;
 use crate::refusal::{self, Refusal};
 use crate::show;
-use crate::table::{Column, Kind, Value};
 
 /// Names of databases are shorter, bytes.
 const MAX_NAME_BYTES: usize = 255;
+/// The longest note, bytes.
+const MAX_NOTE_BYTES: usize = 1000;
 
 /// Reads one statement.
 pub(super) fn statement(lexed: &Lexed<'_>, names: &Names<'_>) -> Result<Statement, Refusal> {
+    if lexed.tokens.first().is_some_and(Token::begins_query) {
+        return Ok(query(lexed, names));
+    }
     if lexed.tokens.contains(&Token::Parameter) {
-        let message = "the console takes no parameters: write the value into the statement";
+        let message = "commands take no parameters: write the value into the statement";
         return Err(Refusal::error("0A000", message));
     }
     let unknown = || refusal::unknown_command(lexed.text);
@@ -26,11 +31,16 @@ pub(super) fn statement(lexed: &Lexed<'_>, names: &Names<'_>) -> Result<Statemen
     if verb == "SET" {
         return set(rest, names)?.ok_or_else(unknown);
     }
+    if verb == "EXPLAIN" {
+        return explain(rest);
+    }
     if verb == "SHOW" {
         return show(rest, names)?.ok_or_else(unknown);
     }
     match verb.as_str() {
-        "SELECT" => select(rest, names),
+        "RESET" if words(rest).is_some_and(|words| words == ["STATS"]) => {
+            Some(Statement::Command(Command::ResetStats))
+        }
         "RESET" if !rest.is_empty() => Some(Statement::Ignored("RESET")),
         "DEALLOCATE" | "DISCARD" => deallocate(&verb, rest),
         _ => transaction(&verb, rest)
@@ -50,6 +60,11 @@ fn show(rest: &[Token<'_>], names: &Names<'_>) -> Result<Option<Statement>, Refu
     if let Some(table) = show::find(&name) {
         let arguments = table.accepts.read(arguments)?;
         return Ok(arguments.map(|arguments| Statement::Show(table, arguments)));
+    }
+    if arguments.is_empty()
+        && let Some(text) = shown_by_sql(&name)
+    {
+        return Ok(Some(Statement::Sql(Sql { text, before: 0, is_show: true })));
     }
     Ok(parameter(name, arguments, names))
 }
@@ -87,39 +102,6 @@ fn set(rest: &[Token<'_>], names: &Names<'_>) -> Result<Option<Statement>, Refus
         return Err(Refusal::error("55P02", message).with_hint(hint));
     }
     Ok(Some(Statement::Ignored("SET")))
-}
-
-/// The few constants that drivers and health checks select.
-fn select(rest: &[Token<'_>], names: &Names<'_>) -> Option<Statement> {
-    let (item, rest) = rest.split_first()?;
-    let Token::Word(item) = item else { return None };
-    let (call, alias) = match rest {
-        [Token::Symbol('('), Token::Symbol(')'), alias @ ..] => (true, alias),
-        alias => (false, alias),
-    };
-    let name = item.to_ascii_lowercase();
-    let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
-    let (label, kind, value) = match (name, call) {
-        ("version", true) => {
-            let version = format!("pgweir {} (PostgreSQL {} protocol)", names.version, "15.0");
-            ("version", Kind::Text, Value::Text(version))
-        }
-        ("current_database", true) => (name, Kind::Text, Value::text(parameters::DATABASE)),
-        ("current_schema", true | false) => (name, Kind::Text, Value::text("public")),
-        ("current_user" | "session_user" | "user", false) => {
-            (name, Kind::Text, Value::text(names.user))
-        }
-        (number, false) => ("?column?", Kind::Int4, Value::Int4(number.parse().ok()?)),
-        _ => return None,
-    };
-    let label = match alias {
-        [] => label.to_owned(),
-        [Token::Word(keyword), alias] if keyword.eq_ignore_ascii_case("as") => {
-            text_of(alias)?.to_owned()
-        }
-        _ => return None,
-    };
-    Some(Statement::Select(Column { name: label.into(), kind }, value))
 }
 
 /// What drivers and connection pools send to forget their prepared statements.
@@ -180,6 +162,8 @@ fn command(verb: &str, rest: &[Token<'_>]) -> Option<Command> {
         ("KILL_CLIENT", [id]) => {
             text_of(id)?.parse().ok().map(|id| Command::KillClient(ClientId(id)))
         }
+        ("CANCEL", [id]) => text_of(id)?.parse().ok().map(|id| Command::Cancel(ClientId(id))),
+        ("NOTE", [Token::Literal(text)]) => note(text).map(Command::Note),
         ("SHUTDOWN", _) => match words(rest)?.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             [] => Some(ShutdownMode::Immediate),
             ["WAIT_FOR_SERVERS"] => Some(ShutdownMode::WaitForServers),
@@ -189,6 +173,13 @@ fn command(verb: &str, rest: &[Token<'_>]) -> Option<Command> {
         .map(Command::Shutdown),
         _ => None,
     }
+}
+
+/// A note is one line that is not empty.
+fn note(text: &str) -> Option<String> {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text = text.trim();
+    (!text.is_empty() && text.len() <= MAX_NOTE_BYTES).then(|| text.to_owned())
 }
 
 /// A database's name as written (PgBouncer does not fold it either); none for all databases.
@@ -223,6 +214,7 @@ mod tests {
     use model::SettingStatus;
 
     use super::*;
+    use crate::table::Value;
 
     fn parsed(text: &str) -> Result<Vec<Statement>, Refusal> {
         let settings = [SettingStatus {
@@ -304,12 +296,12 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused_with_its_text() {
-        assert_eq!(parsed("SELECT * FROM pools").unwrap_err().sqlstate(), "42601");
         assert_eq!(parsed("SHOW FDS").unwrap_err().message, "unknown command: SHOW FDS");
         assert_eq!(parsed("SHOW").unwrap_err().message, "unknown command: SHOW");
         assert_eq!(parsed("SHOW POOLS 3").unwrap_err().message, "unknown command: SHOW POOLS 3");
         let long = parsed(&"é".repeat(100)).unwrap_err().message;
         assert_eq!(long, format!("unknown command: {}…", "é".repeat(80)));
+        assert_eq!(parsed("EXPLAIN SELECT 1").unwrap_err().sqlstate(), "0A000");
         assert_eq!(parsed("SHOW QUERIES $1").unwrap_err().sqlstate(), "0A000");
         assert_eq!(parsed("SET Default_Pool_Size = 50").unwrap_err().sqlstate(), "55P02");
         assert_eq!(parsed("SET x").unwrap_err().sqlstate(), "42601");

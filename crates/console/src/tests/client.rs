@@ -10,10 +10,10 @@ use tokio::task::JoinHandle;
 
 use super::live::FakeLive;
 use crate::live::{Live, Role, Session};
-use crate::{ConsoleError, serve};
+use crate::{ConsoleError, Stop, serve};
 
 pub(super) fn session(role: Role) -> Session {
-    Session { user: "alice".to_owned(), role }
+    Session { user: "alice".to_owned(), role, stop: Stop::default() }
 }
 
 /// A console that is being served, and the client's end of its connection.

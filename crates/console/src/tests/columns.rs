@@ -108,6 +108,10 @@ async fn every_row_has_a_value_of_its_columns_kind_in_every_column() {
                     Value::Int8(_) => Kind::Int8,
                     Value::Float8(_) => Kind::Float8,
                     Value::Numeric(_) => Kind::Numeric,
+                    Value::Bool(_) => Kind::Bool,
+                    Value::Date(_) => Kind::Date,
+                    Value::Time(_) => Kind::Timestamptz,
+                    Value::Interval(_) => Kind::Interval,
                 };
                 assert_eq!(kind, column.kind, "{} {}", show.name, column.name);
             }

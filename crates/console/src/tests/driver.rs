@@ -26,7 +26,7 @@ async fn greet(stream: &mut DuplexStream, version: &str) {
     stream.write_all(&greeting).await.unwrap();
 }
 
-async fn connect(live: Arc<dyn Live>) -> Client {
+pub(super) async fn connect(live: Arc<dyn Live>) -> Client {
     let (stream, mut server) = tokio::io::duplex(4096);
     tokio::spawn(async move {
         greet(&mut server, live.version()).await;

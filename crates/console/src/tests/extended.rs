@@ -151,7 +151,7 @@ async fn parameters_several_statements_and_taken_names_are_refused() {
     let mut client = Client::admin();
     let refused = |lines: Vec<String>| lines[lines.len() - 2].clone();
     let lines = answers(&mut client, &[parse("", "KILL_CLIENT $1")]).await;
-    assert!(refused(lines).starts_with("ERROR 0A000 the console takes no parameters"));
+    assert!(refused(lines).starts_with("ERROR 0A000 commands take no parameters"));
     let lines = answers(&mut client, &[parse("", "RELOAD; RELOAD")]).await;
     assert!(refused(lines).starts_with("ERROR 42601 cannot insert multiple commands"));
     let lines = answers(&mut client, &[parse("s", ""), parse("s", "")]).await;

@@ -7,12 +7,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use model::{
     Address, ClientId, ClientState, ClientStatus, Command, CommandError, Confidence,
-    DatabaseStatus, Finding, FingerprintId, Fix, LabelRegistry, Labels, Minute, PoolKey, PoolMode,
-    PoolStatus, Published, QueryStats, RowKey, ServerId, ServerState, ServerStatus, SettingStatus,
-    Severity, ShapeId, ShapeInfo, Snapshot, SqlState, TransactionStats, UserStatus,
+    DatabaseStatus, Finding, FingerprintId, Fix, LabelRegistry, Labels, Mark, MarkKind, Minute,
+    PoolKey, PoolMode, PoolStatus, Published, QueryStats, RowKey, ServerId, ServerState,
+    ServerStatus, SettingStatus, Severity, ShapeId, ShapeInfo, Snapshot, SqlState,
+    TransactionStats, UserStatus,
 };
 
 use crate::live::{BoxFuture, Live};
+use crate::sql::SqlTurns;
 
 /// 2026-11-23 20:48:57 UTC.
 const NOW: i64 = 1_795_466_937;
@@ -37,6 +39,11 @@ pub(super) struct FakeLive {
     pub(super) refuses: Mutex<Option<CommandError>>,
     /// Client connections to show besides the three.
     pub(super) crowd: u64,
+    /// How long a query may run; none is twenty seconds.
+    pub(super) query_timeout: Option<Duration>,
+    pub(super) turns: SqlTurns,
+    /// From when to when the history was asked for.
+    pub(super) asked: Mutex<Vec<(Timestamp, Timestamp)>>,
 }
 
 impl Live for FakeLive {
@@ -157,6 +164,25 @@ impl Live for FakeLive {
 
     fn published(&self) -> BoxFuture<'_, Arc<Published>> {
         Box::pin(async { Arc::new(published()) })
+    }
+
+    fn marks(&self) -> Vec<Mark> {
+        let mark =
+            |seconds, kind, text: &str| Mark { at: at(seconds), kind, text: text.to_owned() };
+        vec![mark(3600, MarkKind::Start, "pgweir 0.1.0"), mark(60, MarkKind::Note, "deployed 4.2")]
+    }
+
+    fn past(&self, from: Timestamp, until: Timestamp) -> BoxFuture<'_, Arc<Snapshot>> {
+        self.asked.lock().unwrap().push((from, until));
+        Box::pin(async { Arc::clone(&published().snapshot) })
+    }
+
+    fn query_timeout(&self) -> Duration {
+        self.query_timeout.unwrap_or(Duration::from_secs(20))
+    }
+
+    fn sql_turns(&self) -> &SqlTurns {
+        &self.turns
     }
 
     fn execute(&self, command: Command) -> BoxFuture<'_, Result<(), CommandError>> {

@@ -8,3 +8,6 @@ mod extended;
 mod hostile;
 mod live;
 mod simple;
+mod sql;
+mod sql_hostile;
+mod sql_tools;

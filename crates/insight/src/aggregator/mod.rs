@@ -132,6 +132,16 @@ impl Aggregator {
         }
     }
 
+    /// Forgets what was measured. What is counted since the start goes on: counters do not go back.
+    /// `now` is the instant of `started_at`.
+    pub fn reset(&mut self, started_at: Timestamp, now: Instant) {
+        let anew = Self::new(self.settings.clone(), started_at, now);
+        let before = std::mem::replace(self, anew);
+        self.cumulative = before.cumulative;
+        self.busiest = before.busiest;
+        self.dropped = before.dropped;
+    }
+
     /// Takes one event. `now` decides the minute it counts in.
     pub fn apply(&mut self, event: Event, now: Timestamp, shapes: &ShapeRegistry) {
         self.roll(now);

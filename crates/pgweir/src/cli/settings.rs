@@ -12,6 +12,9 @@ pub struct SettingsArguments {
     /// Print the manual page, docs/settings.md.
     #[arg(long)]
     pub markdown: bool,
+    /// Print the manual's list of the admin console's tables, docs/console-tables.md.
+    #[arg(long, hide = true, conflicts_with = "markdown")]
+    pub console_tables: bool,
 }
 
 impl SettingsArguments {
@@ -20,7 +23,11 @@ impl SettingsArguments {
     /// # Errors
     /// What writing says.
     pub fn execute(&self, out: &mut impl Write) -> io::Result<()> {
-        let text = if self.markdown { settings::markdown() } else { settings::plain_text() };
+        let text = match (self.markdown, self.console_tables) {
+            (true, _) => settings::markdown(),
+            (_, true) => console::tables_markdown(),
+            _ => settings::plain_text(),
+        };
         out.write_all(text.as_bytes())
     }
 }

@@ -1,17 +1,20 @@
 //! The admin console's view of the running process, and the proxy's door to the console.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use console::{Live, Role, Session};
+use console::{Live, Role, Session, SqlTurns, Stop};
 use jiff::Timestamp;
 use model::{
-    ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, PoolStatus, Published,
-    ServerStatus, SettingStatus, ShapeId, UserStatus,
+    ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, Mark, MarkKind, PoolStatus,
+    Published, ServerStatus, SettingStatus, ShapeId, Snapshot, UserStatus,
 };
 use proxy::{AdminConsole, AdminRole, BoxFuture, Handover, Proxy};
 use sql::ShapeRegistry;
 
 use super::analyser::Analyser;
+use super::marks::Marks;
 use super::reloader::Reloader;
 
 /// Joins proxy, analyser and console. The proxy needs it to be built, and it needs the proxy: it is
@@ -23,6 +26,8 @@ pub(super) struct ConsoleBridge {
 struct LiveProcess {
     shapes: Arc<ShapeRegistry>,
     reloader: Arc<Reloader>,
+    marks: Arc<Marks>,
+    sql_turns: SqlTurns,
     started_at: Timestamp,
     running: OnceLock<(Proxy, Analyser)>,
 }
@@ -31,10 +36,12 @@ impl ConsoleBridge {
     pub(super) fn new(
         shapes: Arc<ShapeRegistry>,
         reloader: Arc<Reloader>,
+        marks: Arc<Marks>,
         started_at: Timestamp,
     ) -> Self {
-        let running = OnceLock::new();
-        Self { live: Arc::new(LiveProcess { shapes, reloader, started_at, running }) }
+        let (sql_turns, running) = (SqlTurns::default(), OnceLock::new());
+        let live = LiveProcess { shapes, reloader, marks, sql_turns, started_at, running };
+        Self { live: Arc::new(live) }
     }
 
     pub(super) fn connect(&self, proxy: Proxy, analyser: Analyser) {
@@ -49,14 +56,20 @@ impl AdminConsole for ConsoleBridge {
         status.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    fn serve(&self, stream: Handover, user: String, role: AdminRole) -> BoxFuture<'_, ()> {
+    fn serve(
+        &self,
+        stream: Handover,
+        user: String,
+        role: AdminRole,
+        cancelled: Arc<AtomicBool>,
+    ) -> BoxFuture<'_, ()> {
         let role = match role {
             AdminRole::Admin => Role::Admin,
             AdminRole::Stats => Role::Stats,
         };
         let live: Arc<dyn Live> = Arc::<LiveProcess>::clone(&self.live);
         Box::pin(async move {
-            let session = Session { user, role };
+            let session = Session { user, role, stop: Stop::from(cancelled) };
             if let Err(error) = console::serve(stream, session, live).await {
                 tracing::debug!("admin console connection ended: {error}");
             }
@@ -65,6 +78,25 @@ impl AdminConsole for ConsoleBridge {
 }
 
 impl LiveProcess {
+    /// Keeps what a command does to the service.
+    fn note(&self, command: &Command) {
+        let of = |database: &Option<String>| match database {
+            Some(database) => format!("database {database}"),
+            None => "all databases".to_owned(),
+        };
+        let (kind, text) = match command {
+            Command::Pause(database) => (MarkKind::Pause, of(database)),
+            Command::Resume(database) => (MarkKind::Resume, of(database)),
+            Command::KillClient(client) => (MarkKind::Kill, format!("client {client}")),
+            // The reloader keeps it, whoever asked.
+            Command::Reload | Command::Cancel(_) => return,
+            Command::Shutdown(_) => (MarkKind::Shutdown, "SHUTDOWN in the console".to_owned()),
+            Command::ResetStats => (MarkKind::Note, "statistics were reset".to_owned()),
+            Command::Note(text) => (MarkKind::Note, text.clone()),
+        };
+        self.marks.add(kind, text);
+    }
+
     fn proxy(&self) -> Option<&Proxy> {
         self.running.get().map(|(proxy, _)| proxy)
     }
@@ -107,14 +139,45 @@ impl Live for LiveProcess {
 
     fn execute(&self, command: Command) -> BoxFuture<'_, Result<(), CommandError>> {
         Box::pin(async move {
-            if command == Command::Reload {
-                return self.reloader.reload().map_err(CommandError::BadConfiguration);
+            match command.clone() {
+                Command::Reload => {
+                    self.reloader.reload().map_err(CommandError::BadConfiguration)?;
+                }
+                Command::ResetStats => {
+                    if let Some((_, analyser)) = self.running.get() {
+                        analyser.reset().await;
+                    }
+                }
+                Command::Note(_) => {}
+                command => {
+                    if let Some(proxy) = self.proxy() {
+                        // Noted as it begins: PAUSE is in force before it is done.
+                        self.note(&command);
+                        return proxy.execute(command).await;
+                    }
+                }
             }
-            match self.proxy() {
-                Some(proxy) => proxy.execute(command).await,
-                None => Ok(()),
-            }
+            self.note(&command);
+            Ok(())
         })
+    }
+
+    fn marks(&self) -> Vec<Mark> {
+        self.marks.all()
+    }
+
+    fn past(&self, _: Timestamp, _: Timestamp) -> BoxFuture<'_, Arc<Snapshot>> {
+        let latest = self.running.get().map(|(_, analyser)| analyser.latest());
+        let snapshot = latest.map(|published| Arc::clone(&published.snapshot));
+        Box::pin(std::future::ready(snapshot.unwrap_or_default()))
+    }
+
+    fn query_timeout(&self) -> Duration {
+        self.reloader.settings().console_query_timeout
+    }
+
+    fn sql_turns(&self) -> &SqlTurns {
+        &self.sql_turns
     }
 
     fn fingerprint(&self, shape: ShapeId) -> Option<FingerprintId> {

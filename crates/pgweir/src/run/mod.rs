@@ -7,6 +7,7 @@ mod http;
 pub(crate) mod local_admin;
 mod logging;
 mod loop_lag;
+mod marks;
 mod process;
 mod proxy_settings;
 mod reloader;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use model::LabelRegistry;
+use model::{LabelRegistry, MarkKind};
 use proxy::{EventBuffer, Measures, Proxy};
 use sql::ShapeRegistry;
 
@@ -14,6 +14,7 @@ use super::http::{self, Monitored};
 use super::local_admin::LocalAdmin;
 use super::logging::Flood;
 use super::loop_lag::LoopLag;
+use super::marks::Marks;
 use super::proxy_settings;
 use super::reloader::Reloader;
 use super::signals::Signals;
@@ -44,16 +45,20 @@ pub(super) async fn serve(
     };
     let local_password = local_password();
     let tls = Arc::new(settings.load_tls()?);
+    let marks = Arc::new(Marks::default());
+    marks.add(MarkKind::Start, format!("pgweir {}", env!("CARGO_PKG_VERSION")));
     let reloader = Arc::new(Reloader::new(
         arguments.clone(),
         Arc::clone(&settings),
         Arc::clone(&tls),
         local_password.clone(),
+        Arc::clone(&marks),
     ));
     let started_at = Timestamp::now();
     let bridge = Arc::new(ConsoleBridge::new(
         Arc::clone(&measures.shapes),
         Arc::clone(&reloader),
+        Arc::clone(&marks),
         started_at,
     ));
     let admin: Arc<dyn proxy::AdminConsole> = Arc::<ConsoleBridge>::clone(&bridge);
@@ -63,7 +68,14 @@ pub(super) async fn serve(
     let address = listeners.address().context("the listener has no address")?;
     let mut http = http::prepare(&settings)?;
     reloader.connect(proxy.clone());
-    let analyser = Analyser::start(proxy.clone(), measures, &reloader, started_at, http.spans())?;
+    let analyser = Analyser::start(
+        proxy.clone(),
+        measures,
+        &reloader,
+        Arc::clone(&marks),
+        started_at,
+        http.spans(),
+    )?;
     bridge.connect(proxy.clone(), analyser.clone());
     let loop_lag = Arc::new(LoopLag::default());
     // Where clients' tasks are, which is not where this function runs.
@@ -88,7 +100,7 @@ pub(super) async fn serve(
     );
     tokio::select! {
         () = proxy.serve(listeners) => {}
-        () = signals.act(proxy.clone(), &reloader) => {}
+        () = signals.act(proxy.clone(), &reloader, &marks) => {}
         () = flood.watch() => {}
     }
     http.finish().await;

@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
+use model::MarkKind;
 use parking_lot::RwLock;
 use proxy::Proxy;
 
+use super::marks::Marks;
 use super::proxy_settings;
 use crate::cli::RunArguments;
 use crate::settings::{LoadedTls, Settings};
@@ -15,6 +17,7 @@ pub(super) struct Reloader {
     local_password: String,
     settings: RwLock<Arc<Settings>>,
     tls: RwLock<Arc<LoadedTls>>,
+    marks: Arc<Marks>,
     proxy: OnceLock<Proxy>,
 }
 
@@ -25,9 +28,10 @@ impl Reloader {
         settings: Arc<Settings>,
         tls: Arc<LoadedTls>,
         local_password: String,
+        marks: Arc<Marks>,
     ) -> Self {
         let (settings, tls) = (RwLock::new(settings), RwLock::new(tls));
-        Self { arguments, local_password, settings, tls, proxy: OnceLock::new() }
+        Self { arguments, local_password, settings, tls, marks, proxy: OnceLock::new() }
     }
 
     /// The proxy that gets new settings from now on. Called once.
@@ -72,6 +76,7 @@ impl Reloader {
             proxy.reconfigure(proxy_settings::of(&settings, &tls, &self.local_password));
         }
         tracing::info!("configuration reloaded");
+        self.marks.add(MarkKind::Reload, "configuration reloaded".to_owned());
         Ok(())
     }
 }

@@ -1,10 +1,11 @@
 //! Signals: SIGTERM drains, SIGINT drains and, said twice, quits, SIGHUP reloads.
 
 use anyhow::Context;
-use model::ShutdownMode;
+use model::{MarkKind, ShutdownMode};
 use proxy::Proxy;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::marks::Marks;
 use super::reloader::Reloader;
 
 /// The signals that are listened to.
@@ -26,12 +27,13 @@ impl Signals {
     }
 
     /// Acts on signals for ever. Cancel-safe.
-    pub(super) async fn act(mut self, proxy: Proxy, reloader: &Reloader) {
+    pub(super) async fn act(mut self, proxy: Proxy, reloader: &Reloader, marks: &Marks) {
         let mut interrupted = false;
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => {
                     tracing::info!("SIGTERM: waiting for transactions to end");
+                    marks.add(MarkKind::Shutdown, "SIGTERM".to_owned());
                     proxy.shut_down(ShutdownMode::WaitForServers);
                 }
                 _ = self.interrupt.recv() => {
@@ -39,6 +41,7 @@ impl Signals {
                         proxy.shut_down(ShutdownMode::Immediate);
                     } else {
                         tracing::info!("SIGINT: waiting for transactions to end; once more quits");
+                        marks.add(MarkKind::Shutdown, "SIGINT".to_owned());
                         proxy.shut_down(ShutdownMode::WaitForServers);
                     }
                 }

@@ -401,6 +401,13 @@ pub const REFERENCE: &[SettingReference] = &[
         "A client that has not logged in by then is disconnected.",
     ),
     setting(
+        "console_query_timeout",
+        DURATION,
+        Value("10s"),
+        "How long a SELECT in the admin console may run before it is cancelled (57014). It runs on a \
+         thread of its own, two at a time.",
+    ),
+    setting(
         "shutdown_timeout",
         DURATION,
         Value("60s"),

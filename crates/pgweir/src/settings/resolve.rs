@@ -145,6 +145,11 @@ impl Reader {
             values::some_duration,
         );
         self.set(&mut settings.server_login_retry, "server_login_retry", values::duration);
+        self.set(
+            &mut settings.console_query_timeout,
+            "console_query_timeout",
+            values::some_duration,
+        );
         self.set(&mut settings.client_login_timeout, "client_login_timeout", values::timeout);
         self.set(&mut settings.shutdown_timeout, "shutdown_timeout", values::duration);
         self.set(&mut settings.worker_threads, "worker_threads", values::threads);

@@ -102,6 +102,8 @@ pub struct Settings {
     pub server_login_retry: Duration,
     /// How long a client may take to log in; none is for ever.
     pub client_login_timeout: Option<Duration>,
+    /// How long a query over the admin console's tables may run.
+    pub console_query_timeout: Duration,
     /// How long SIGTERM waits for transactions to end.
     pub shutdown_timeout: Duration,
     /// Worker threads; none is one a core.
@@ -177,6 +179,7 @@ impl Default for Settings {
             server_connect_timeout: Duration::from_secs(15),
             server_login_retry: Duration::from_secs(15),
             client_login_timeout: Some(Duration::from_secs(60)),
+            console_query_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(60),
             worker_threads: None,
             max_fingerprints: non_zero(5_000),

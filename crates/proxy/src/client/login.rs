@@ -12,6 +12,7 @@ use wire::error_response::ErrorFields;
 use wire::startup::{self, ProtocolVersion, StartupParameters, StartupRequest};
 
 use super::auth::Claim;
+use super::consoles::Entered;
 use super::opening;
 use super::registry::{CancelAction, ClientShared};
 use super::task::ClientTask;
@@ -42,7 +43,7 @@ impl Talk {
 /// Who logged in.
 enum LoggedIn {
     Client(Box<ClientTask>, Place),
-    Admin(String, AdminRole),
+    Admin(String, AdminRole, Entered),
     /// It wants nothing but that a query is cancelled.
     Cancel {
         process_id: i32,
@@ -69,11 +70,12 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, stay: Stay) {
             task.run(talk.stream, talk.read).await;
             drop(place);
         }
-        Ok(LoggedIn::Admin(user, role)) => {
+        Ok(LoggedIn::Admin(user, role, entered)) => {
             drop(stay);
             if let Some(admin) = &shared.admin {
                 let read = talk.read.into_bytes();
-                admin.serve(Handover { stream: talk.stream, read }, user, role).await;
+                let stream = Handover { stream: talk.stream, read };
+                admin.serve(stream, user, role, entered.cancelled()).await;
             }
         }
         // Not under the login's deadline: a request that is on its way is waited for.
@@ -193,7 +195,8 @@ fn is_false(value: &str) -> bool {
 
 async fn cancel(shared: &Shared, process_id: i32, key: &[u8]) {
     match shared.clients.cancel(process_id, key) {
-        CancelAction::None | CancelAction::Woken => {}
+        CancelAction::None => shared.consoles.cancel(process_id, key),
+        CancelAction::Woken => {}
         CancelAction::Send(request, pool) => pool.deliver(request).await,
     }
 }
@@ -225,10 +228,12 @@ async fn console(
     for (name, value) in admin.parameter_status() {
         backend::write_parameter_status(&mut out, &name, &value);
     }
-    backend::write_backend_key(&mut out, 0, &[0; 4]);
+    let entered = shared.consoles.enter();
+    let (process_id, key) = entered.backend_key();
+    backend::write_backend_key(&mut out, process_id, key);
     backend::write_ready(&mut out, TransactionStatus::Idle);
     talk.send(&out).await?;
-    Ok(LoggedIn::Admin(user, role))
+    Ok(LoggedIn::Admin(user, role, entered))
 }
 
 async fn client(

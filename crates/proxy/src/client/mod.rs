@@ -2,6 +2,7 @@
 
 mod activity;
 mod auth;
+mod consoles;
 mod login;
 mod opening;
 mod overdue;
@@ -14,6 +15,7 @@ mod unleased;
 mod welcome;
 
 pub(crate) use auth::Authenticator;
+pub(crate) use consoles::Consoles;
 pub(crate) use login::serve;
-pub(crate) use registry::{ClientRegistry, Order};
+pub(crate) use registry::{CancelAction, ClientRegistry, Order};
 pub(crate) use turns::Turns;

@@ -306,6 +306,12 @@ impl ClientRegistry {
         }
     }
 
+    /// What is to be done to cancel what a client runs, at the word of somebody who may; none where
+    /// there is no such client.
+    pub(crate) fn cancel_by_id(&self, id: ClientId) -> Option<CancelAction> {
+        Some(self.get(id)?.cancel())
+    }
+
     /// Wakes those of these clients whose timeouts seem to be over.
     pub(crate) fn ring(&self, clients: &[ClientId], timeouts: &Timeouts, now: Instant) {
         for id in clients {

@@ -10,7 +10,8 @@ use crate::pool::Pool;
 use crate::settings::ProxySettings;
 
 impl Proxy {
-    /// Carries out an admin's command; RELOAD is the caller's, who has the configuration.
+    /// Carries out an admin's command; RELOAD, RESET STATS and NOTE are the caller's, who has the
+    /// configuration and the statistics.
     ///
     /// # Errors
     /// See [`CommandError`].
@@ -29,7 +30,20 @@ impl Proxy {
                 self.shut_down(mode);
                 Ok(())
             }
-            Command::Reload => Ok(()),
+            Command::Cancel(id) => {
+                let action = self.shared.clients.cancel_by_id(id);
+                match action.ok_or(CommandError::NoSuchClient(id))? {
+                    client::CancelAction::None => Err(CommandError::NothingRuns(id)),
+                    client::CancelAction::Woken => Ok(()),
+                    client::CancelAction::Send(request, pool) => {
+                        // On its own: it must come to its end even if nobody waits for it.
+                        let delivered = tokio::spawn(async move { pool.deliver(request).await });
+                        let _ = delivered.await;
+                        Ok(())
+                    }
+                }
+            }
+            Command::Reload | Command::ResetStats | Command::Note(_) => Ok(()),
         }
     }
 

@@ -13,7 +13,7 @@ use super::Measures;
 use super::lobby::Lobby;
 use super::places::Places;
 use crate::admin::AdminConsole;
-use crate::client::{Authenticator, ClientRegistry, Turns};
+use crate::client::{Authenticator, ClientRegistry, Consoles, Turns};
 use crate::pool::{Pool, Shares};
 use crate::settings::ProxySettings;
 
@@ -24,6 +24,7 @@ pub(crate) struct Shared {
     pub(super) pools: RwLock<HashMap<PoolKey, Arc<Pool>>>,
     pub(super) paused: Mutex<Paused>,
     pub(crate) clients: ClientRegistry,
+    pub(crate) consoles: Arc<Consoles>,
     pub(crate) auth: Authenticator,
     pub(crate) turns: Turns,
     pub(crate) admin: Option<Arc<dyn AdminConsole>>,
@@ -65,6 +66,7 @@ impl Shared {
             pools: RwLock::default(),
             paused: Mutex::default(),
             clients: ClientRegistry::default(),
+            consoles: Arc::default(),
             auth,
             turns: Turns::default(),
             admin,

@@ -16,6 +16,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use model::{FingerprintId, Published, Snapshot, WindowStats};
 
+pub use plans::plans;
+
 use crate::ReportError;
 use crate::numbers::{database_ms, rounded};
 use crate::options::{ReportOptions, Sort, Span};

@@ -10,8 +10,10 @@ use crate::view::PlanReport;
 /// Plans of one statement that are shown.
 const PLANS_MOST: usize = 6;
 
-/// The current plan, those of other executions' values, the generic one, and earlier ones.
-pub(super) fn plans(id: FingerprintId, catalog: &CatalogFacts) -> Vec<PlanReport> {
+/// A statement's plans: the current one, those of other executions' values, the generic one, and
+/// earlier ones; each that differs once.
+#[must_use]
+pub fn plans(id: FingerprintId, catalog: &CatalogFacts) -> Vec<PlanReport> {
     let mut plans = Vec::new();
     for (name, database) in &catalog.databases {
         of_database(id, name, database, &mut plans);

@@ -1,6 +1,7 @@
 //! From events to what is published: a thread of its own, so that no analysis ever holds up a
 //! query.
 
+mod changes;
 mod planner;
 mod singled_out;
 
@@ -17,7 +18,9 @@ use parking_lot::RwLock;
 use proxy::{Measures, Proxy};
 use tokio::sync::oneshot;
 
+use super::marks::Marks;
 use super::reloader::Reloader;
+use changes::Changes;
 use planner::Planner;
 use singled_out::SingledOut;
 
@@ -41,10 +44,12 @@ pub(super) struct Analyser {
     latest: Arc<RwLock<Arc<Published>>>,
 }
 
-/// What somebody waits for.
+/// What the thread is asked.
 enum Request {
     /// A fresh tick.
     Publish(oneshot::Sender<Arc<Published>>),
+    /// The same, once what was measured so far is forgotten.
+    Reset(oneshot::Sender<Arc<Published>>),
     /// The counts since the start, which take no detectors.
     Totals(oneshot::Sender<Arc<Totals>>),
 }
@@ -67,6 +72,7 @@ impl Analyser {
         proxy: Proxy,
         measures: Measures,
         reloader: &Arc<Reloader>,
+        marks: Arc<Marks>,
         started_at: Timestamp,
         spans: Option<SpanSink>,
     ) -> anyhow::Result<Self> {
@@ -84,6 +90,7 @@ impl Analyser {
             proof: Proof::default(),
             tag_labels: TagLabels::default(),
             aggregator: Aggregator::new(bounds, started_at, Instant::now()),
+            changes: Changes::new(marks, started_at),
             proxy,
             measures,
             planner,
@@ -104,18 +111,27 @@ impl Analyser {
 
     /// A fresh tick: all that was measured before the call is in it. Cancel-safe.
     pub(super) async fn published(&self) -> Arc<Published> {
+        self.ask(Request::Publish).await
+    }
+
+    /// What was published last.
+    pub(super) fn latest(&self) -> Arc<Published> {
+        Arc::clone(&self.latest.read())
+    }
+
+    /// Forgets what was measured. Cancel-safe: once asked for, it is done.
+    pub(super) async fn reset(&self) {
+        self.ask(Request::Reset).await;
+    }
+
+    async fn ask(&self, request: fn(oneshot::Sender<Arc<Published>>) -> Request) -> Arc<Published> {
         let (answer, fresh) = oneshot::channel();
-        if self.requests.send(Request::Publish(answer)).is_ok()
+        if self.requests.send(request(answer)).is_ok()
             && let Ok(published) = fresh.await
         {
             return published;
         }
         self.latest()
-    }
-
-    /// The last tick that was published.
-    pub(super) fn latest(&self) -> Arc<Published> {
-        Arc::clone(&self.latest.read())
     }
 
     /// What was counted since the start: all that was measured before the call is in it.
@@ -134,6 +150,7 @@ impl Analyser {
 /// What the thread holds.
 struct Work {
     aggregator: Aggregator,
+    changes: Changes,
     proof: Proof,
     tag_labels: TagLabels,
     proxy: Proxy,
@@ -161,12 +178,18 @@ impl Work {
             self.drain();
             if self.last_tick.is_none_or(|last| now - last >= TICK) {
                 self.last_tick = Some(now);
-                self.aggregator.note_pools(&self.proxy.pools());
+                let pools = self.proxy.pools();
+                self.changes.note_pools(&pools);
+                self.aggregator.note_pools(&pools);
                 self.singled_out.refresh(&self.reloader.settings());
             }
             let due = self.last_publish.is_none_or(|last| now - last >= PUBLISH);
             let answer = match asked {
                 Some(Request::Publish(answer)) => Some(answer),
+                Some(Request::Reset(answer)) => {
+                    self.reset(now);
+                    Some(answer)
+                }
                 // Whoever asks may be gone.
                 Some(Request::Totals(answer)) => {
                     let labels = &self.measures.labels;
@@ -190,6 +213,12 @@ impl Work {
                 self.measures.shapes.sweep();
             }
         }
+    }
+
+    /// Begins anew. What is known of plans stays: it was not measured.
+    fn reset(&mut self, now: Instant) {
+        self.aggregator.reset(Timestamp::now(), now);
+        self.proof = Proof::default();
     }
 
     /// Takes events, and reads the text of shapes that are new.
@@ -228,6 +257,7 @@ impl Work {
         }
         let mut published = insight::publish(snapshot, catalog, shapes, detection);
         published.results = self.proof.observe(&published, shapes, self.aggregator.watches());
+        self.changes.note_tick(&published);
         let published = Arc::new(published);
         *self.latest.write() = Arc::clone(&published);
         published

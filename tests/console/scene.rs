@@ -1,0 +1,107 @@
+//! A proxy before a database of its own, with a little traffic.
+
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use testkit::{Postgres, Proxy, ProxyOptions, TestDatabase};
+use tokio::process::Command;
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+/// The binary under test.
+pub(crate) const PGWEIR: &str = env!("CARGO_BIN_EXE_pgweir");
+/// How long something may take to be seen.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Scene {
+    pub(crate) postgres: &'static Postgres,
+    pub(crate) database: TestDatabase,
+    pub(crate) proxy: Proxy,
+}
+
+impl Scene {
+    /// With these settings besides. Clients are trusted; `postgres` is an admin, `watcher` may look.
+    pub(crate) async fn with(settings: &str) -> Self {
+        let postgres = Postgres::shared().await;
+        let database = postgres.database().await;
+        let settings = format!(
+            "auth_type = \"trust\"\nadmin_users = [\"postgres\"]\nstats_users = [\"watcher\"]\n\
+             {settings}"
+        );
+        let options =
+            ProxyOptions::upstream(postgres.url("postgres", "postgres")).settings(settings);
+        Self { postgres, proxy: Proxy::start(PGWEIR, options).await, database }
+    }
+
+    /// A driver's connection to the database, with an application's name.
+    pub(crate) async fn client(&self, application: &str) -> Client {
+        self.connect(&format!("dbname={} application_name={application}", self.database.name)).await
+    }
+
+    /// A driver's connection to the console.
+    pub(crate) async fn console(&self, user: &str) -> Client {
+        self.connect(&format!("dbname=pgweir user={user}")).await
+    }
+
+    async fn connect(&self, rest: &str) -> Client {
+        self.connected(rest).await.0
+    }
+
+    /// A connection with these parameters, and its task.
+    pub(crate) async fn connected(&self, rest: &str) -> (Client, JoinHandle<()>) {
+        let address = self.proxy.address();
+        let user = if rest.contains("user=") { "" } else { "user=postgres" };
+        let config = format!("host={} port={} {user} {rest}", address.ip(), address.port());
+        let (client, connection) = tokio_postgres::connect(&config, NoTls).await.expect("a login");
+        let connection = tokio::spawn(async move { drop(connection.await) });
+        (client, connection)
+    }
+
+    /// psql on the console, with these arguments.
+    pub(crate) async fn psql(&self, user: &str, arguments: &[&str]) -> Output {
+        let program = self.postgres.programs().program("psql").expect("psql is installed");
+        Command::new(program)
+            .args(["-X", "-v", "ON_ERROR_STOP=1"])
+            .args(arguments)
+            .env("PGHOST", self.proxy.address().ip().to_string())
+            .env("PGPORT", self.proxy.address().port().to_string())
+            .env("PGUSER", user)
+            .env("PGDATABASE", "pgweir")
+            .output()
+            .await
+            .expect("psql starts")
+    }
+
+    /// What psql prints for a command, without decoration.
+    pub(crate) async fn printed(&self, command: &str) -> String {
+        let output = self.psql("watcher", &["-A", "-t", "-c", command]).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}: {said}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+}
+
+/// Asks until `wanted` is there.
+pub(crate) async fn until<T>(what: &str, mut wanted: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = wanted().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The rows of a query by the simple protocol, fields with `|` between.
+pub(crate) async fn rows(client: &Client, text: &str) -> Vec<String> {
+    let messages = client.simple_query(text).await.expect(text);
+    let rows = messages.into_iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => {
+            let fields = (0..row.len()).map(|place| row.get(place).unwrap_or("NULL"));
+            Some(fields.collect::<Vec<_>>().join("|"))
+        }
+        _ => None,
+    });
+    rows.collect()
+}
