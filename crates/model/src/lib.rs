@@ -29,7 +29,7 @@ pub use command::{Command, CommandError, ShutdownMode};
 pub use distinct::Distinct;
 pub use event::{ConnectionEvent, Event, Outcome, QueryEvent, TransactionEvent};
 pub use finding::{Confidence, Evidence, Finding, Fix, NotChecked, Published, Severity};
-pub use histogram::Histogram;
+pub use histogram::{Histogram, HistogramParts};
 pub use ids::{ClientId, FingerprintId, InvalidId, PoolKey, ServerId, ShapeId, SqlState, StrictId};
 pub use labels::{LabelId, LabelRegistry, Labels};
 pub use mark::{Mark, MarkKind};

@@ -1,5 +1,6 @@
 //! An immutable picture of the statistics at a tick: minutes of rows, and what the rows mean.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,7 @@ pub struct RowKey {
 }
 
 /// What was measured of one statement by one kind of client in one minute, or in a window.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueryStats {
     /// Statements done, failed ones included.
     pub calls: u64,
@@ -173,7 +174,7 @@ impl QueryStats {
 }
 
 /// Transactions of one kind of client.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransactionStats {
     /// Transactions over, single statements included.
     pub transactions: u64,
@@ -198,7 +199,7 @@ pub struct TransactionStats {
     /// Of these, in blocks.
     pub block_statements: u64,
     /// Transactions of pinned clients by reason.
-    pub pin_reasons: BTreeMap<&'static str, u64>,
+    pub pin_reasons: BTreeMap<Cow<'static, str>, u64>,
     /// Parse messages from clients.
     pub client_parses: u64,
     /// Parse messages to the server.
@@ -228,7 +229,7 @@ impl TransactionStats {
         self.statements += other.statements;
         self.block_statements += other.block_statements;
         for (reason, count) in &other.pin_reasons {
-            *self.pin_reasons.entry(reason).or_default() += count;
+            *self.pin_reasons.entry(reason.clone()).or_default() += count;
         }
         self.client_parses += other.client_parses;
         self.server_parses += other.server_parses;
@@ -239,7 +240,7 @@ impl TransactionStats {
 }
 
 /// What a pool went through.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PoolMinute {
     /// Time that transactions waited for a server connection, each transaction once.
     pub wait: Histogram,
@@ -279,7 +280,7 @@ impl PoolMinute {
 }
 
 /// Client connections that came and went.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionStats {
     /// Logged in.
     pub opened: u64,
@@ -337,11 +338,14 @@ pub struct OpenTransaction {
     pub statement: ShapeId,
 }
 
-/// One minute of statistics.
-#[derive(Clone, Debug, Default)]
+/// One minute of statistics; from a history also an hour, a day, or the part of one that was asked
+/// for.
+#[derive(Clone, Debug)]
 pub struct Minute {
     /// When it began: whole minutes since the Unix epoch.
     pub minute: i64,
+    /// How many minutes it is of; 1 where it was measured.
+    pub span_minutes: u32,
     /// Statements.
     pub queries: HashMap<RowKey, QueryStats>,
     /// Transactions, by kind of client.
@@ -358,6 +362,55 @@ pub struct Minute {
     pub dropped: u64,
 }
 
+impl Default for Minute {
+    fn default() -> Self {
+        Self {
+            minute: 0,
+            span_minutes: 1,
+            queries: HashMap::new(),
+            transactions: HashMap::new(),
+            pools: HashMap::new(),
+            connections: ConnectionStats::default(),
+            arrivals: HashMap::new(),
+            slow: Vec::new(),
+            dropped: 0,
+        }
+    }
+}
+
+impl Minute {
+    /// The first minute after it.
+    #[must_use]
+    pub fn end(&self) -> i64 {
+        self.minute.saturating_add(i64::from(self.span_minutes))
+    }
+
+    /// Whether any of its minutes is between these two, both included.
+    #[must_use]
+    pub fn overlaps(&self, first: i64, last: i64) -> bool {
+        self.minute <= last && self.end() > first
+    }
+
+    /// Adds all that `other` has, but for its slow statements, which only the minutes in memory
+    /// keep.
+    pub fn merge(&mut self, other: &Self) {
+        for (key, stats) in &other.queries {
+            self.queries.entry(*key).or_default().merge(stats);
+        }
+        for (labels, stats) in &other.transactions {
+            self.transactions.entry(*labels).or_default().merge(stats);
+        }
+        for (pool, stats) in &other.pools {
+            self.pools.entry(pool.clone()).or_default().merge(stats);
+        }
+        self.connections.merge(&other.connections);
+        for (labels, stats) in &other.arrivals {
+            self.arrivals.entry(*labels).or_default().merge(stats);
+        }
+        self.dropped += other.dropped;
+    }
+}
+
 /// What is known of a fingerprint.
 #[derive(Clone, Debug, Default)]
 pub struct ShapeInfo {
@@ -368,7 +421,7 @@ pub struct ShapeInfo {
     /// The normalised text, for reading.
     pub text: Arc<str>,
     /// Statement class, such as `SELECT`.
-    pub class: &'static str,
+    pub class: Cow<'static, str>,
     /// Whether sqlparser could read it; none while it has not been tried.
     pub parsed: Option<bool>,
     /// First seen.
@@ -471,12 +524,16 @@ impl Snapshot {
         let last = until.as_second().div_euclid(60);
         // Minutes that are no longer kept must not seem to have been quiet.
         let kept = self.minutes.front().map_or(first, |oldest| oldest.minute);
-        let start = Timestamp::from_second(first.max(kept).saturating_mul(60)).unwrap_or(from);
+        let overlapping = || self.minutes.iter().filter(|m| m.overlaps(first, last));
+        // Hours and days are taken whole too.
+        let begins = overlapping().map(|m| m.minute).min().map_or(first, |m| m.min(first));
+        let ends = overlapping().map(|m| m.end()).max().map_or(last, |end| last.max(end - 1));
+        let start = Timestamp::from_second(begins.max(kept).saturating_mul(60)).unwrap_or(from);
         let start = start.max(self.started_at);
-        let end = Timestamp::from_second(last.saturating_add(1).saturating_mul(60));
+        let end = Timestamp::from_second(ends.saturating_add(1).saturating_mul(60));
         let end = end.unwrap_or(until).min(self.taken_at);
         let mut window = WindowStats { since: start, until: end, ..WindowStats::default() };
-        for minute in self.minutes.iter().filter(|m| (first..=last).contains(&m.minute)) {
+        for minute in overlapping() {
             for (key, stats) in &minute.queries {
                 window.queries.entry(*key).or_default().merge(stats);
             }

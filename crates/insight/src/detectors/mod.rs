@@ -99,7 +99,7 @@ impl<'a> Inputs<'a> {
 
     /// The statement's class, such as `SELECT`.
     fn class(&self, fingerprint: FingerprintId) -> &'static str {
-        self.snapshot.shapes.get(&fingerprint).map_or("", |shape| shape.class)
+        self.snapshot.shapes.get(&fingerprint).map_or("", |shape| &*shape.class)
     }
 
     /// The statement's normalised text.
