@@ -98,7 +98,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// The statement's class, such as `SELECT`.
-    fn class(&self, fingerprint: FingerprintId) -> &'static str {
+    fn class(&self, fingerprint: FingerprintId) -> &'a str {
         self.snapshot.shapes.get(&fingerprint).map_or("", |shape| &*shape.class)
     }
 

@@ -7,6 +7,7 @@ mod fingerprint;
 mod report;
 mod run;
 mod settings;
+mod stored;
 
 use clap::{Parser, Subcommand};
 
@@ -14,6 +15,7 @@ pub use admin::{AdminConsole, AdminError};
 pub use advise::{AdviceFormat, AdviseArguments};
 pub use demo::DemoArguments;
 pub use fingerprint::{FingerprintArguments, FingerprintFormat};
+pub(crate) use advise::size as parse_size;
 pub(crate) use report::{DEFAULT_ADMIN, colour_wanted, print};
 pub use report::{ReportArguments, ReportFormat};
 pub use run::RunArguments;

@@ -11,7 +11,7 @@ use model::{
 use proxy::{AdminConsole, AdminRole, BoxFuture, Handover, Proxy};
 use sql::ShapeRegistry;
 
-use super::analyser::Analyser;
+use super::history::Past;
 use super::reloader::Reloader;
 
 /// Joins proxy, analyser and console. The proxy needs it to be built, and it needs the proxy: it is
@@ -24,7 +24,7 @@ struct LiveProcess {
     shapes: Arc<ShapeRegistry>,
     reloader: Arc<Reloader>,
     started_at: Timestamp,
-    running: OnceLock<(Proxy, Analyser)>,
+    running: OnceLock<(Proxy, Past)>,
 }
 
 impl ConsoleBridge {
@@ -37,9 +37,9 @@ impl ConsoleBridge {
         Self { live: Arc::new(LiveProcess { shapes, reloader, started_at, running }) }
     }
 
-    pub(super) fn connect(&self, proxy: Proxy, analyser: Analyser) {
+    pub(super) fn connect(&self, proxy: Proxy, past: Past) {
         // Called once.
-        let _ = self.live.running.set((proxy, analyser));
+        let _ = self.live.running.set((proxy, past));
     }
 }
 
@@ -99,7 +99,7 @@ impl Live for LiveProcess {
     fn published(&self) -> BoxFuture<'_, Arc<Published>> {
         Box::pin(async {
             match self.running.get() {
-                Some((_, analyser)) => analyser.published().await,
+                Some((_, past)) => past.published().await,
                 None => Arc::new(super::analyser::nothing_yet()),
             }
         })

@@ -10,6 +10,7 @@ use sql::ShapeRegistry;
 
 use super::analyser::Analyser;
 use super::console::ConsoleBridge;
+use super::history::{self, Past};
 use super::local_admin::LocalAdmin;
 use super::proxy_settings;
 use super::reloader::Reloader;
@@ -54,8 +55,11 @@ pub(super) async fn serve(arguments: &RunArguments, settings: Settings) -> anyho
     let listeners = proxy.listen().await?;
     let address = listeners.address().context("the listener has no address")?;
     reloader.connect(proxy.clone());
-    let analyser = Analyser::start(proxy.clone(), measures, &reloader, started_at)?;
-    bridge.connect(proxy.clone(), analyser);
+    let history = history::open(&settings, &tls, address, started_at);
+    let analyser =
+        Analyser::start(proxy.clone(), measures, &reloader, started_at, history.clone())?;
+    let past = Past { analyser, history };
+    bridge.connect(proxy.clone(), past.clone());
     let _local_admin = LocalAdmin::write(&settings, address, &local_password);
     let signals = Signals::listen()?;
     let socket = listeners.unix_socket();
@@ -69,6 +73,7 @@ pub(super) async fn serve(arguments: &RunArguments, settings: Settings) -> anyho
         () = proxy.serve(listeners) => {}
         () = signals.act(proxy.clone(), &reloader) => {}
     }
+    past.close().await;
     tracing::info!("pgweir has stopped");
     Ok(())
 }

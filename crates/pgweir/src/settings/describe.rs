@@ -35,8 +35,12 @@ impl Settings {
             .into_iter()
             .zip(new.values())
             .filter(|((name, before), (_, after))| {
-                let hidden = *name == "catalog_password";
-                before != after || hidden && self.catalog_password != new.catalog_password
+                before != after
+                    || match *name {
+                        "catalog_password" => self.catalog_password != new.catalog_password,
+                        "store" => self.history.store != new.history.store,
+                        _ => false,
+                    }
             })
             .map(|((name, _), _)| name)
             .filter(|name| REFERENCE.iter().any(|row| row.name == *name && !row.reloadable))
@@ -50,6 +54,7 @@ impl Settings {
             unix_socket,
             http,
             data_dir,
+            history,
             upstreams,
             databases: _,
             fallback: _,
@@ -117,6 +122,13 @@ impl Settings {
             ("unix_socket_group", or_empty(unix_socket.group.as_ref().map(|group| &group.name))),
             ("http", http.to_string()),
             ("data_dir", or_empty(data_dir)),
+            ("store", or_empty(history.store.as_ref())),
+            ("instance_name", or_empty(history.instance_name.as_ref())),
+            ("history_minutes", seconds(history.minutes)),
+            ("history_hours", seconds(history.hours)),
+            ("history_days", seconds(history.days)),
+            ("history_size", history.size_bytes.to_string()),
+            ("history_flush", seconds(history.flush.unwrap_or_default())),
             ("upstream", urls.join(" ")),
             ("auth_type", auth_type.to_string()),
             ("auth_file", or_empty(path(&authentication.auth_file))),

@@ -38,6 +38,7 @@ const LIMIT: &str = "number, 0: none";
 pub(super) const DURATION: &str = "duration";
 const TIMEOUT: &str = "duration, 0: none";
 const TEXT: &str = "text";
+const SIZE: &str = "size";
 const NAMES: &str = "list of names";
 const PEM: &str = "PEM file";
 const SSL_MODE: &str = "disable, allow, prefer, require, verify-ca, verify-full";
@@ -92,7 +93,44 @@ pub const REFERENCE: &[SettingReference] = &[
         "data_dir",
         "directory",
         Unset,
-        "Reserved for history: checked, without effect yet.",
+        "Where history is kept: one process a folder. Unset: $STATE_DIRECTORY (systemd), else \
+         $XDG_STATE_HOME/pgweir, else ~/.local/state/pgweir (macOS: ~/Library/Application \
+         Support/pgweir). See docs/history.md.",
+    )),
+    fixed(setting(
+        "history_minutes",
+        "duration ≥ 1h",
+        Value("24h"),
+        "How long minutes are kept. Hours that are over are rolled up before.",
+    )),
+    fixed(setting("history_hours", "duration ≥ 1h", Value("30d"), "How long hours are kept.")),
+    fixed(setting("history_days", "duration ≥ 1h", Value("730d"), "How long days are kept.")),
+    fixed(setting(
+        "history_size",
+        SIZE,
+        Value("1GB"),
+        "How large the history's file may become, at least 8MB. Beyond it the oldest minutes go \
+         first, then hours, then days. In memory never more than 64MB.",
+    )),
+    fixed(setting(
+        "history_flush",
+        TIMEOUT,
+        Value("15s"),
+        "How often the minute that is being measured is written before it is over: so much is lost \
+         when pgweir is killed, and 5 s more.",
+    )),
+    fixed(setting(
+        "store",
+        "URL",
+        Unset,
+        "A PostgreSQL that gets the same history, under `instance_name`, so that one report sees \
+         several instances. Rows wait in `data_dir` while it is away.",
+    )),
+    fixed(setting(
+        "instance_name",
+        TEXT,
+        Depends("the host's name and the port of `listen`, such as `web-1:6432`"),
+        "Name of this process in `store`.",
     )),
     setting(
         "upstream",

@@ -7,6 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use model::ShapeId;
 
 fn histogram(times_us: &[u64]) -> model::Histogram {
     let mut histogram = model::Histogram::default();

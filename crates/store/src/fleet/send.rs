@@ -62,7 +62,10 @@ impl Fleet {
             (Grain::Day, bounds.days),
         ] {
             let grain_s = grain.seconds() as i32;
-            let before = time(now).checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
+            // Whole hours of minutes, whole days of hours.
+            let slice_s = if grain == Grain::Minute { Grain::Hour } else { Grain::Day }.seconds();
+            let before = age_before(now, age).as_second().div_euclid(slice_s) * slice_s;
+            let before = time(Timestamp::from_second(before).unwrap_or_default());
             for table in ["query_rollups", "traffic_rollups", "periods"] {
                 let sql = format!(
                     "DELETE FROM pgweir.{table} AS old USING pgweir.runs
@@ -75,7 +78,7 @@ impl Fleet {
                 client.execute(&sql, &[&grain_s, &before, &instance]).await?;
             }
         }
-        let before = |age: Duration| time(now).checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
+        let before = |age: Duration| time(age_before(now, age));
         for (table, column, age) in
             [("marks", "at", bounds.days), ("conclusions", "slot", bounds.hours)]
         {
@@ -94,6 +97,13 @@ impl Fleet {
         let client: &mut Client = connection.as_mut();
         super::schema::migrate(client, &self.shown).await
     }
+}
+
+fn age_before(now: Timestamp, age: Duration) -> Timestamp {
+    jiff::SignedDuration::try_from(age)
+        .ok()
+        .and_then(|age| now.checked_sub(age).ok())
+        .unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 async fn send_period(

@@ -13,7 +13,7 @@ use crate::grain::Grain;
 pub struct Bounds {
     /// Age of the oldest minutes. An hour of minutes goes when it is rolled up and all of it is older.
     pub minutes: Duration,
-    /// Age of the oldest hours.
+    /// Age of the oldest hours. They go by whole days, as minutes do by hours.
     pub hours: Duration,
     /// Age of the oldest days.
     pub days: Duration,
@@ -54,7 +54,8 @@ impl Local {
             (Grain::Hour, bounds.hours),
             (Grain::Day, bounds.days),
         ] {
-            let end = (before(age).div_euclid(3_600) * 3_600).min(current);
+            let slice = slice_s(grain);
+            let end = (before(age).div_euclid(slice) * slice).min(current);
             while let Some(start) = self.oldest(grain, end - grain.seconds() + 1)? {
                 self.remove_slice(grain, start)?;
             }
@@ -106,10 +107,12 @@ impl Local {
             .query_row(params![grain.seconds(), before_s], |row| row.get(0))?)
     }
 
-    /// Removes one hour of minutes, an hour, or a day: little enough that readers do not wait long.
+    /// Removes one hour of minutes, a day of hours, or a day: whole ones, since a reader takes the
+    /// finer rows for all of an hour or a day where there are any; and little enough at a time that
+    /// nobody waits long.
     fn remove_slice(&mut self, grain: Grain, start_s: i64) -> Result<(), StoreError> {
         let for_fleet = self.for_fleet;
-        let length = grain.seconds().max(3_600);
+        let length = slice_s(grain);
         let end_s = start_s.div_euclid(length) * length + length;
         self.in_transaction(|transaction, _, _| {
             if for_fleet {
@@ -164,6 +167,14 @@ impl Local {
             }
             Ok(())
         })
+    }
+}
+
+/// What is removed at once, s.
+fn slice_s(grain: Grain) -> i64 {
+    match grain {
+        Grain::Minute => Grain::Hour.seconds(),
+        Grain::Hour | Grain::Day => Grain::Day.seconds(),
     }
 }
 

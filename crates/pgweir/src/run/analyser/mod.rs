@@ -57,6 +57,7 @@ impl Analyser {
         measures: Measures,
         reloader: &Arc<Reloader>,
         started_at: Timestamp,
+        history: Option<store::History>,
     ) -> anyhow::Result<Self> {
         let settings = reloader.settings();
         let planner = settings.analyse.then(|| Planner::start(Arc::clone(reloader), proxy.clone()));
@@ -74,6 +75,7 @@ impl Analyser {
             planner,
             reloader: Arc::clone(reloader),
             latest: Arc::clone(&latest),
+            history,
             asked,
             events: Vec::new(),
             last_tick: None,
@@ -108,6 +110,7 @@ struct Work {
     planner: Option<Planner>,
     reloader: Arc<Reloader>,
     latest: Arc<RwLock<Arc<Published>>>,
+    history: Option<store::History>,
     asked: Receiver<oneshot::Sender<Arc<Published>>>,
     events: Vec<Event>,
     last_tick: Option<Instant>,
@@ -178,6 +181,9 @@ impl Work {
         published.results = self.proof.observe(&published, shapes, self.aggregator.watches());
         let published = Arc::new(published);
         *self.latest.write() = Arc::clone(&published);
+        if let Some(history) = &self.history {
+            history.offer(&published);
+        }
         published
     }
 }
