@@ -252,6 +252,3 @@ impl std::fmt::Debug for History {
         f.debug_struct("History").field("status", &self.status()).finish()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -85,6 +85,12 @@ impl Span {
         self.edges.last().copied().unwrap_or(0)
     }
 
+    /// The whole days that it lies in, from beginning to end: the periods in them decide whether a run
+    /// has finer rows of an hour or a day.
+    pub(crate) fn days(&self) -> (i64, i64) {
+        (Grain::Day.floor(self.first()), Grain::Day.floor(self.end() - 1) + Grain::Day.minutes())
+    }
+
     /// The part that a minute lies in, by its beginning and end; the first for what lies before.
     pub(crate) fn part(&self, minute: i64) -> Option<(i64, i64)> {
         let minute = minute.max(self.first());
@@ -114,10 +120,10 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Chooses of `periods` those that make up the span.
+    /// Chooses of `periods`, which are those of [`Span::days`], what makes up the span.
     pub(crate) fn new(span: &Span, periods: &[Period]) -> Self {
         let mut by_run: BTreeMap<RunId, BTreeSet<(Grain, i64)>> = BTreeMap::new();
-        for period in periods.iter().filter(|period| span.overlaps(period)) {
+        for period in periods {
             by_run.entry(period.run).or_default().insert((period.grain, period.start));
         }
         let mut chosen = HashSet::new();
@@ -126,6 +132,9 @@ impl Plan {
                 let of_grain = available.range((grain, i64::MIN)..=(grain, i64::MAX));
                 for (grain, start) in of_grain {
                     let period = Period { grain: *grain, start: *start, run: *run };
+                    if !span.overlaps(&period) {
+                        continue;
+                    }
                     let covered = coarser(&period).any(|coarse| chosen.contains(&coarse));
                     if !covered && (span.holds(&period) || !has_finer(available, &period)) {
                         chosen.insert(period);
@@ -235,6 +244,13 @@ mod tests {
         let plan = Plan::new(&Span::new(at(0), at(DAY), &[]), &periods);
         assert_eq!(plan.chosen.len(), 31);
         assert_eq!(minutes(&plan), 90);
+    }
+
+    #[test]
+    fn an_hour_that_a_run_began_in_after_the_span_is_not_in_it() {
+        let mut periods = vec![Period { grain: Grain::Hour, start: 60, run: 2 }];
+        periods.extend((90..120).map(|start| Period { grain: Grain::Minute, start, run: 2 }));
+        assert_eq!(Plan::new(&Span::new(at(60), at(90), &[]), &periods), Plan::default());
     }
 
     #[test]

@@ -142,9 +142,9 @@ async fn extent(client: &Client) -> Result<Option<(Timestamp, Timestamp)>, Store
 
 async fn periods(client: &Client, span: &Span) -> Result<Vec<(Period, u64)>, StoreError> {
     let sql = "SELECT grain_s, start, run, dropped FROM pgweir.periods
-               WHERE start < $2 AND start > $1 - grain_s * interval '1 second'";
-    let (first, end) = (moment(span.first()), moment(span.end()));
-    let rows = client.query(sql, &[&first, &end]).await?;
+               WHERE start >= $1 AND start < $2";
+    let (begin, end) = span.days();
+    let rows = client.query(sql, &[&moment(begin), &moment(end)]).await?;
     let period = |row: &Row| Some((period_of(row)?, u64::try_from(row.get::<_, i64>(3)).ok()?));
     Ok(rows.iter().filter_map(period).collect())
 }

@@ -8,7 +8,7 @@ use crate::history::History;
 
 /// Pauses after a failure, the first and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long to wait for rows before looking anyway.
 const LOOK: Duration = Duration::from_secs(30);
 

@@ -22,6 +22,8 @@ pub(super) struct Keeper {
     bounds: Bounds,
     flush: Option<Duration>,
     shared: Arc<Shared>,
+    /// The newest tick: what it has of the current minute is not written until it is time to.
+    seen: Option<Arc<Published>>,
     /// The first minute of which not all is written.
     next: i64,
     /// When the current minute was last written.
@@ -55,7 +57,17 @@ impl Keeper {
     ) -> Self {
         *shared.status.lock() = Status { path: local.path().cloned(), ..Status::default() };
         let (next, rolled) = (i64::MIN, i64::MIN);
-        Self { local, bounds, flush, shared, next, flushed: Instant::now(), rolled, trimmed: None }
+        Self {
+            local,
+            bounds,
+            flush,
+            shared,
+            seen: None,
+            next,
+            flushed: Instant::now(),
+            rolled,
+            trimmed: None,
+        }
     }
 
     pub(super) fn run(mut self, asked: &Receiver<Request>) {
@@ -85,6 +97,8 @@ impl Keeper {
                 }
                 Request::Stop(done) => {
                     self.look(true);
+                    // The file is free for the next process once this is answered.
+                    drop(self);
                     let _ = done.send(());
                     return;
                 }
@@ -94,7 +108,10 @@ impl Keeper {
 
     /// Writes what is new in the newest tick.
     fn look(&mut self, last: bool) {
-        let Some(published) = self.shared.latest.lock().take() else { return };
+        if let Some(published) = self.shared.latest.lock().take() {
+            self.seen = Some(published);
+        }
+        let Some(published) = self.seen.clone() else { return };
         let outcome = self.write(&published, last);
         let written = matches!(outcome, Ok(true));
         self.note_outcome(outcome);
@@ -125,6 +142,7 @@ impl Keeper {
         self.local.write(snapshot, &minutes)?;
         self.local.write_conclusions(published)?;
         self.next = self.next.max(current.minute);
+        self.count_waiting();
         let up_to = Timestamp::from_second(current.minute.saturating_mul(60)).ok();
         let mut status = self.shared.status.lock();
         status.written_up_to = up_to.filter(|up_to| *up_to > snapshot.started_at);

@@ -205,7 +205,7 @@ impl Shapes {
     }
 }
 
-/// The periods that overlap the span, with the events dropped in each.
+/// The periods of the span's days, with the events dropped in each.
 fn periods(
     connection: &Connection,
     span: &Span,
@@ -215,10 +215,10 @@ fn periods(
     for grain in Grain::ALL {
         let mut statement = connection.prepare_cached(
             "SELECT start, run, dropped FROM periods
-             WHERE grain_s = ?1 AND start > ?2 AND start < ?3",
+             WHERE grain_s = ?1 AND start >= ?2 AND start < ?3",
         )?;
-        let after = (span.first() - grain.minutes()) * 60;
-        let mut rows = statement.query(params![grain.seconds(), after, span.end() * 60])?;
+        let (begin, end) = span.days();
+        let mut rows = statement.query(params![grain.seconds(), begin * 60, end * 60])?;
         while let Some(row) = rows.next()? {
             let start_s: i64 = row.get(0)?;
             let period = Period { grain, start: start_s / 60, run: row.get(1)? };
