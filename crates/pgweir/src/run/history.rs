@@ -103,19 +103,10 @@ pub(super) struct Past {
 
 impl Past {
     /// What was measured in the whole minutes that overlap `from..until`, before a restart too, with
-    /// an edge at each of `cuts`; no minute counts twice. Its current state is that of a fresh tick.
-    /// Where history cannot be read, with a warning, what memory has. Cancel-safe.
+    /// an edge at each of `cuts`; no minute counts twice. Its current state is that of `live`, the
+    /// snapshot of a fresh tick. Where history cannot be read, with a warning, what `live` has.
+    /// Cancel-safe.
     pub(super) async fn snapshot(
-        &self,
-        from: Timestamp,
-        until: Timestamp,
-        cuts: &[Timestamp],
-    ) -> Arc<Snapshot> {
-        let published = self.analyser.published().await;
-        self.joined(&published.snapshot, from, until, cuts).await
-    }
-
-    async fn joined(
         &self,
         live: &Arc<Snapshot>,
         from: Timestamp,
@@ -141,7 +132,7 @@ impl Past {
         if self.history.is_none() || live.started_at <= since {
             return published;
         }
-        let snapshot = self.joined(live, since, live.taken_at, &[]).await;
+        let snapshot = self.snapshot(live, since, live.taken_at, &[]).await;
         Arc::new(Published { snapshot, ..Published::clone(&published) })
     }
 

@@ -115,7 +115,8 @@ impl Builder {
                 "SELECT" => "SELECT",
                 "BEGIN" => "BEGIN",
                 _ => "OTHER",
-            }),
+            })
+            .into(),
             parsed: Some(true),
             first_seen: at(-800),
             last_seen: at(29),
