@@ -12,9 +12,10 @@ const CLIENTS: usize = 8;
 
 /// Statements that the log says are written.
 fn said_to_be_written(log: &str) -> u64 {
-    let line = log.lines().rev().find(|line| {
-        line.contains("history is written up to") && !line.contains("statements=0 ")
-    });
+    let line = log
+        .lines()
+        .rev()
+        .find(|line| line.contains("history is written up to") && !line.contains("statements=0 "));
     let count = line.and_then(|line| {
         let (_, rest) = line.split_once("statements=")?;
         rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
@@ -74,7 +75,10 @@ async fn a_second_process_says_that_the_first_one_has_the_file() {
     let second = scene.start("one", "").await;
     assert!(!first.log().contains("history is kept in memory only"), "{}", first.log());
     let said = second.log();
-    assert!(said.contains("history is kept in memory only") && said.contains("is in use"), "{said}");
+    assert!(
+        said.contains("history is kept in memory only") && said.contains("is in use"),
+        "{said}"
+    );
     // It pools all the same.
     scene.run(&second, 3).await;
     assert_eq!(first.stop().await, 0);

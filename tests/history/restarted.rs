@@ -21,7 +21,10 @@ async fn a_stopped_process_leaves_all_of_it_and_the_next_one_shows_it() {
     let left = report_of(&scene.file("one"));
     assert_eq!(statements(&left), 42, "{left:#}");
     let query = &left["queries"][0];
-    assert_eq!((query["text"].as_str(), query["class"].as_str()), (Some("SELECT $1"), Some("SELECT")));
+    assert_eq!(
+        (query["text"].as_str(), query["class"].as_str()),
+        (Some("SELECT $1"), Some("SELECT"))
+    );
     assert_eq!(query["calls"], 42);
     assert_eq!(query["databases"][0], scene.database.name.as_str());
     assert!(query["p95_ms"].as_f64() > Some(0.0), "{query:#}");

@@ -97,7 +97,13 @@ impl Histogram {
         loop {
             let next = match (left.peek(), right.peek()) {
                 (Some(a), Some(b)) if a.0 == b.0 => (a.0, a.1.saturating_add(b.1)),
-                (Some(a), Some(b)) => if a.0 < b.0 { **a } else { **b },
+                (Some(a), Some(b)) => {
+                    if a.0 < b.0 {
+                        **a
+                    } else {
+                        **b
+                    }
+                }
                 (Some(one), None) | (None, Some(one)) => **one,
                 (None, None) => break,
             };

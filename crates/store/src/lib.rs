@@ -20,4 +20,4 @@ pub use conclusions::Conclusions;
 pub use error::{Damaged, StoreError};
 pub use fleet::Fleet;
 pub use history::{History, HistorySettings, Status};
-pub use local::{Bounds, Run, Stored};
+pub use local::{Bounds, PlanHistory, Run, Stored};

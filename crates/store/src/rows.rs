@@ -138,11 +138,7 @@ impl Rows {
     pub(crate) fn traffic(&self) -> Vec<(Kind, Arc<Labels>, Vec<u8>)> {
         let mut rows = Vec::new();
         for (labels, stats) in &self.transactions {
-            rows.push((
-                Kind::Transactions,
-                Arc::clone(labels),
-                codec::encode_transactions(stats),
-            ));
+            rows.push((Kind::Transactions, Arc::clone(labels), codec::encode_transactions(stats)));
         }
         for (labels, stats) in &self.pools {
             rows.push((Kind::Pool, Arc::clone(labels), codec::encode_pool(stats)));

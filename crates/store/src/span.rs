@@ -149,10 +149,11 @@ impl Plan {
 /// Those that hold the period.
 fn coarser(period: &Period) -> impl Iterator<Item = Period> {
     let Period { start, run, grain: own } = *period;
-    Grain::ALL
-        .into_iter()
-        .filter(move |grain| *grain > own)
-        .map(move |grain| Period { grain, start: grain.floor(start), run })
+    Grain::ALL.into_iter().filter(move |grain| *grain > own).map(move |grain| Period {
+        grain,
+        start: grain.floor(start),
+        run,
+    })
 }
 
 /// Whether there are finer rows of its time.

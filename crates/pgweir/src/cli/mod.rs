@@ -12,10 +12,10 @@ mod stored;
 use clap::{Parser, Subcommand};
 
 pub use admin::{AdminConsole, AdminError};
+pub(crate) use advise::size as parse_size;
 pub use advise::{AdviceFormat, AdviseArguments};
 pub use demo::DemoArguments;
 pub use fingerprint::{FingerprintArguments, FingerprintFormat};
-pub(crate) use advise::size as parse_size;
 pub(crate) use report::{DEFAULT_ADMIN, colour_wanted, print};
 pub use report::{ReportArguments, ReportFormat};
 pub use run::RunArguments;

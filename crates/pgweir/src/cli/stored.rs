@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use jiff::{SignedDuration, Timestamp};
-use model::{CatalogFacts, Published, Snapshot};
+use model::{CatalogFacts, DatabaseFacts, Published, Snapshot};
 use report::{ProcessFacts, Report, ReportOptions};
 use store::{Conclusions, Stored};
 
@@ -33,7 +33,12 @@ fn from_file(file: &Path, options: &ReportOptions) -> anyhow::Result<Report> {
     let span = Asked::of(options, extent);
     let snapshot = stored.snapshot(span.from, span.until, &[span.since])?;
     let conclusions = stored.conclusions(span.since, span.until)?;
-    span.report(snapshot, conclusions, stored.version()?, options)
+    let mut catalog = CatalogFacts::default();
+    for (database, plan_history) in stored.plans(span.since, span.until)? {
+        let facts = DatabaseFacts { plan_history, ..DatabaseFacts::default() };
+        catalog.databases.insert(database, facts);
+    }
+    span.report(snapshot, conclusions, catalog, stored.version()?, options)
 }
 
 async fn from_fleet(url: &str, options: &ReportOptions) -> anyhow::Result<Report> {
@@ -52,7 +57,7 @@ async fn from_fleet(url: &str, options: &ReportOptions) -> anyhow::Result<Report
     let snapshot = fleet.snapshot(span.from, span.until, &[span.since]).await?;
     let conclusions = fleet.conclusions(span.since, span.until).await?;
     let versions = fleet.instances().await?.into_values().max().unwrap_or_default();
-    span.report(snapshot, conclusions, versions, options)
+    span.report(snapshot, conclusions, CatalogFacts::default(), versions, options)
 }
 
 /// What is asked for, in the history's own time.
@@ -81,6 +86,7 @@ impl Asked {
         &self,
         snapshot: Snapshot,
         conclusions: Conclusions,
+        catalog: CatalogFacts,
         version: String,
         options: &ReportOptions,
     ) -> anyhow::Result<Report> {
@@ -88,7 +94,7 @@ impl Asked {
         let snapshot = Snapshot { taken_at: self.now, ..snapshot };
         let published = Published {
             snapshot: Arc::new(snapshot),
-            catalog: Arc::new(CatalogFacts::default()),
+            catalog: Arc::new(catalog),
             findings,
             checked,
             not_checked,

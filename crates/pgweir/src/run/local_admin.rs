@@ -39,11 +39,8 @@ pub(crate) fn state_directory(data_dir: Option<&Path>) -> Option<PathBuf> {
     };
     let of_user = || {
         let state = variable("XDG_STATE_HOME").map(PathBuf::from);
-        let usual = if cfg!(target_os = "macos") {
-            "Library/Application Support"
-        } else {
-            ".local/state"
-        };
+        let usual =
+            if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/state" };
         let state = state.or_else(|| Some(PathBuf::from(variable("HOME")?).join(usual)));
         state.map(|state| state.join("pgweir"))
     };

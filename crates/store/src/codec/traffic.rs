@@ -74,8 +74,7 @@ pub(crate) fn decode_transactions(bytes: &[u8]) -> Read<TransactionStats> {
             *number = reader.number()?;
         }
         stats.idle_after = ShapeId(reader.id()?);
-        for time in
-            [&mut stats.duration, &mut stats.wait, &mut stats.idle, &mut stats.longest_idle]
+        for time in [&mut stats.duration, &mut stats.wait, &mut stats.idle, &mut stats.longest_idle]
         {
             *time = reader.duration()?;
         }

@@ -8,8 +8,7 @@ use crate::error::StoreError;
 const LOCK: i64 = 0x7067_7772;
 
 /// What each version adds to the one before. Never changed once released.
-const MIGRATIONS: &[&str] = &[
-    "CREATE TABLE pgweir.runs (
+const MIGRATIONS: &[&str] = &["CREATE TABLE pgweir.runs (
         run bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         instance text NOT NULL,
         started_at timestamptz NOT NULL,
@@ -83,8 +82,7 @@ const MIGRATIONS: &[&str] = &[
         taken_at timestamptz NOT NULL,
         conclusions jsonb NOT NULL,
         PRIMARY KEY (slot, run)
-    );",
-];
+    );"];
 
 /// The version of the tables that are there; 0 where there are none.
 pub(super) async fn version(client: &Client) -> Result<i64, StoreError> {

@@ -14,8 +14,10 @@ use crate::error::StoreError;
 use crate::grain::Grain;
 use crate::local::{Bounds, Parcel, ParcelRun};
 
-/// How long one statement may take.
-const STATEMENT: &str = "SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'";
+/// How long one statement may take; and what is committed must not be lost with the server, whatever
+/// its own setting is, since it is not sent again.
+const STATEMENT: &str = "SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s';
+                         SET LOCAL synchronous_commit = on";
 
 impl Fleet {
     /// Sends it. Once this returns it is there, however often it was sent before; where it fails,
@@ -106,10 +108,7 @@ fn age_before(now: Timestamp, age: Duration) -> Timestamp {
         .unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-async fn send_period(
-    transaction: &Transaction<'_>,
-    parcel: &Parcel,
-) -> Result<(), StoreError> {
+async fn send_period(transaction: &Transaction<'_>, parcel: &Parcel) -> Result<(), StoreError> {
     let Parcel::Period { of, grain, start, dropped, queries, traffic, shapes, .. } = parcel else {
         return Ok(());
     };
@@ -121,9 +120,8 @@ async fn send_period(
     let grain_s = grain.seconds() as i32;
     let start = time(Timestamp::from_second(start * 60).unwrap_or_default());
     for table in ["query_rollups", "traffic_rollups"] {
-        let sql = format!(
-            "DELETE FROM pgweir.{table} WHERE grain_s = $1 AND start = $2 AND run = $3"
-        );
+        let sql =
+            format!("DELETE FROM pgweir.{table} WHERE grain_s = $1 AND start = $2 AND run = $3");
         transaction.execute(&sql, &[&grain_s, &start, &run]).await?;
     }
     let mut columns = Columns::default();

@@ -74,23 +74,22 @@ impl Local {
     /// Rows that were to be sent to the fleet's store, and had to go before they could be.
     pub(crate) fn unsent_dropped(&self) -> Result<u64, StoreError> {
         let sql = "SELECT coalesce(sum(value), 0) FROM counters WHERE name = ?1";
-        let count: i64 =
-            self.connection.query_row(sql, [UNSENT_DROPPED], |row| row.get(0))?;
+        let count: i64 = self.connection.query_row(sql, [UNSENT_DROPPED], |row| row.get(0))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// Bytes of the file that hold something.
     pub(crate) fn used_bytes(&self) -> Result<u64, StoreError> {
         let number = |name: &str| -> Result<u64, StoreError> {
-            let number: i64 =
-                self.connection.pragma_query_value(None, name, |row| row.get(0))?;
+            let number: i64 = self.connection.pragma_query_value(None, name, |row| row.get(0))?;
             Ok(u64::try_from(number).unwrap_or(0))
         };
         Ok((number("page_count")? - number("freelist_count")?) * number("page_size")?)
     }
 
     fn shrink_to(&mut self, most: u64, current: i64) -> Result<(), StoreError> {
-        for (grain, end) in [(Grain::Minute, current), (Grain::Hour, i64::MAX), (Grain::Day, i64::MAX)]
+        for (grain, end) in
+            [(Grain::Minute, current), (Grain::Hour, i64::MAX), (Grain::Day, i64::MAX)]
         {
             while self.used_bytes()? > most {
                 let Some(start) = self.oldest(grain, end)? else { break };

@@ -1,7 +1,9 @@
 //! Findings, results of fixes, plans, and marks.
 
+use std::collections::{BTreeMap, HashMap};
+
 use jiff::Timestamp;
-use model::{Mark, MarkKind, Published};
+use model::{FingerprintId, Mark, MarkKind, PlanShape, PlanText, PlanVersion, Published};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Local;
@@ -66,6 +68,42 @@ fn write_plans(connection: &Connection, published: &Published) -> Result<(), Sto
     Ok(())
 }
 
+/// Plans by database and statement, the oldest first.
+pub type PlanHistory = BTreeMap<String, HashMap<FingerprintId, Vec<PlanVersion>>>;
+
+/// The plans that statements had in a span.
+pub(super) fn plans(
+    connection: &Connection,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<PlanHistory, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT fingerprint, database, since_us, until_us, shape, cost, rows, text FROM plans
+         WHERE until_us >= ?1 AND since_us <= ?2 ORDER BY since_us",
+    )?;
+    let mut rows = statement.query(params![from.as_microsecond(), until.as_microsecond()])?;
+    let mut plans = PlanHistory::new();
+    while let Some(row) = rows.next()? {
+        let time = |at: usize| -> rusqlite::Result<Timestamp> {
+            Ok(Timestamp::from_microsecond(row.get(at)?).unwrap_or_default())
+        };
+        let fingerprint = FingerprintId(row.get::<_, i64>(0)?.cast_unsigned());
+        let version = PlanVersion {
+            since: time(2)?,
+            until: time(3)?,
+            plan: PlanText {
+                shape: PlanShape(row.get::<_, i64>(4)?.cast_unsigned()),
+                cost: row.get(5)?,
+                rows: row.get(6)?,
+                text: row.get(7)?,
+            },
+        };
+        let of_database = plans.entry(row.get(1)?).or_default();
+        of_database.entry(fingerprint).or_default().push(version);
+    }
+    Ok(plans)
+}
+
 /// The last conclusions in a span.
 pub(super) fn last(
     connection: &Connection,
@@ -77,11 +115,7 @@ pub(super) fn last(
             "SELECT json FROM conclusions
              WHERE at >= ?1 AND taken_at_us >= ?2 AND taken_at_us <= ?3
              ORDER BY taken_at_us DESC LIMIT 1",
-            params![
-                from.as_second() - SLOT_S,
-                from.as_microsecond(),
-                until.as_microsecond()
-            ],
+            params![from.as_second() - SLOT_S, from.as_microsecond(), until.as_microsecond()],
             |row| row.get(0),
         )
         .optional()?;

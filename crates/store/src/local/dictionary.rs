@@ -95,9 +95,7 @@ impl Dictionary {
 }
 
 /// All labels by their numbers.
-pub(super) fn all_labels(
-    connection: &Connection,
-) -> Result<HashMap<i64, Arc<Labels>>, StoreError> {
+pub(super) fn all_labels(connection: &Connection) -> Result<HashMap<i64, Arc<Labels>>, StoreError> {
     let mut statement =
         connection.prepare_cached("SELECT id, database, user, application FROM labels")?;
     let mut rows = statement.query([])?;

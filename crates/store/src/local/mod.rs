@@ -16,9 +16,10 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-pub(crate) use outbox::{Parcel, ParcelRun};
 pub use bounds::Bounds;
+pub use conclusions::PlanHistory;
 pub(crate) use conclusions::mark_kind;
+pub(crate) use outbox::{Parcel, ParcelRun};
 pub use read::Stored;
 
 use crate::span::RunId;

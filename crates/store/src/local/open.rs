@@ -22,12 +22,7 @@ impl Local {
         }
         let lock = lock(path)?;
         // Statements say much of an application, even normalised: its owner's file.
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(failed)?;
+        OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(failed)?;
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;
         // Looked at before anything in it is changed.

@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 
 use super::dictionary::{all_labels, shape};
 use super::open::open_to_read;
-use super::{Local, conclusions};
+use super::{Local, PlanHistory, conclusions};
 use crate::assembly::Assembly;
 use crate::conclusions::Conclusions;
 use crate::error::StoreError;
@@ -77,6 +77,14 @@ impl Stored {
         conclusions::last(&self.connection, from, until)
     }
 
+    /// The plans that statements had in `from..until`.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn plans(&self, from: Timestamp, until: Timestamp) -> Result<PlanHistory, StoreError> {
+        conclusions::plans(&self.connection, from, until)
+    }
+
     /// What happened to the service, the oldest first.
     ///
     /// # Errors
@@ -120,11 +128,7 @@ impl Local {
     }
 
     /// As [`Stored::marks`].
-    pub(crate) fn marks(
-        &self,
-        from: Timestamp,
-        until: Timestamp,
-    ) -> Result<Vec<Mark>, StoreError> {
+    pub(crate) fn marks(&self, from: Timestamp, until: Timestamp) -> Result<Vec<Mark>, StoreError> {
         conclusions::marks(&self.connection, from, until)
     }
 }

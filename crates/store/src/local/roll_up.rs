@@ -94,9 +94,7 @@ fn sum(connection: &Connection, period: &Period) -> Result<Rows, StoreError> {
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params![begin, end, period.run])?;
     while let Some(row) = rows.next()? {
-        let (Some(kind), Some(labels)) =
-            (read::kind(row.get(0)?), labels.get(&row.get(1)?))
-        else {
+        let (Some(kind), Some(labels)) = (read::kind(row.get(0)?), labels.get(&row.get(1)?)) else {
             continue;
         };
         let added = sum.add_traffic(kind, labels, row.get_ref(2)?.as_blob().unwrap_or_default());

@@ -107,10 +107,12 @@ fn what_was_written_is_read_by_another_process_and_after_the_end() {
         let first = &read.minutes[0];
         let row = first.queries.iter().find(|(key, _)| key.fingerprint.0 == 2).unwrap();
         assert_eq!(&*read.labels[&row.0.labels].application, "checkout");
-        assert_eq!(Some(row.1), minute(BEGIN, 4, 5).queries.get(&RowKey {
-            fingerprint: FingerprintId(2),
-            labels: LabelId::of_history(0),
-        }));
+        assert_eq!(
+            Some(row.1),
+            minute(BEGIN, 4, 5)
+                .queries
+                .get(&RowKey { fingerprint: FingerprintId(2), labels: LabelId::of_history(0) })
+        );
         assert_eq!((first.dropped, first.connections.opened), (1, 5));
         let expected = minute(BEGIN, 4, 5);
         assert_eq!(first.pools, expected.pools);
@@ -142,8 +144,7 @@ fn a_restart_within_a_minute_adds_up() {
     let read = read(&local, BEGIN, BEGIN + 1);
     assert_eq!((read.minutes.len(), calls(&read)), (1, 16));
     // Beside memory, which has this run's minute, only the other run's is read.
-    let beside =
-        local.snapshot((at(BEGIN), at(BEGIN + 1)), &[], BEGIN, &HashMap::new()).unwrap();
+    let beside = local.snapshot((at(BEGIN), at(BEGIN + 1)), &[], BEGIN, &HashMap::new()).unwrap();
     assert_eq!(calls(&beside), 10);
 }
 
@@ -181,9 +182,8 @@ fn a_window_over_a_rolled_up_hour_has_an_edge_where_it_is_cut() {
     }
     local.roll_up(BEGIN + 360).unwrap();
     let cut = at(BEGIN + 95);
-    let read = local
-        .snapshot((at(BEGIN), at(BEGIN + 360)), &[cut], i64::MAX, &HashMap::new())
-        .unwrap();
+    let read =
+        local.snapshot((at(BEGIN), at(BEGIN + 360)), &[cut], i64::MAX, &HashMap::new()).unwrap();
     let before = read.between(at(BEGIN), cut - Duration::from_secs(1));
     let after = read.between(cut, at(BEGIN + 360) - Duration::from_secs(1));
     let sum = |window: &model::WindowStats| -> u64 {
@@ -269,9 +269,7 @@ fn a_file_of_an_earlier_version_is_brought_up_to_date_and_read_as_it_is() {
     connection.execute_batch(schema::MIGRATIONS[0]).unwrap();
     connection.pragma_update(None, "application_id", 0x7067_7772).unwrap();
     connection.pragma_update(None, "user_version", 1).unwrap();
-    connection
-        .execute_batch("INSERT INTO periods VALUES (60, 1728000000, 1, 7, 1, 1)")
-        .unwrap();
+    connection.execute_batch("INSERT INTO periods VALUES (60, 1728000000, 1, 7, 1, 1)").unwrap();
     drop(connection);
     let stored = Stored::open(&path).unwrap();
     assert_eq!(stored.marks(at(BEGIN), at(BEGIN + 1)).unwrap(), []);
@@ -303,7 +301,8 @@ fn files_that_are_not_ours_or_of_a_later_version_are_left_alone() {
     drop(foreign);
     assert!(matches!(Local::open(&path, &run("one")), Err(StoreError::NotOurs { .. })));
     let text = path.with_extension("txt");
-    std::fs::write(&text, "no database at all, but long enough to be looked at".repeat(40)).unwrap();
+    std::fs::write(&text, "no database at all, but long enough to be looked at".repeat(40))
+        .unwrap();
     assert!(matches!(Stored::open(&text), Err(StoreError::NotOurs { .. })));
     let missing = path.with_extension("none");
     let said = Stored::open(&missing).err().map(|error| error.to_string()).unwrap_or_default();
@@ -319,10 +318,10 @@ fn marks_and_conclusions_are_of_their_time() {
     local.write_mark(&reload).unwrap();
     local.write_mark(&reload).unwrap();
     let marks = local.marks(at(BEGIN), at(BEGIN + 10)).unwrap();
-    assert_eq!(marks.iter().map(|mark| mark.kind).collect::<Vec<_>>(), [
-        MarkKind::Reload,
-        MarkKind::Note
-    ]);
+    assert_eq!(
+        marks.iter().map(|mark| mark.kind).collect::<Vec<_>>(),
+        [MarkKind::Reload, MarkKind::Note]
+    );
     for (taken, check) in [(1, "early"), (7, "late"), (8, "later")] {
         let snapshot = Snapshot { taken_at: at(BEGIN + taken), ..Snapshot::default() };
         let published = published(snapshot, check);
@@ -334,6 +333,39 @@ fn marks_and_conclusions_are_of_their_time() {
     assert_eq!(last(0, 3), ["early"]);
     assert_eq!(last(0, 60), ["later"], "the last of its five minutes");
     assert_eq!(last(2, 4), [""; 0]);
+}
+
+#[test]
+fn plans_are_kept_with_their_times() {
+    let mut local = Local::in_memory(&run("one")).unwrap();
+    let version = |shape: u64, since: i64, until: i64| model::PlanVersion {
+        since: at(BEGIN + since),
+        until: at(BEGIN + until),
+        plan: model::PlanText {
+            shape: model::PlanShape(shape),
+            cost: 12.5,
+            rows: 3.0,
+            text: "Seq Scan on t (a = $)".to_owned(),
+        },
+    };
+    let id = FingerprintId(u64::MAX - 7);
+    for until in [6, 8] {
+        let mut published = published(snapshot([minute(BEGIN + until, 1, 1)]), "x");
+        let mut database = model::DatabaseFacts::default();
+        let versions = vec![version(u64::MAX, 0, 5), version(2, 5, until)];
+        database.plan_history.insert(id, versions);
+        let mut catalog = model::CatalogFacts::default();
+        catalog.databases.insert("shop".to_owned(), database);
+        published.catalog = Arc::new(catalog);
+        local.write_conclusions(&published).unwrap();
+    }
+    let plans = |from: i64, until: i64| {
+        let read = conclusions::plans(&local.connection, at(BEGIN + from), at(BEGIN + until));
+        read.unwrap().remove("shop").and_then(|mut of| of.remove(&id)).unwrap_or_default()
+    };
+    assert_eq!(plans(0, 10), [version(u64::MAX, 0, 5), version(2, 5, 8)]);
+    assert_eq!(plans(7, 10), [version(2, 5, 8)]);
+    assert_eq!(plans(9, 10), []);
 }
 
 pub(crate) fn published(snapshot: Snapshot, check: &str) -> model::Published {

@@ -65,7 +65,8 @@ pub(super) fn write_rows(
     }
     // In the order of the table, so that pages fill up.
     queries.sort_unstable_by_key(|(number, label, _)| (*number, *label));
-    let sql = format!("INSERT INTO query_{tables} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+    let sql =
+        format!("INSERT INTO query_{tables} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
     let mut insert = connection.prepare_cached(&sql)?;
     for (number, label, stats) in queries {
         let Summary { calls, errors, total_us, wait_us, p95_us } = Summary::of(stats);
@@ -118,9 +119,8 @@ struct Summary {
 
 impl Summary {
     fn of(stats: &QueryStats) -> Self {
-        let us = |duration: std::time::Duration| {
-            i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
-        };
+        let us =
+            |duration: std::time::Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         Self {
             calls: signed(stats.calls),
             errors: signed(stats.failed()),

@@ -14,7 +14,7 @@ use pgweir_store::{Bounds, Fleet, History, HistorySettings, Run};
 
 /// A whole day since the epoch, minutes.
 pub(crate) const BEGIN: i64 = 20_000 * 24 * 60;
-const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
+const LONG: Duration = Duration::from_secs(50 * 365 * 24 * 3_600);
 /// Statements of every minute.
 pub(crate) const STATEMENTS: u64 = 40;
 
@@ -118,8 +118,8 @@ pub(crate) fn history(
             started_at: at(began),
             version: "0.1.0".to_owned(),
         },
-        // Minutes pass faster here than days.
-        bounds: Bounds { minutes: YEAR, hours: YEAR, ..Bounds::default() },
+        // Minutes pass faster here than days, and lie far back.
+        bounds: Bounds { minutes: LONG, hours: LONG, days: LONG, ..Bounds::default() },
         flush,
         fleet,
     })

@@ -37,7 +37,10 @@ fn what_makes_no_sense_is_refused_at_its_place() {
         ("history_size = -1", "is not a size"),
         ("store = \"postgres://h/d\"", "store: names no user"),
         ("store = \"mysql://u@h/d\"", "store: is a URL of another kind"),
-        ("store = \"postgres://u@h/d?sslmode=verify-ca&sslrootcert=/no/such/file\"", "store: sslrootcert"),
+        (
+            "store = \"postgres://u@h/d?sslmode=verify-ca&sslrootcert=/no/such/file\"",
+            "store: sslrootcert",
+        ),
     ] {
         let problems = wrong(file(&with(lines)));
         assert!(problems.contains(problem), "{lines}: {problems}");
