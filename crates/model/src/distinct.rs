@@ -26,18 +26,6 @@ impl Distinct {
         }
     }
 
-    /// Its bits, for whoever keeps one; [`Self::from_words`] makes it anew.
-    #[must_use]
-    pub fn words(&self) -> [u64; 4] {
-        self.0
-    }
-
-    /// The one that has these bits.
-    #[must_use]
-    pub fn from_words(words: [u64; 4]) -> Self {
-        Self(words)
-    }
-
     /// Adds all that `other` has seen.
     pub fn merge(&mut self, other: &Self) {
         for (own, other) in self.0.iter_mut().zip(other.0) {

@@ -85,8 +85,18 @@ impl Histogram {
         self.longest = self.longest.max(other.longest);
     }
 
-    /// Few new buckets are put in one by one, many by going through both once.
+    /// Where all of the buckets are there, as in a sum of many, they are added in place; few new ones
+    /// are put in one by one, many by going through both once.
     fn merge_buckets(&mut self, other: &[(i16, u64)]) {
+        if self.has_buckets(other) {
+            let mut own = self.buckets.iter_mut();
+            for (bucket, count) in other {
+                if let Some((_, present)) = own.find(|(key, _)| key == bucket) {
+                    *present = present.saturating_add(*count);
+                }
+            }
+            return;
+        }
         if other.len() <= 4 {
             other.iter().for_each(|(bucket, count)| self.add(*bucket, *count));
             return;
@@ -112,6 +122,11 @@ impl Histogram {
             merged.push(next);
         }
         self.buckets = merged;
+    }
+
+    fn has_buckets(&self, other: &[(i16, u64)]) -> bool {
+        let mut own = self.buckets.iter();
+        other.iter().all(|(bucket, _)| own.any(|(key, _)| key == bucket))
     }
 
     /// What it holds; [`Self::from_parts`] makes it anew.

@@ -50,13 +50,12 @@ impl Span {
         let mut edges = BTreeSet::from([first, end]);
         edges.extend(cuts.iter().map(|cut| minute(*cut)).filter(|cut| (first..end).contains(cut)));
         let length = end - first;
-        let step = match length {
-            ..=MINUTES_MOST => 1,
-            ..=HOURS_MOST => Grain::Hour.minutes(),
-            _ => {
-                let days = length / Grain::Day.minutes() / POINTS_MOST + 1;
-                days * Grain::Day.minutes()
-            }
+        let step = if length <= MINUTES_MOST {
+            1
+        } else if length <= HOURS_MOST {
+            Grain::Hour.minutes()
+        } else {
+            (length / Grain::Day.minutes() / POINTS_MOST + 1) * Grain::Day.minutes()
         };
         let mut edge = first.div_euclid(step) * step + step;
         while edge < end {

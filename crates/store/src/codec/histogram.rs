@@ -1,7 +1,8 @@
-//! A histogram: buckets by their distance, most with their count in the same byte.
+//! A histogram: distances between buckets and their counts in few bits, since most are small.
 
 use model::{Histogram, HistogramParts};
 
+use super::bits::BitWriter;
 use super::{Damaged, Read, Reader, Writer};
 
 impl Writer {
@@ -9,20 +10,18 @@ impl Writer {
         let buckets = histogram.buckets();
         self.number(histogram.zeros());
         self.number(buckets.len() as u64);
-        let mut before = 0i64;
-        for (at, (bucket, count)) in buckets.iter().enumerate() {
-            let bucket = i64::from(*bucket);
-            // The lowest bit says whether a count follows; one execution a bucket is usual.
-            let several = i64::from(*count != 1);
-            if at == 0 {
-                self.signed(bucket << 1 | several);
-            } else {
-                self.number(((bucket - before) << 1 | several).cast_unsigned());
+        if let Some((first, _)) = buckets.first() {
+            self.signed(i64::from(*first));
+            let mut bits = BitWriter::default();
+            let mut before = *first;
+            for (at, (bucket, count)) in buckets.iter().enumerate() {
+                if at > 0 {
+                    bits.gamma((i64::from(*bucket) - i64::from(before)).unsigned_abs());
+                }
+                bits.gamma(*count);
+                before = *bucket;
             }
-            if several == 1 {
-                self.number(*count);
-            }
-            before = bucket;
+            self.bits(&bits);
         }
         self.duration(histogram.sum());
         self.duration(histogram.shortest());
@@ -32,20 +31,21 @@ impl Writer {
 
 impl Reader<'_> {
     pub(super) fn histogram(&mut self) -> Read<Histogram> {
-        let zeros = self.number()?;
+        let mut parts = HistogramParts { zeros: self.number()?, ..HistogramParts::default() };
         let buckets = self.number()?;
-        let mut parts = HistogramParts { zeros, ..HistogramParts::default() };
-        let mut before = 0i64;
-        for at in 0..buckets {
-            let token = match at {
-                0 => self.signed()?,
-                _ => i64::try_from(self.number()?).map_err(|_| Damaged::Number)?,
-            };
-            let bucket = if at == 0 { token >> 1 } else { before.saturating_add(token >> 1) };
-            let count = if token & 1 == 1 { self.number()? } else { 1 };
-            let key = i16::try_from(bucket).map_err(|_| Damaged::Number)?;
-            parts.buckets.push((key, count));
-            before = bucket;
+        if buckets > 0 {
+            let mut bucket = self.signed()?;
+            self.bits(|bits| {
+                for at in 0..buckets {
+                    if at > 0 {
+                        let distance = i64::try_from(bits.gamma()?).unwrap_or(i64::MAX);
+                        bucket = bucket.saturating_add(distance);
+                    }
+                    let key = i16::try_from(bucket).map_err(|_| Damaged::Number)?;
+                    parts.buckets.push((key, bits.gamma()?));
+                }
+                Ok(())
+            })?;
         }
         parts.sum = self.duration()?;
         parts.shortest = self.duration()?;

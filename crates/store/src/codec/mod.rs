@@ -1,8 +1,10 @@
 //! The binary form of rows. Numbers are of variable length (LEB128), what is zero or empty is left
-//! out, and the first byte is the form's version, so that a later one can tell.
+//! out, and the first byte is the form's version, so that a later one can tell. How many different
+//! values a statement was run with is not kept: only detectors ask for it, of the minutes in memory.
 //!
 //! What is read may be damaged or made up: reading never panics and allocates no more than it reads.
 
+mod bits;
 mod histogram;
 mod query;
 mod traffic;

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use model::{Distinct, Histogram, QueryStats, SampledValues, Spread};
+use model::{Histogram, QueryStats, SampledValues, Spread};
 
-use super::{Damaged, Present, Read, Reader, Writer};
-
-/// Bits of a [`Distinct`] up to which their places are shorter than all of its words.
-const FEW_BITS: u32 = 30;
+use super::{Present, Read, Reader, Writer};
 
 /// The binary form.
 pub(crate) fn encode_query(stats: &QueryStats) -> Vec<u8> {
@@ -24,9 +21,9 @@ pub(crate) fn encode_query(stats: &QueryStats) -> Vec<u8> {
         repeats,
         repeated_calls,
         longest_repeat,
-        values,
+        values: _,
         prepared_calls,
-        prepared_texts,
+        prepared_texts: _,
         most_rows,
         abandoned,
         abandoned_bytes,
@@ -55,12 +52,10 @@ pub(crate) fn encode_query(stats: &QueryStats) -> Vec<u8> {
         contended,
     ];
     let histograms = [wait, first_byte, total];
-    let distincts = [values, prepared_texts];
     let durations = [stalled, longest_stall, contended_time];
     let mut present = Present::default();
     numbers.iter().for_each(|number| present.note(**number != 0));
     histograms.iter().for_each(|histogram| present.note(histogram.count() != 0));
-    distincts.iter().for_each(|distinct| present.note(**distinct != Distinct::default()));
     durations.iter().for_each(|duration| present.note(!duration.is_zero()));
     present.note(!errors.is_empty());
     present.note(cancelled.count != 0);
@@ -71,8 +66,6 @@ pub(crate) fn encode_query(stats: &QueryStats) -> Vec<u8> {
     numbers.into_iter().filter(|number| **number != 0).for_each(|number| writer.number(*number));
     let filled = histograms.into_iter().filter(|histogram| histogram.count() != 0);
     filled.for_each(|histogram| writer.histogram(histogram));
-    let seen = distincts.into_iter().filter(|distinct| **distinct != Distinct::default());
-    seen.for_each(|distinct| writer.distinct(distinct));
     let spent = durations.into_iter().filter(|duration| !duration.is_zero());
     spent.for_each(|duration| writer.duration(*duration));
     if !errors.is_empty() {
@@ -119,11 +112,6 @@ pub(crate) fn decode_query(bytes: &[u8]) -> Read<QueryStats> {
                 *histogram = reader.histogram()?;
             }
         }
-        for distinct in [&mut stats.values, &mut stats.prepared_texts] {
-            if present.next() {
-                *distinct = reader.distinct()?;
-            }
-        }
         let durations: [&mut Duration; 3] =
             [&mut stats.stalled, &mut stats.longest_stall, &mut stats.contended_time];
         for duration in durations {
@@ -145,21 +133,6 @@ pub(crate) fn decode_query(bytes: &[u8]) -> Read<QueryStats> {
 }
 
 impl Writer {
-    fn distinct(&mut self, distinct: &Distinct) {
-        let words = distinct.words();
-        let bits: u32 = words.iter().map(|word| word.count_ones()).sum();
-        if bits > FEW_BITS {
-            self.bytes.push(0);
-            words.iter().for_each(|word| self.bytes.extend_from_slice(&word.to_le_bytes()));
-            return;
-        }
-        self.bytes.push(bits as u8);
-        for (at, word) in words.iter().enumerate() {
-            let places = (0..64).filter(|bit| word >> bit & 1 == 1);
-            self.bytes.extend(places.map(|bit| (at * 64) as u8 + bit as u8));
-        }
-    }
-
     fn spread(&mut self, spread: &Spread) {
         self.number(spread.count);
         self.duration(spread.total);
@@ -177,24 +150,6 @@ impl Writer {
 }
 
 impl Reader<'_> {
-    fn distinct(&mut self) -> Read<Distinct> {
-        let mut words = [0u64; 4];
-        let bits = self.byte()?;
-        if bits == 0 {
-            for word in &mut words {
-                let bytes: [u8; 8] = self.take(8)?.try_into().map_err(|_| Damaged::Short)?;
-                *word = u64::from_le_bytes(bytes);
-            }
-            return Ok(Distinct::from_words(words));
-        }
-        for place in self.take(u64::from(bits))? {
-            if let Some(word) = words.get_mut(usize::from(place / 64)) {
-                *word |= 1 << (place % 64);
-            }
-        }
-        Ok(Distinct::from_words(words))
-    }
-
     fn spread(&mut self) -> Read<Spread> {
         Ok(Spread {
             count: self.number()?,
