@@ -12,6 +12,7 @@ mod histogram;
 mod ids;
 mod labels;
 mod mark;
+mod minute;
 mod plan;
 mod proof;
 mod sample;
@@ -33,6 +34,7 @@ pub use histogram::{Histogram, HistogramParts};
 pub use ids::{ClientId, FingerprintId, InvalidId, PoolKey, ServerId, ShapeId, SqlState, StrictId};
 pub use labels::{LabelId, LabelRegistry, Labels};
 pub use mark::{Mark, MarkKind};
+pub use minute::Minute;
 pub use plan::{
     MemoryNode, PlanShape, PlanText, PlanVariant, PlanVersion, RankedSample, SampleRank,
 };
@@ -43,8 +45,8 @@ pub use server::{
     ServerSettings, SessionFacts, SlotFacts,
 };
 pub use snapshot::{
-    ConnectionStats, Coverage, Minute, OpenTransaction, PoolMinute, QueryStats, RowKey,
-    SampledValues, ShapeInfo, SlowStatement, Snapshot, Spread, TransactionStats, WindowStats,
+    ConnectionStats, Coverage, OpenTransaction, PoolMinute, QueryStats, RowKey, SampledValues,
+    ShapeInfo, SlowStatement, Snapshot, Spread, TransactionStats, WindowStats,
 };
 pub use status::{
     ClientState, ClientStatus, DatabaseStatus, PoolMode, PoolStatus, ServerState, ServerStatus,

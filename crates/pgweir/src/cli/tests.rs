@@ -103,7 +103,7 @@ fn a_named_file_must_be_there() {
 fn report_arguments(arguments: &[&str]) -> Result<ReportArguments, String> {
     let typed = ["pgweir", "report"].iter().chain(arguments);
     match Cli::try_parse_from(typed).map(|cli| cli.command) {
-        Ok(Command::Report(report)) => Ok(report),
+        Ok(Command::Report(report)) => Ok(*report),
         Ok(_) => panic!("not a report"),
         Err(error) => Err(error.to_string()),
     }

@@ -1,6 +1,7 @@
 //! Every setting: what it is called, what it may be, what it does. The manual, SHOW CONFIG, the
 //! names in the environment and the suggestions in errors come from this table.
 
+mod history;
 mod keys;
 
 pub use keys::{DATABASE_KEYS, KeyReference, USER_KEYS};
@@ -89,49 +90,14 @@ pub const REFERENCE: &[SettingReference] = &[
         Value("127.0.0.1:6433"),
         "Reserved for metrics and health: checked, without effect yet.",
     )),
-    fixed(setting(
-        "data_dir",
-        "directory",
-        Unset,
-        "Where history is kept: one process a folder. Unset: $STATE_DIRECTORY (systemd), else \
-         $XDG_STATE_HOME/pgweir, else ~/.local/state/pgweir (macOS: ~/Library/Application \
-         Support/pgweir). See docs/history.md.",
-    )),
-    fixed(setting(
-        "history_minutes",
-        "duration ≥ 1h",
-        Value("24h"),
-        "How long minutes are kept. Hours that are over are rolled up before.",
-    )),
-    fixed(setting("history_hours", "duration ≥ 1h", Value("30d"), "How long hours are kept.")),
-    fixed(setting("history_days", "duration ≥ 1h", Value("730d"), "How long days are kept.")),
-    fixed(setting(
-        "history_size",
-        SIZE,
-        Value("1GB"),
-        "How large the history's file may become, at least 8MB. Beyond it the oldest minutes go \
-         first, then hours, then days. In memory never more than 64MB.",
-    )),
-    fixed(setting(
-        "history_flush",
-        TIMEOUT,
-        Value("15s"),
-        "How often the minute that is being measured is written before it is over: so much is lost \
-         when pgweir is killed, and 5 s more.",
-    )),
-    fixed(setting(
-        "store",
-        "URL",
-        Unset,
-        "A PostgreSQL that gets the same history, under `instance_name`, so that one report sees \
-         several instances. Rows wait in `data_dir` while it is away.",
-    )),
-    fixed(setting(
-        "instance_name",
-        TEXT,
-        Depends("the host's name and the port of `listen`, such as `web-1:6432`"),
-        "Name of this process in `store`.",
-    )),
+    history::DATA_DIR,
+    history::HISTORY_MINUTES,
+    history::HISTORY_HOURS,
+    history::HISTORY_DAYS,
+    history::HISTORY_SIZE,
+    history::HISTORY_FLUSH,
+    history::STORE,
+    history::INSTANCE_NAME,
     setting(
         "upstream",
         "URL, or a list of them",
