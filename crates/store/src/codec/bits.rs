@@ -46,6 +46,20 @@ pub(super) struct BitReader<'a> {
 impl BitReader<'_> {
     /// Reads a number of 1 or more.
     pub(super) fn gamma(&mut self) -> Read<u64> {
+        // Nearly all are short, and lie in the next eight bytes: a report reads millions.
+        let window = self.bytes.get(self.at / 8..).and_then(|rest| rest.first_chunk::<8>());
+        if let Some(window) = window {
+            let ahead = u64::from_be_bytes(*window) << (self.at % 8);
+            let length = 2 * ahead.leading_zeros() + 1;
+            if length <= 56 {
+                self.at += length as usize;
+                return Ok(ahead >> (64 - length));
+            }
+        }
+        self.gamma_bit_by_bit()
+    }
+
+    fn gamma_bit_by_bit(&mut self) -> Read<u64> {
         let mut width = 0;
         while !self.bit()? {
             width += 1;
@@ -75,5 +89,38 @@ impl<'a> Reader<'a> {
         let value = read(&mut bits)?;
         self.take(bits.at.div_ceil(8) as u64)?;
         Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn numbers_of_every_length_are_read_as_they_were_written(
+            numbers in proptest::collection::vec((0u32..49, any::<u64>()), 0..60),
+        ) {
+            let numbers: Vec<u64> =
+                numbers.into_iter().map(|(bits, n)| (n % (1 << bits)).max(1)).collect();
+            let mut bits = BitWriter::default();
+            numbers.iter().for_each(|number| bits.gamma(*number));
+            let mut writer = Writer::default();
+            writer.bits(&bits);
+            writer.number(4711);
+            let mut reader = Reader { bytes: &writer.bytes };
+            let read = reader.bits(|bits| numbers.iter().map(|_| bits.gamma()).collect());
+            prop_assert_eq!(read, Ok(numbers));
+            prop_assert_eq!(reader.number(), Ok(4711));
+        }
+    }
+
+    #[test]
+    fn few_bits_for_small_numbers() {
+        let mut bits = BitWriter::default();
+        [1, 1, 2, 3, 5].into_iter().for_each(|number| bits.gamma(number));
+        assert_eq!(bits.bytes, [0b1101_0011, 0b0010_1000]);
     }
 }

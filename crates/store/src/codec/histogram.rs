@@ -35,6 +35,8 @@ impl Reader<'_> {
         let buckets = self.number()?;
         if buckets > 0 {
             let mut bucket = self.signed()?;
+            // No more than there can be, whatever the number says.
+            parts.buckets.reserve(buckets.min(256) as usize);
             self.bits(|bits| {
                 for at in 0..buckets {
                     if at > 0 {
