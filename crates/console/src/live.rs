@@ -35,8 +35,16 @@ pub trait Live: Send + Sync + 'static {
     /// What happened to the service itself, the oldest first.
     fn marks(&self) -> Vec<Mark>;
     /// The minutes that lie in `from..=until`, as far as they are kept, with what their rows mean;
-    /// minutes around them may be there too. The current one is as of a moment ago.
-    fn past(&self, from: Timestamp, until: Timestamp) -> BoxFuture<'_, Arc<Snapshot>>;
+    /// minutes around them may be there too, and hours and days that reach over none of `cuts`. The
+    /// current one is as of a moment ago. From [`Timestamp::MIN`] on means what is at hand.
+    fn past(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+        cuts: Vec<Timestamp>,
+    ) -> BoxFuture<'_, Arc<Snapshot>>;
+    /// What else there is to say of the process: names and values for SHOW STATE.
+    fn state(&self) -> Vec<(&'static str, String)>;
     /// How long a statement over the console's tables may run (`console_query_timeout`).
     fn query_timeout(&self) -> Duration;
     /// The turns that such statements take.

@@ -2,82 +2,253 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use sketches_ddsketch::{Config, DDSketch};
-
 /// Durations in microseconds, as a DDSketch (Masson, Rim, Lee: "DDSketch", VLDB 2019).
 ///
-/// Percentiles are within 1 % of a true value; count, sum, minimum and maximum are exact. Two
-/// histograms of the same make merge without further error.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Histogram(DDSketch);
+/// Percentiles are within 1 % of a true value; count, sum, minimum and maximum are exact. Histograms
+/// merge without further error, in whatever order. Only buckets that hold something are kept, so
+/// that a history of them is small.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Histogram {
+    /// Bucket and count, ascending, no bucket empty. Bucket `k` is of γᵏ to γᵏ⁺¹ µs.
+    buckets: Vec<(i16, u64)>,
+    /// Durations too short for a bucket.
+    zeros: u64,
+    count: u64,
+    sum: Duration,
+    shortest: Duration,
+    longest: Duration,
+}
+
+/// What a [`Histogram`] holds, for whoever keeps one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistogramParts {
+    /// Bucket and count, ascending, no bucket empty.
+    pub buckets: Vec<(i16, u64)>,
+    /// Durations too short for a bucket.
+    pub zeros: u64,
+    /// Sum of all.
+    pub sum: Duration,
+    /// The shortest.
+    pub shortest: Duration,
+    /// The longest.
+    pub longest: Duration,
+}
 
 /// Relative error of percentiles.
 const RELATIVE_ERROR: f64 = 0.01;
-/// Buckets kept: at 1 % they span nine decades, far more than durations need.
-const MAX_BUCKETS: u32 = 1024;
-/// Durations below this are counted as zero, µs.
+/// The ratio of a bucket's ends.
+const GAMMA: f64 = (1.0 + RELATIVE_ERROR) / (1.0 - RELATIVE_ERROR);
+/// Durations up to this are counted as zero, µs.
 const SMALLEST_US: f64 = 0.5;
-
-impl Default for Histogram {
-    fn default() -> Self {
-        Self(DDSketch::new(Config::new(RELATIVE_ERROR, MAX_BUCKETS, SMALLEST_US)))
-    }
-}
 
 impl Histogram {
     /// Adds one duration.
     pub fn record(&mut self, duration: Duration) {
-        self.0.add(duration.as_secs_f64() * 1e6);
+        let us = duration.as_secs_f64() * 1e6;
+        if us > SMALLEST_US {
+            // Of the shortest and the longest Duration: -35 and 2,908.
+            self.add((us.ln() / GAMMA.ln()).floor() as i16, 1);
+        } else {
+            self.zeros += 1;
+        }
+        self.shortest = if self.count == 0 { duration } else { self.shortest.min(duration) };
+        self.longest = self.longest.max(duration);
+        self.count += 1;
+        self.sum = self.sum.saturating_add(duration);
+    }
+
+    fn add(&mut self, bucket: i16, count: u64) {
+        match self.buckets.binary_search_by_key(&bucket, |(key, _)| *key) {
+            Ok(at) => {
+                if let Some((_, present)) = self.buckets.get_mut(at) {
+                    *present = present.saturating_add(count);
+                }
+            }
+            Err(at) => self.buckets.insert(at, (bucket, count)),
+        }
     }
 
     /// Adds all that `other` has seen.
     pub fn merge(&mut self, other: &Self) {
-        // Both have the one configuration above, so that merging cannot be refused; one that was
-        // deserialised with another is left out rather than mixed in wrongly.
-        let _ = self.0.merge(&other.0);
+        if other.count == 0 {
+            return;
+        }
+        if self.count == 0 {
+            self.clone_from(other);
+            return;
+        }
+        self.merge_buckets(&other.buckets);
+        self.zeros = self.zeros.saturating_add(other.zeros);
+        self.count = self.count.saturating_add(other.count);
+        self.sum = self.sum.saturating_add(other.sum);
+        self.shortest = self.shortest.min(other.shortest);
+        self.longest = self.longest.max(other.longest);
+    }
+
+    /// Where all of the buckets are there, as in a sum of many, they are added in place; few new ones
+    /// are put in one by one, many by going through both once.
+    fn merge_buckets(&mut self, other: &[(i16, u64)]) {
+        if self.has_buckets(other) {
+            let mut own = self.buckets.iter_mut();
+            for (bucket, count) in other {
+                if let Some((_, present)) = own.find(|(key, _)| key == bucket) {
+                    *present = present.saturating_add(*count);
+                }
+            }
+            return;
+        }
+        if other.len() <= 4 {
+            other.iter().for_each(|(bucket, count)| self.add(*bucket, *count));
+            return;
+        }
+        let own = std::mem::take(&mut self.buckets);
+        let mut merged = Vec::with_capacity(own.len() + other.len() / 2);
+        let (mut left, mut right) = (own.iter().peekable(), other.iter().peekable());
+        loop {
+            let next = match (left.peek(), right.peek()) {
+                (Some(a), Some(b)) if a.0 == b.0 => (a.0, a.1.saturating_add(b.1)),
+                (Some(a), Some(b)) => {
+                    if a.0 < b.0 {
+                        **a
+                    } else {
+                        **b
+                    }
+                }
+                (Some(one), None) | (None, Some(one)) => **one,
+                (None, None) => break,
+            };
+            left.next_if(|one| one.0 == next.0);
+            right.next_if(|one| one.0 == next.0);
+            merged.push(next);
+        }
+        self.buckets = merged;
+    }
+
+    fn has_buckets(&self, other: &[(i16, u64)]) -> bool {
+        let mut own = self.buckets.iter();
+        other.iter().all(|(bucket, _)| own.any(|(key, _)| key == bucket))
+    }
+
+    /// What it holds; [`Self::from_parts`] makes it anew.
+    #[must_use]
+    pub fn parts(&self) -> HistogramParts {
+        HistogramParts {
+            buckets: self.buckets.clone(),
+            zeros: self.zeros,
+            sum: self.sum,
+            shortest: self.shortest,
+            longest: self.longest,
+        }
+    }
+
+    /// The histogram that holds this; none where buckets are empty or out of order.
+    #[must_use]
+    pub fn from_parts(parts: HistogramParts) -> Option<Self> {
+        let HistogramParts { buckets, zeros, sum, shortest, longest } = parts;
+        let ascending = buckets.windows(2).all(|pair| matches!(pair, [a, b] if a.0 < b.0));
+        let mut count = zeros;
+        for (_, in_bucket) in &buckets {
+            count = count.checked_add(*in_bucket).filter(|_| *in_bucket > 0)?;
+        }
+        if !ascending || shortest > longest {
+            return None;
+        }
+        Some(match count {
+            0 => Self::default(),
+            _ => Self { buckets, zeros, count, sum, shortest, longest },
+        })
+    }
+
+    /// Its buckets and their counts, ascending; those too short for a bucket are not in them.
+    #[must_use]
+    pub fn buckets(&self) -> &[(i16, u64)] {
+        &self.buckets
+    }
+
+    /// How many durations were too short for a bucket.
+    #[must_use]
+    pub fn zeros(&self) -> u64 {
+        self.zeros
     }
 
     /// How many durations were added.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.0.count() as u64
+        self.count
+    }
+
+    /// Sum of all.
+    #[must_use]
+    pub fn sum(&self) -> Duration {
+        self.sum
+    }
+
+    /// The shortest; zero when empty.
+    #[must_use]
+    pub fn shortest(&self) -> Duration {
+        self.shortest
+    }
+
+    /// The longest; zero when empty.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.longest
     }
 
     /// Sum of all, ms.
     #[must_use]
     pub fn sum_ms(&self) -> f64 {
-        self.0.sum().unwrap_or(0.0) / 1e3
+        in_ms(self.sum)
     }
 
     /// The longest, ms; 0 when empty.
     #[must_use]
     pub fn max_ms(&self) -> f64 {
-        self.0.max().unwrap_or(0.0) / 1e3
+        in_ms(self.longest)
     }
 
     /// The shortest, ms; 0 when empty.
     #[must_use]
     pub fn min_ms(&self) -> f64 {
-        self.0.min().unwrap_or(0.0) / 1e3
+        in_ms(self.shortest)
     }
 
     /// The mean, ms; 0 when empty.
     #[must_use]
     pub fn mean_ms(&self) -> f64 {
-        if self.count() == 0 { 0.0 } else { self.sum_ms() / self.0.count() as f64 }
+        if self.count == 0 { 0.0 } else { self.sum_ms() / self.count as f64 }
     }
 
     /// The value below which the share `quantile` (0 to 1) of all durations lies, ms; 0 when empty.
     #[must_use]
     pub fn quantile_ms(&self, quantile: f64) -> f64 {
-        let value = self.0.quantile(quantile.clamp(0.0, 1.0)).ok().flatten().unwrap_or(0.0);
+        let quantile = quantile.clamp(0.0, 1.0);
+        if quantile == 0.0 || self.count == 0 {
+            return self.min_ms();
+        }
+        if quantile == 1.0 {
+            return self.max_ms();
+        }
+        let rank = (quantile * (self.count as f64 - 1.0)) as u64;
         // A bucket's middle may lie outside of what was seen.
-        (value / 1e3).clamp(self.min_ms(), self.max_ms())
+        (self.us_at(rank) / 1e3).clamp(self.min_ms(), self.max_ms())
     }
-}
 
-impl Histogram {
+    /// The value of a rank, µs: the middle of its bucket.
+    fn us_at(&self, rank: u64) -> f64 {
+        let mut below = self.zeros;
+        if rank < below {
+            return 0.0;
+        }
+        for (bucket, count) in &self.buckets {
+            below = below.saturating_add(*count);
+            if rank < below {
+                return (f64::from(*bucket) * GAMMA.ln()).exp() * (2.0 * GAMMA / (1.0 + GAMMA));
+            }
+        }
+        self.longest.as_secs_f64() * 1e6
+    }
+
     /// How many of the durations are at most `ms`, within the percentiles' error.
     #[must_use]
     pub fn count_up_to(&self, ms: f64) -> u64 {
@@ -97,6 +268,10 @@ impl Histogram {
         }
         low
     }
+}
+
+fn in_ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
 }
 
 impl std::fmt::Debug for Histogram {
@@ -148,5 +323,47 @@ mod tests {
     fn an_empty_histogram_is_all_zero() {
         let empty = Histogram::default();
         assert_eq!((empty.count(), empty.mean_ms(), empty.quantile_ms(0.99)), (0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn parts_make_it_anew_and_wrong_ones_are_refused() {
+        let mut histogram = Histogram::default();
+        for us in [0, 0, 1, 70, 71, 90_000, 4_000_000_000] {
+            histogram.record(Duration::from_micros(us));
+        }
+        assert_eq!(Histogram::from_parts(histogram.parts()), Some(histogram.clone()));
+        let wrong = |change: fn(&mut HistogramParts)| {
+            let mut parts = histogram.parts();
+            change(&mut parts);
+            Histogram::from_parts(parts)
+        };
+        assert_eq!(wrong(|parts| parts.buckets.reverse()), None);
+        assert_eq!(wrong(|parts| parts.buckets[0].1 = 0), None);
+        assert_eq!(wrong(|parts| parts.zeros = u64::MAX), None);
+        assert_eq!(wrong(|parts| parts.shortest = Duration::MAX), None);
+    }
+
+    #[test]
+    fn the_order_of_merging_does_not_matter() {
+        let of = |from: u64, step: u64| {
+            let mut histogram = Histogram::default();
+            (0..200).for_each(|n| histogram.record(Duration::from_nanos(from + n * n * step)));
+            histogram
+        };
+        let all = [of(10, 7), of(1_000_003, 11), of(333, 1_013), of(5, 0)];
+        let (mut forth, mut back) = (Histogram::default(), Histogram::default());
+        all.iter().for_each(|one| forth.merge(one));
+        all.iter().rev().for_each(|one| back.merge(one));
+        assert_eq!(forth, back);
+        assert_eq!(forth.count(), 800);
+    }
+
+    #[test]
+    fn the_longest_there_is_has_a_bucket() {
+        let mut histogram = Histogram::default();
+        histogram.record(Duration::MAX);
+        histogram.record(Duration::MAX);
+        assert_eq!(histogram.count(), 2);
+        assert_eq!(histogram.sum(), Duration::MAX);
     }
 }

@@ -48,6 +48,13 @@ pub struct LabelId(u32);
 impl LabelId {
     /// All combinations beyond the registry's limit.
     pub const OTHERS: Self = Self(0);
+
+    /// The `number`th of those that are read from a history, counted from 0. No registry gives such
+    /// an id, and none knows it: a snapshot of the past has its own labels beside the registry's.
+    #[must_use]
+    pub fn of_history(number: u32) -> Self {
+        Self(u32::MAX - number)
+    }
 }
 
 /// Interns [`Labels`]. Bounded: combinations beyond the limit share [`LabelId::OTHERS`].

@@ -13,6 +13,7 @@ mod histogram;
 mod ids;
 mod labels;
 mod mark;
+mod minute;
 mod plan;
 mod proof;
 mod sample;
@@ -33,10 +34,11 @@ pub use command::{Command, CommandError, ShutdownMode};
 pub use distinct::Distinct;
 pub use event::{ConnectionEvent, Event, Outcome, QueryEvent, TransactionEvent};
 pub use finding::{Confidence, Evidence, Finding, Fix, NotChecked, Published, Severity};
-pub use histogram::Histogram;
+pub use histogram::{Histogram, HistogramParts};
 pub use ids::{ClientId, FingerprintId, InvalidId, PoolKey, ServerId, ShapeId, SqlState, StrictId};
 pub use labels::{LabelId, LabelRegistry, Labels, Tags};
 pub use mark::{Mark, MarkKind};
+pub use minute::Minute;
 pub use plan::{
     MemoryNode, PlanShape, PlanText, PlanVariant, PlanVersion, RankedSample, SampleRank,
 };
@@ -47,8 +49,8 @@ pub use server::{
     ServerSettings, SessionFacts, SlotFacts,
 };
 pub use snapshot::{
-    ConnectionStats, Coverage, Minute, OpenTransaction, PoolMinute, QueryStats, RowKey,
-    SampledValues, ShapeInfo, SlowStatement, Snapshot, Spread, TransactionStats, WindowStats,
+    ConnectionStats, Coverage, OpenTransaction, PoolMinute, QueryStats, RowKey, SampledValues,
+    ShapeInfo, SlowStatement, Snapshot, Spread, TransactionStats, WindowStats,
 };
 pub use status::{
     ClientState, ClientStatus, DatabaseStatus, PoolMode, PoolStatus, ServerState, ServerStatus,

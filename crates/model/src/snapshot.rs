@@ -1,5 +1,6 @@
 //! An immutable picture of the statistics at a tick: minutes of rows, and what the rows mean.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::{
-    ClientId, Distinct, FingerprintId, Histogram, LabelId, Labels, PoolKey, PoolStatus, Sample,
-    ShapeId, SqlState, StrictId,
+    ClientId, Distinct, FingerprintId, Histogram, LabelId, Labels, Minute, PoolKey, PoolStatus,
+    Sample, ShapeId, SqlState, StrictId,
 };
 
 /// What a row of statistics is about.
@@ -21,7 +22,7 @@ pub struct RowKey {
 }
 
 /// What was measured of one statement by one kind of client in one minute, or in a window.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueryStats {
     /// Statements done, failed ones included.
     pub calls: u64,
@@ -173,7 +174,7 @@ impl QueryStats {
 }
 
 /// Transactions of one kind of client.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransactionStats {
     /// Transactions over, single statements included.
     pub transactions: u64,
@@ -198,7 +199,7 @@ pub struct TransactionStats {
     /// Of these, in blocks.
     pub block_statements: u64,
     /// Transactions of pinned clients by reason.
-    pub pin_reasons: BTreeMap<&'static str, u64>,
+    pub pin_reasons: BTreeMap<Cow<'static, str>, u64>,
     /// Parse messages from clients.
     pub client_parses: u64,
     /// Parse messages to the server.
@@ -228,7 +229,7 @@ impl TransactionStats {
         self.statements += other.statements;
         self.block_statements += other.block_statements;
         for (reason, count) in &other.pin_reasons {
-            *self.pin_reasons.entry(reason).or_default() += count;
+            *self.pin_reasons.entry(reason.clone()).or_default() += count;
         }
         self.client_parses += other.client_parses;
         self.server_parses += other.server_parses;
@@ -239,7 +240,7 @@ impl TransactionStats {
 }
 
 /// What a pool went through.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PoolMinute {
     /// Time that transactions waited for a server connection, each transaction once.
     pub wait: Histogram,
@@ -279,7 +280,7 @@ impl PoolMinute {
 }
 
 /// Client connections that came and went.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionStats {
     /// Logged in.
     pub opened: u64,
@@ -337,27 +338,6 @@ pub struct OpenTransaction {
     pub statement: ShapeId,
 }
 
-/// One minute of statistics.
-#[derive(Clone, Debug, Default)]
-pub struct Minute {
-    /// When it began: whole minutes since the Unix epoch.
-    pub minute: i64,
-    /// Statements.
-    pub queries: HashMap<RowKey, QueryStats>,
-    /// Transactions, by kind of client.
-    pub transactions: HashMap<LabelId, TransactionStats>,
-    /// Pools.
-    pub pools: HashMap<PoolKey, PoolMinute>,
-    /// Client connections.
-    pub connections: ConnectionStats,
-    /// Those that were logged in, by kind of client.
-    pub arrivals: HashMap<LabelId, ConnectionStats>,
-    /// Statements that took long, the first some hundred of the minute.
-    pub slow: Vec<SlowStatement>,
-    /// Events that were dropped because the aggregator fell behind.
-    pub dropped: u64,
-}
-
 /// What is known of a fingerprint.
 #[derive(Clone, Debug, Default)]
 pub struct ShapeInfo {
@@ -368,7 +348,7 @@ pub struct ShapeInfo {
     /// The normalised text, for reading.
     pub text: Arc<str>,
     /// Statement class, such as `SELECT`.
-    pub class: &'static str,
+    pub class: Cow<'static, str>,
     /// Whether sqlparser could read it; none while it has not been tried.
     pub parsed: Option<bool>,
     /// First seen.
@@ -471,12 +451,16 @@ impl Snapshot {
         let last = until.as_second().div_euclid(60);
         // Minutes that are no longer kept must not seem to have been quiet.
         let kept = self.minutes.front().map_or(first, |oldest| oldest.minute);
-        let start = Timestamp::from_second(first.max(kept).saturating_mul(60)).unwrap_or(from);
+        let overlapping = || self.minutes.iter().filter(|m| m.overlaps(first, last));
+        // Hours and days are taken whole too.
+        let begins = overlapping().map(|m| m.minute).min().map_or(first, |m| m.min(first));
+        let ends = overlapping().map(|m| m.end()).max().map_or(last, |end| last.max(end - 1));
+        let start = Timestamp::from_second(begins.max(kept).saturating_mul(60)).unwrap_or(from);
         let start = start.max(self.started_at);
-        let end = Timestamp::from_second(last.saturating_add(1).saturating_mul(60));
+        let end = Timestamp::from_second(ends.saturating_add(1).saturating_mul(60));
         let end = end.unwrap_or(until).min(self.taken_at);
         let mut window = WindowStats { since: start, until: end, ..WindowStats::default() };
-        for minute in self.minutes.iter().filter(|m| (first..=last).contains(&m.minute)) {
+        for minute in overlapping() {
             for (key, stats) in &minute.queries {
                 window.queries.entry(*key).or_default().merge(stats);
             }

@@ -158,12 +158,14 @@ impl FromStr for Moment {
     }
 }
 
-/// A duration longer than nothing: `15m`, `1h 30m`, or a number of seconds.
+/// A duration longer than nothing: `15m`, `1h 30m`, `7d`, or a number of seconds.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
+    let days = text.strip_suffix('d').and_then(|days| days.trim_end().parse::<u32>().ok());
     let span = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) if days.is_some() => Duration::from_secs(u64::from(days?) * 24 * 3_600),
         Err(_) => Duration::try_from(text.parse::<SignedDuration>().ok()?).ok()?,
     };
     (!span.is_zero()).then_some(span)
@@ -292,6 +294,7 @@ mod tests {
         assert_eq!("15m".parse(), Ok(minutes(15)));
         assert_eq!("1h 30m".parse(), Ok(minutes(90)));
         assert_eq!("120".parse(), Ok(minutes(2)));
+        assert_eq!("7d".parse(), Ok(minutes(7 * 24 * 60)));
         let at = Moment::At(Timestamp::from_second(1_795_464_900).expect("a time"));
         assert_eq!("2026-11-23T20:15:00Z".parse(), Ok(at));
         assert_eq!("2026-11-23 21:15:00+01:00".parse(), Ok(at));

@@ -105,7 +105,10 @@ impl Show {
         let rows = match self.rows {
             Rows::Now(rows) => rows(live),
             Rows::Tick(rows) => {
-                let published = live.published().await;
+                let mut published = live.published().await;
+                if let Some(options) = &arguments.report {
+                    published = report::reach_back(published, live, options).await;
+                }
                 rows(&Tick { live, published: &published, arguments, role })?
             }
         };

@@ -89,7 +89,7 @@ pub(crate) fn row(rank: usize, key: RowKey, stats: &QueryStats, snapshot: &Snaps
 }
 
 /// `action=show, controller=cart`.
-fn tags(tags: &model::Tags) -> String {
+pub(crate) fn tags(tags: &model::Tags) -> String {
     let tags: Vec<_> = tags.iter().map(|(name, value)| format!("{name}={value}")).collect();
     tags.join(", ")
 }

@@ -1,9 +1,13 @@
 //! `SHOW REPORT`: the whole report as JSON, in one field.
 
-use ::report::{ProcessFacts, Report, ReportError, render};
+use std::sync::Arc;
+
+use ::report::{ProcessFacts, Report, ReportError, ReportOptions, render};
+use jiff::SignedDuration;
+use model::Published;
 
 use super::{Rows, Show, Tick};
-use crate::live::Role;
+use crate::live::{Live, Role};
 use crate::refusal::Refusal;
 use crate::statement::Accepts;
 use crate::table::{Column, Row, Value};
@@ -31,6 +35,28 @@ fn rows(tick: &Tick<'_>) -> Result<Vec<Row>, Refusal> {
         Report::build(tick.published, &options, &process).map_err(|error| refusal(&error))?;
     let json = render::json(&report).map_err(|error| refusal(&error))?;
     Ok(vec![vec![Value::Text(json)]])
+}
+
+/// The same tick with as much of the past as the report looks at.
+///
+/// Cancel-safe: it reads only.
+pub(super) async fn reach_back(
+    published: Arc<Published>,
+    live: &dyn Live,
+    options: &ReportOptions,
+) -> Arc<Published> {
+    let taken_at = published.snapshot.taken_at;
+    let since = options.since.at(taken_at);
+    let compare = options.compare.and_then(|span| SignedDuration::try_from(span).ok());
+    let from = compare.and_then(|span| since.checked_sub(span).ok()).unwrap_or(since);
+    let until = options.until.map_or(taken_at, |until| until.at(taken_at)).min(taken_at);
+    if from >= until {
+        // Refused when it is built.
+        return published;
+    }
+    // No hour may lie on both sides of what is compared.
+    let snapshot = live.past(from, until, vec![since]).await;
+    Arc::new(Published { snapshot, ..Published::clone(&published) })
 }
 
 /// Values are the application's data: who may look at statistics may not see them.

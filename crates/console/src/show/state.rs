@@ -1,4 +1,4 @@
-//! `SHOW STATE`: whether the pooler is at work or paused.
+//! `SHOW STATE`: whether the pooler is at work or paused, and how its history is doing.
 
 use super::{Rows, Show};
 use crate::live::Live;
@@ -17,5 +17,7 @@ fn rows(live: &dyn Live) -> Vec<Row> {
     let paused = !databases.is_empty() && databases.iter().all(|database| database.paused);
     let states = [("active", !paused), ("paused", paused), ("suspended", false)];
     let yes_or_no = |yes| if yes { "yes" } else { "no" };
-    states.map(|(key, yes)| vec![Value::text(key), Value::text(yes_or_no(yes))]).into()
+    let states = states.map(|(key, yes)| (key, yes_or_no(yes).to_owned()));
+    let all = states.into_iter().chain(live.state());
+    all.map(|(key, value)| vec![Value::text(key), Value::text(value)]).collect()
 }

@@ -73,7 +73,10 @@ async fn lists_config_users_and_state() {
     assert_eq!(config, ["listen_port|6432|100|no", "max_client_conn|500|100|yes"]);
     let users = rows("SHOW USERS").await;
     assert_eq!(users, ["web|5||session|0|2|50|3", "batch|||NULL|0|0|0|0"]);
-    assert_eq!(rows("SHOW STATE").await, ["active|no", "paused|yes", "suspended|no"]);
+    assert_eq!(
+        rows("SHOW STATE").await,
+        ["active|no", "paused|yes", "suspended|no", "history|in memory"]
+    );
 }
 
 #[tokio::test]

@@ -172,9 +172,18 @@ impl Live for FakeLive {
         vec![mark(3600, MarkKind::Start, "pgweir 0.1.0"), mark(60, MarkKind::Note, "deployed 4.2")]
     }
 
-    fn past(&self, from: Timestamp, until: Timestamp) -> BoxFuture<'_, Arc<Snapshot>> {
+    fn past(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+        _: Vec<Timestamp>,
+    ) -> BoxFuture<'_, Arc<Snapshot>> {
         self.asked.lock().unwrap().push((from, until));
         Box::pin(async { Arc::clone(&published().snapshot) })
+    }
+
+    fn state(&self) -> Vec<(&'static str, String)> {
+        vec![("history", "in memory".to_owned())]
     }
 
     fn query_timeout(&self) -> Duration {

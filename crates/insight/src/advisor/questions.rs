@@ -59,7 +59,7 @@ fn question(
         .map(|facts| candidates(&facts, database, settings))
         .unwrap_or_default();
     let answer = database.plans.get(&fingerprint);
-    if (wanted.is_empty() && !READING.contains(&info.class))
+    if (wanted.is_empty() && !READING.contains(&&*info.class))
         || answer
             .is_some_and(|answer| !is_due(answer, database, &wanted, snapshot.taken_at, settings))
     {

@@ -177,7 +177,7 @@ impl KnownShapes {
                     shapes: known.shapes.clone(),
                     strict_ids: known.strict_ids.clone(),
                     text: Arc::clone(&known.text),
-                    class: known.shape.keyword,
+                    class: known.shape.keyword.into(),
                     parsed: known.shape.parsed(),
                     first_seen: known.first_seen,
                     last_seen: known.last_seen,

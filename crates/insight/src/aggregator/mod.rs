@@ -404,7 +404,7 @@ fn add_transaction(stats: &mut TransactionStats, event: &TransactionEvent) {
     }
     if let Some(reason) = event.pinned {
         stats.pinned += 1;
-        *stats.pin_reasons.entry(reason).or_default() += 1;
+        *stats.pin_reasons.entry(reason.into()).or_default() += 1;
     }
     stats.duration += event.duration;
     stats.wait += event.wait;

@@ -99,8 +99,8 @@ impl<'a> Inputs<'a> {
     }
 
     /// The statement's class, such as `SELECT`.
-    fn class(&self, fingerprint: FingerprintId) -> &'static str {
-        self.snapshot.shapes.get(&fingerprint).map_or("", |shape| shape.class)
+    fn class(&self, fingerprint: FingerprintId) -> &'a str {
+        self.snapshot.shapes.get(&fingerprint).map_or("", |shape| &*shape.class)
     }
 
     /// The statement's normalised text.

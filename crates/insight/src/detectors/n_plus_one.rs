@@ -115,7 +115,7 @@ impl NPlusOne {
             evidence.insert("applications".to_owned(), applications.join(", ").into());
         }
         let text = inputs.title_text(fingerprint);
-        let class = inputs.snapshot.shapes.get(&fingerprint).map_or("", |shape| shape.class);
+        let class = inputs.snapshot.shapes.get(&fingerprint).map_or("", |shape| &*shape.class);
         Some(Finding {
             detector: self.name().to_owned(),
             severity,

@@ -96,7 +96,7 @@ fn percentage(text: &str) -> Result<f64, String> {
 }
 
 /// Bytes, with PostgreSQL's units: `kB` is 1024 bytes, `MB` 1024 of those, and so on.
-pub(super) fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 6] =
         [("kb", 1 << 10), ("mb", 1 << 20), ("gb", 1 << 30), ("tb", 1 << 40), ("b", 1), ("", 1)];
     let text = text.trim();

@@ -8,10 +8,12 @@ mod metrics;
 mod report;
 mod run;
 mod settings;
+mod stored;
 
 use clap::{Parser, Subcommand};
 
 pub use admin::{AdminConsole, AdminError};
+pub(crate) use advise::size as parse_size;
 pub use advise::{AdviceFormat, AdviseArguments};
 pub use demo::DemoArguments;
 pub use fingerprint::{FingerprintArguments, FingerprintFormat};
@@ -45,7 +47,7 @@ pub enum Command {
     /// Pool connections to a server, and measure every statement.
     Run(Box<RunArguments>),
     /// Print what a running pgweir found.
-    Report(ReportArguments),
+    Report(Box<ReportArguments>),
     /// Say which indexes to build and which to drop, for live traffic or a file of statements.
     Advise(Box<AdviseArguments>),
     /// Show all of it on a throwaway server: traffic, report, fixes, before and after.

@@ -65,8 +65,8 @@ impl ReportFormat {
 A pgweir that runs as the same user on this machine is found by itself. Elsewhere, --admin names it:
 the user must be one of admin_users or stats_users, and the password may come from PGPASSWORD.
 
-Times are durations back from now (90s, 15m, 1h 30m) or RFC 3339 (2026-11-23T20:15:00Z). Minutes are
-the grain, and an hour of them is kept.
+Times are durations back from now (90s, 15m, 1h 30m, 7d) or RFC 3339 (2026-11-23T20:15:00Z). Minutes
+are the grain; where a span is long, its statistics are of hours and days.
 
 Examples:
   pgweir report
@@ -75,7 +75,9 @@ Examples:
   pgweir report --since 10m --compare 30m          what got worse since the deploy ten minutes ago
   pgweir report --database shop --application checkout
   pgweir report --admin postgres://app@db.internal:6432 --format json --output report.json
-  pgweir report --input report.json --format markdown")]
+  pgweir report --input report.json --format markdown
+  pgweir report --store ~/.local/state/pgweir/history.db --since 24h
+  pgweir report --store postgres://pgweir@history.internal/fleet --since 7d")]
 pub struct ReportArguments {
     /// The running pgweir's admin console [default: the pgweir of this machine and user, else
     /// postgres://127.0.0.1:6432/pgweir].
@@ -86,6 +88,12 @@ pub struct ReportArguments {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["admin", "since", "until", "database",
           "application", "tag", "fingerprint", "sort", "top", "compare", "show_values"])]
     pub input: Option<PathBuf>,
+
+    /// Read a history instead of asking a process: the file that `pgweir run` keeps in its data_dir
+    /// (history.db), also while it does, or the URL of a fleet's store. Times are back from its end.
+    #[arg(long, value_name = "FILE|URL", env = "PGWEIR_REPORT_STORE", hide_env_values = true,
+          conflicts_with_all = ["admin", "input", "show_values"])]
+    pub store: Option<String>,
 
     /// Where to begin; whole minutes are taken.
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = moment)]
@@ -149,9 +157,10 @@ impl ReportArguments {
     /// # Errors
     /// When pgweir cannot be reached or refuses, and when the output cannot be written.
     pub async fn execute(&self) -> anyhow::Result<()> {
-        let report = match &self.input {
-            Some(file) => saved(file)?,
-            None => self.fetch().await?,
+        let report = match (&self.input, &self.store) {
+            (Some(file), _) => saved(file)?,
+            (None, Some(store)) => super::stored::report(store, &self.options()).await?,
+            (None, None) => self.fetch().await?,
         };
         let style = Style {
             colour: self.output.is_none() && colour_wanted(self.no_color),

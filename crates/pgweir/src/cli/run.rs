@@ -41,9 +41,8 @@ pub struct RunArguments {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub http: Option<String>,
 
-    // Accepted and checked; shown once something is kept there.
-    /// Where history will be kept.
-    #[arg(long, value_name = "DIR", hide = true)]
+    /// Where history is kept [default: the platform's state folder].
+    #[arg(long, value_name = "DIR")]
     pub data_dir: Option<String>,
 
     /// When a server connection goes back to its pool: transaction, session, statement,

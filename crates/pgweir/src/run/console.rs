@@ -13,7 +13,7 @@ use model::{
 use proxy::{AdminConsole, AdminRole, BoxFuture, Handover, Proxy};
 use sql::ShapeRegistry;
 
-use super::analyser::Analyser;
+use super::history::Past;
 use super::marks::Marks;
 use super::reloader::Reloader;
 
@@ -29,7 +29,7 @@ struct LiveProcess {
     marks: Arc<Marks>,
     sql_turns: SqlTurns,
     started_at: Timestamp,
-    running: OnceLock<(Proxy, Analyser)>,
+    running: OnceLock<(Proxy, Past)>,
 }
 
 impl ConsoleBridge {
@@ -44,9 +44,9 @@ impl ConsoleBridge {
         Self { live: Arc::new(live) }
     }
 
-    pub(super) fn connect(&self, proxy: Proxy, analyser: Analyser) {
+    pub(super) fn connect(&self, proxy: Proxy, past: Past) {
         // Called once.
-        let _ = self.live.running.set((proxy, analyser));
+        let _ = self.live.running.set((proxy, past));
     }
 }
 
@@ -131,7 +131,7 @@ impl Live for LiveProcess {
     fn published(&self) -> BoxFuture<'_, Arc<Published>> {
         Box::pin(async {
             match self.running.get() {
-                Some((_, analyser)) => analyser.published().await,
+                Some((_, past)) => past.published().await,
                 None => Arc::new(super::analyser::nothing_yet()),
             }
         })
@@ -144,8 +144,8 @@ impl Live for LiveProcess {
                     self.reloader.reload().map_err(CommandError::BadConfiguration)?;
                 }
                 Command::ResetStats => {
-                    if let Some((_, analyser)) = self.running.get() {
-                        analyser.reset().await;
+                    if let Some((_, past)) = self.running.get() {
+                        past.analyser.reset().await;
                     }
                 }
                 Command::Note(_) => {}
@@ -166,10 +166,25 @@ impl Live for LiveProcess {
         self.marks.all()
     }
 
-    fn past(&self, _: Timestamp, _: Timestamp) -> BoxFuture<'_, Arc<Snapshot>> {
-        let latest = self.running.get().map(|(_, analyser)| analyser.latest());
-        let snapshot = latest.map(|published| Arc::clone(&published.snapshot));
-        Box::pin(std::future::ready(snapshot.unwrap_or_default()))
+    fn past(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+        cuts: Vec<Timestamp>,
+    ) -> BoxFuture<'_, Arc<Snapshot>> {
+        Box::pin(async move {
+            let Some((_, past)) = self.running.get() else { return Arc::default() };
+            let live = Arc::clone(&past.analyser.latest().snapshot);
+            if from == Timestamp::MIN {
+                live
+            } else {
+                past.snapshot(&live, from, until, &cuts).await
+            }
+        })
+    }
+
+    fn state(&self) -> Vec<(&'static str, String)> {
+        self.running.get().map(|(_, past)| past.state()).unwrap_or_default()
     }
 
     fn query_timeout(&self) -> Duration {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use http::otlp::{ExportSettings, parse_headers};
@@ -21,6 +22,7 @@ use crate::settings::Settings;
 pub(super) struct Monitored {
     pub(super) proxy: Proxy,
     pub(super) analyser: Analyser,
+    pub(super) history: Option<store::History>,
     pub(super) reloader: Arc<Reloader>,
     pub(super) loop_lag: Arc<LoopLag>,
     pub(super) flood: Arc<Flood>,
@@ -75,7 +77,9 @@ impl Live for Monitored {
             clients: self.proxy.client_count() as u64,
             clients_limit: u64::from(self.reloader.settings().max_client_conn.get()),
             loop_lag: self.loop_lag.measured(),
-            store_lag: None,
+            store_lag: self.history.as_ref().and_then(store::History::written_up_to).map(|at| {
+                Duration::try_from(Timestamp::now().duration_since(at)).unwrap_or_default()
+            }),
             log_lines_suppressed: self.flood.suppressed(),
             resources: resources::now(),
         }

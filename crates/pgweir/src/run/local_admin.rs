@@ -31,12 +31,20 @@ impl Drop for LocalAdmin {
 /// The folder for what pgweir keeps: as set, or the platform's state folder.
 pub(crate) fn state_directory(data_dir: Option<&Path>) -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    data_dir.map(Path::to_path_buf).or_else(|| {
-        variable("XDG_STATE_HOME")
-            .map(PathBuf::from)
-            .or_else(|| Some(PathBuf::from(variable("HOME")?).join(".local/state")))
-            .map(|state| state.join("pgweir"))
-    })
+    let given = data_dir.map(Path::to_path_buf);
+    // What systemd made for the service (systemd.exec(5)); of several the first.
+    let of_service = || {
+        let folders = variable("STATE_DIRECTORY")?;
+        std::env::split_paths(&folders).next()
+    };
+    let of_user = || {
+        let state = variable("XDG_STATE_HOME").map(PathBuf::from);
+        let usual =
+            if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/state" };
+        let state = state.or_else(|| Some(PathBuf::from(variable("HOME")?).join(usual)));
+        state.map(|state| state.join("pgweir"))
+    };
+    given.or_else(of_service).or_else(of_user)
 }
 
 fn file_in(directory: &Path, port: u16) -> PathBuf {

@@ -1,31 +1,65 @@
 //! What happened to the service itself, as SHOW EVENTS has it.
 
 use std::collections::VecDeque;
+use std::sync::OnceLock;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use model::{Mark, MarkKind};
 use parking_lot::Mutex;
 
 /// The most that are kept; the oldest go first.
 const KEPT: usize = 1_000;
 
+/// How far back the history is asked at the start.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// The marks of late, the oldest first.
-#[derive(Debug, Default)]
-pub(super) struct Marks(Mutex<VecDeque<Mark>>);
+#[derive(Default)]
+pub(super) struct Marks {
+    of_late: Mutex<VecDeque<Mark>>,
+    history: OnceLock<store::History>,
+}
 
 impl Marks {
     /// Something happened now; `text` has no bound values and no secrets.
     pub(super) fn add(&self, kind: MarkKind, text: String) {
-        let mut marks = self.0.lock();
+        let mark = Mark { at: Timestamp::now(), kind, text };
+        let mut marks = self.of_late.lock();
         if marks.len() == KEPT {
             marks.pop_front();
         }
-        marks.push_back(Mark { at: Timestamp::now(), kind, text });
+        marks.push_back(mark.clone());
+        // With the lock held, so that none is written twice or not at all while history comes.
+        if let Some(history) = self.history.get() {
+            history.note(mark);
+        }
     }
 
     /// All that are kept.
     pub(super) fn all(&self) -> Vec<Mark> {
-        self.0.lock().iter().cloned().collect()
+        self.of_late.lock().iter().cloned().collect()
+    }
+
+    /// From now on marks are kept in `history` too, and those of earlier processes are known. To be
+    /// called once. Cancel-safe: they are then not known.
+    pub(super) async fn keep_in(&self, history: &store::History) {
+        let now = Timestamp::now();
+        let from = now.checked_sub(REMEMBERED).unwrap_or(Timestamp::UNIX_EPOCH);
+        let earlier = history.marks(from, now).await.unwrap_or_else(|error| {
+            tracing::warn!("earlier events cannot be read: {error}");
+            Vec::new()
+        });
+        let mut marks = self.of_late.lock();
+        for mark in marks.iter() {
+            history.note(mark.clone());
+        }
+        for mark in earlier.into_iter().rev() {
+            if marks.len() == KEPT {
+                break;
+            }
+            marks.push_front(mark);
+        }
+        let _ = self.history.set(history.clone());
     }
 }
 

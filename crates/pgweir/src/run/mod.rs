@@ -3,6 +3,7 @@
 mod analyser;
 mod console;
 mod file_limit;
+pub(crate) mod history;
 mod http;
 pub(crate) mod local_admin;
 mod logging;

@@ -10,6 +10,7 @@ use sql::ShapeRegistry;
 
 use super::analyser::Analyser;
 use super::console::ConsoleBridge;
+use super::history::{self, Past};
 use super::http::{self, Monitored};
 use super::local_admin::LocalAdmin;
 use super::logging::Flood;
@@ -68,6 +69,10 @@ pub(super) async fn serve(
     let address = listeners.address().context("the listener has no address")?;
     let mut http = http::prepare(&settings)?;
     reloader.connect(proxy.clone());
+    let history = history::open(&settings, &tls, address, started_at);
+    if let Some(history) = &history {
+        marks.keep_in(history).await;
+    }
     let analyser = Analyser::start(
         proxy.clone(),
         measures,
@@ -75,14 +80,17 @@ pub(super) async fn serve(
         Arc::clone(&marks),
         started_at,
         http.spans(),
+        history.clone(),
     )?;
-    bridge.connect(proxy.clone(), analyser.clone());
+    let past = Past { analyser: analyser.clone(), history: history.clone() };
+    bridge.connect(proxy.clone(), past.clone());
     let loop_lag = Arc::new(LoopLag::default());
     // Where clients' tasks are, which is not where this function runs.
     tokio::spawn(Arc::clone(&loop_lag).watch());
     http.start(Arc::new(Monitored {
         proxy: proxy.clone(),
         analyser,
+        history,
         reloader: Arc::clone(&reloader),
         loop_lag: Arc::clone(&loop_lag),
         flood: Arc::clone(&flood),
@@ -103,6 +111,7 @@ pub(super) async fn serve(
         () = signals.act(proxy.clone(), &reloader, &marks) => {}
         () = flood.watch() => {}
     }
+    past.close().await;
     http.finish().await;
     tracing::info!("pgweir has stopped");
     Ok(())

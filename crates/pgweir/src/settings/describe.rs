@@ -41,6 +41,7 @@ impl Settings {
                         "otlp_headers" => {
                             self.monitoring.otlp_headers != new.monitoring.otlp_headers
                         }
+                        "store" => self.history.store != new.history.store,
                         _ => false,
                     }
             })
@@ -56,6 +57,7 @@ impl Settings {
             unix_socket,
             http,
             data_dir,
+            history,
             upstreams,
             databases: _,
             fallback: _,
@@ -133,6 +135,13 @@ impl Settings {
             ("trace_min_duration", seconds(monitoring.trace_min_duration.unwrap_or_default())),
             ("log_min_duration", seconds(monitoring.log_min_duration.unwrap_or_default())),
             ("data_dir", or_empty(data_dir)),
+            ("store", or_empty(history.store.as_ref())),
+            ("instance_name", or_empty(history.instance_name.as_ref())),
+            ("history_minutes", seconds(history.minutes)),
+            ("history_hours", seconds(history.hours)),
+            ("history_days", seconds(history.days)),
+            ("history_size", history.size_bytes.to_string()),
+            ("history_flush", seconds(history.flush.unwrap_or_default())),
             ("upstream", urls.join(" ")),
             ("auth_type", auth_type.to_string()),
             ("auth_file", or_empty(path(&authentication.auth_file))),

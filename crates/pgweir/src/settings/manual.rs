@@ -20,7 +20,8 @@ Settings come from four places; later ones win:
 4. flags: `--pool-mode session`; `--set NAME=VALUE` sets any of them.
 
 All problems are reported at once, each with its place, and pgweir does not start with any.
-A duration is `\"500ms\"`, `\"15s\"`, `\"2m\"`, `\"1h 30m\"`, or a number of seconds. Names and
+A duration is `\"500ms\"`, `\"15s\"`, `\"2m\"`, `\"1h 30m\"`, `\"30d\"`, or a number of seconds; a size is
+`\"500MB\"`, `\"2GB\"`, or a number of bytes. Names and
 meanings are PgBouncer's where PgBouncer has them.
 
 ```toml

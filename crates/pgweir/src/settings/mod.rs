@@ -10,6 +10,7 @@ mod database;
 mod describe;
 mod detection;
 mod file;
+mod history;
 mod limits;
 mod manual;
 mod monitoring;
@@ -27,6 +28,7 @@ mod written;
 
 pub use authentication::{Authentication, LookupKeys};
 pub use database::{Database, Lookup, PoolSettings, User, UserTimeouts};
+pub use history::HistoryKept;
 pub use limits::{DatabaseLimits, PoolLimits, UserLimits};
 pub use manual::{markdown, plain_text};
 pub use monitoring::Monitoring;

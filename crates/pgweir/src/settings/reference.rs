@@ -1,6 +1,7 @@
 //! Every setting: what it is called, what it may be, what it does. The manual, SHOW CONFIG, the
 //! names in the environment and the suggestions in errors come from this table.
 
+mod history;
 mod keys;
 mod monitoring;
 
@@ -39,6 +40,7 @@ const LIMIT: &str = "number, 0: none";
 pub(super) const DURATION: &str = "duration";
 const TIMEOUT: &str = "duration, 0: none";
 const TEXT: &str = "text";
+const SIZE: &str = "size";
 const NAMES: &str = "list of names";
 const PEM: &str = "PEM file";
 const SSL_MODE: &str = "disable, allow, prefer, require, verify-ca, verify-full";
@@ -92,12 +94,14 @@ pub const REFERENCE: &[SettingReference] = &[
     monitoring::TRACE_SAMPLE_RATIO,
     monitoring::TRACE_MIN_DURATION,
     monitoring::LOG_MIN_DURATION,
-    fixed(setting(
-        "data_dir",
-        "directory",
-        Unset,
-        "Reserved for history: checked, without effect yet.",
-    )),
+    history::DATA_DIR,
+    history::HISTORY_MINUTES,
+    history::HISTORY_HOURS,
+    history::HISTORY_DAYS,
+    history::HISTORY_SIZE,
+    history::HISTORY_FLUSH,
+    history::STORE,
+    history::INSTANCE_NAME,
     setting(
         "upstream",
         "URL, or a list of them",

@@ -3,6 +3,7 @@
 use super::access;
 use super::authentication;
 use super::detection;
+use super::history;
 use super::monitoring;
 use super::password::Secret;
 use super::problem::{Origin, Problem, SettingsError};
@@ -30,6 +31,7 @@ pub(crate) fn resolve(mut written: Written) -> Result<Resolved, SettingsError> {
     let mut settings = Settings::default();
     reader.scalars(&mut settings);
     tls::scalars(&mut reader, &mut settings);
+    history::scalars(&mut reader, &mut settings);
     detection::resolve(&mut reader, &mut settings);
     monitoring::resolve(&mut reader, &mut settings);
     access::upstreams(&mut reader, &mut settings);

@@ -25,7 +25,7 @@ pub struct LoadedTls {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{setting} {message}")]
 pub struct TlsProblem {
-    /// Its name; `upstream` for what a URL says.
+    /// Its name; `upstream` or `store` for what its URL says.
     pub setting: &'static str,
     /// What is wrong, and what would be right.
     pub message: String,
@@ -42,15 +42,16 @@ impl Settings {
             message: error.message,
         })?;
         let mut servers = HashMap::new();
-        let ways = self.upstreams.iter().map(|upstream| Some(&upstream.tls));
-        for url in ways.chain([None]) {
+        let ways = self.upstreams.iter().map(|upstream| ("upstream", Some(&upstream.tls)));
+        let store = self.history.store.iter().map(|store| ("store", Some(&store.tls)));
+        for (setting, url) in ways.chain(store).chain([("", None)]) {
             let files = url.map_or_else(|| self.server_tls.clone(), |url| self.tls_of(url));
             if url.is_none() && !self.uses_server_tls() || servers.contains_key(&files) {
                 continue;
             }
             let loaded = files.load().map_err(|error| match url {
                 Some(url) if url.says(error.part) => TlsProblem {
-                    setting: "upstream",
+                    setting,
                     message: format!("{} {}", name(URL_NAMES, error.part), error.message),
                 },
                 _ => TlsProblem { setting: name(SERVER_NAMES, error.part), message: error.message },

@@ -12,6 +12,7 @@ use proxy::{ClientTlsFiles, ServerTlsFiles};
 
 use super::authentication::Authentication;
 use super::database::{Database, User};
+use super::history::HistoryKept;
 use super::monitoring::Monitoring;
 use super::password::Secret;
 use super::unix_socket::UnixSocket;
@@ -27,8 +28,10 @@ pub struct Settings {
     pub unix_socket: UnixSocket,
     /// Where metrics and health are served; none serves nothing.
     pub http: Option<SocketAddr>,
-    /// Where history will be kept; none keeps none.
+    /// Where history is kept; none: the platform's state folder.
     pub data_dir: Option<PathBuf>,
+    /// How much of it, and where besides.
+    pub history: HistoryKept,
     /// Servers given as URLs.
     pub upstreams: Vec<Upstream>,
     /// Databases by the name that clients use.
@@ -142,6 +145,7 @@ impl Default for Settings {
             unix_socket: UnixSocket::default(),
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 6433))),
             data_dir: None,
+            history: HistoryKept::default(),
             upstreams: Vec::new(),
             databases: BTreeMap::new(),
             fallback: None,

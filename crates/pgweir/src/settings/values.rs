@@ -267,6 +267,11 @@ pub(crate) fn duration(raw: &Raw) -> Checked<Duration> {
         Raw::Float(number) => seconds(*number)?,
         Raw::Text(text) => match text.trim().parse::<f64>() {
             Ok(number) => seconds(number)?,
+            Err(_) if text.trim().ends_with('d') => {
+                let days = text.trim().trim_end_matches('d').trim_end().parse::<u32>();
+                let days = days.map_err(|_| wrong())?;
+                Duration::from_secs(u64::from(days) * 24 * 3_600)
+            }
             Err(_) => {
                 let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
                 Duration::try_from(signed).map_err(|_| wrong())?
@@ -278,6 +283,17 @@ pub(crate) fn duration(raw: &Raw) -> Checked<Duration> {
         return Err(format!("{} is longer than ten years", raw.shown()));
     }
     Ok(duration)
+}
+
+/// Bytes: `"500MB"`, `"2GB"` with PostgreSQL's units (`kB` is 1024 bytes, `MB` 1024 of those), or a
+/// number.
+pub(crate) fn size(raw: &Raw) -> Checked<u64> {
+    let wrong = || format!("{} is not a size; write \"500MB\", \"2GB\" or bytes", raw.shown());
+    match raw {
+        Raw::Integer(bytes) => u64::try_from(*bytes).map_err(|_| wrong()),
+        Raw::Text(text) => crate::cli::parse_size(text).map_err(|_| wrong()),
+        _ => Err(wrong()),
+    }
 }
 
 /// A duration longer than nothing, as the command line and the settings write it.

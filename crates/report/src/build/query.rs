@@ -39,7 +39,7 @@ pub(super) fn query(
         fingerprint: id,
         strict_ids: shape.strict_ids.clone(),
         text: text.to_owned(),
-        class: shape.class.to_owned(),
+        class: shape.class.to_string(),
         calls: stats.calls,
         failed: stats.failed(),
         errors: by_code(&stats.errors),

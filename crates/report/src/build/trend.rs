@@ -24,8 +24,8 @@ pub(super) fn trends(
     let apart: BTreeSet<_> = listed.iter().map(|query| query.fingerprint).collect();
     let mut all = Vec::new();
     let mut each: BTreeMap<FingerprintId, Vec<TrendPoint>> = BTreeMap::new();
-    let within = window.since.as_second().div_euclid(60)..=last_minute(window);
-    for minute in snapshot.minutes.iter().filter(|minute| within.contains(&minute.minute)) {
+    let (first, last) = (window.since.as_second().div_euclid(60), last_minute(window));
+    for minute in snapshot.minutes.iter().filter(|minute| minute.overlaps(first, last)) {
         let (together, mut alone) = by_minute(selected, minute, &apart);
         all.push(point(minute, &together, snapshot));
         for fingerprint in &apart {
@@ -49,8 +49,8 @@ fn last_minute(window: &WindowStats) -> i64 {
 
 fn point(minute: &Minute, stats: &QueryStats, snapshot: &Snapshot) -> TrendPoint {
     let at = |second: i64| Timestamp::from_second(second).unwrap_or(snapshot.taken_at);
-    let begin = at(minute.minute * 60);
-    let end = at((minute.minute + 1) * 60).min(snapshot.taken_at);
+    let begin = at(minute.minute.saturating_mul(60));
+    let end = at(minute.end().saturating_mul(60)).min(snapshot.taken_at);
     let measured = end.duration_since(begin.max(snapshot.started_at)).as_secs_f64();
     TrendPoint {
         minute: begin,

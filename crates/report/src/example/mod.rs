@@ -110,11 +110,15 @@ impl Builder {
             shapes: vec![ShapeId(id + 1)],
             strict_ids: vec![StrictId(id + 1)],
             text: text.into(),
-            class: text.split(' ').next().map_or("", |word| match word {
-                "SELECT" => "SELECT",
-                "BEGIN" => "BEGIN",
-                _ => "OTHER",
-            }),
+            class: text
+                .split(' ')
+                .next()
+                .map_or("", |word| match word {
+                    "SELECT" => "SELECT",
+                    "BEGIN" => "BEGIN",
+                    _ => "OTHER",
+                })
+                .into(),
             parsed: Some(true),
             first_seen: at(-800),
             last_seen: at(29),

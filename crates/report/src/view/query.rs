@@ -114,10 +114,10 @@ pub struct Remainder {
     pub share_of_time: f64,
 }
 
-/// One minute of one statement, or of all.
+/// One minute of one statement, or of all; where the report reaches far back, an hour or more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrendPoint {
-    /// When the minute began.
+    /// When it began.
     pub minute: Timestamp,
     /// How much of it was measured, s; less than 60 in the first and the current one.
     pub measured_s: f64,

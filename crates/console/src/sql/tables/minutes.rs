@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 
 use super::{Data, Rows, SqlTable};
 use crate::live::Live;
+use crate::show::queries::tags as tags_text;
 use crate::table::{Column, Kind};
 
 /// One minute, µs.
@@ -27,8 +28,10 @@ pub(super) static QUERY_MINUTES: SqlTable = SqlTable {
     name: "query_minutes",
     key: "query_minutes",
     of_catalogue: false,
-    what: "The history: one row for each minute, fingerprint, database, user and application. What \
-           a statement says of `minute` decides how much of it is read.",
+    what: "The history: one row for each minute, fingerprint, database, user, application and tags. \
+           What a statement says of `minute` decides how much of it is read: without a beginning, the \
+           last hour. Of times further back only hours and days may be kept; `span_minutes` says how \
+           long a row is.",
     columns,
     rows: Rows::Minutes,
 };
@@ -38,6 +41,7 @@ type MinuteColumn = (&'static str, Kind, fn(&Of<'_>) -> Field);
 
 const COLUMNS: &[MinuteColumn] = &[
     ("minute", Kind::Timestamptz, |of| Field::Whole(of.minute.saturating_mul(MINUTE))),
+    ("span_minutes", Kind::Int8, |of| Field::Whole(of.span_minutes)),
     ("fingerprint", Kind::Text, |of| Field::Text(of.key.fingerprint.to_string().into())),
     ("database", Kind::Text, |of| of.label(|labels| &labels.database)),
     ("user", Kind::Text, |of| of.label(|labels| &labels.user)),
@@ -57,6 +61,7 @@ const COLUMNS: &[MinuteColumn] = &[
     ("max_ms", Kind::Float8, |of| ms(of.stats.total.max_ms())),
     ("wait_ms", Kind::Float8, |of| ms(of.stats.wait.sum_ms())),
     ("text", Kind::Text, |of| of.text()),
+    ("tags", Kind::Text, |of| of.tags()),
 ];
 
 fn columns() -> Vec<Column> {
@@ -83,6 +88,7 @@ fn ms(ms: f64) -> Field {
 struct Of<'a> {
     snapshot: &'a Snapshot,
     minute: i64,
+    span_minutes: i64,
     key: RowKey,
     stats: &'a QueryStats,
 }
@@ -94,6 +100,11 @@ impl Of<'_> {
             None if self.key.labels == LabelId::OTHERS => Field::Text("(others)".into()),
             None => Field::Null,
         }
+    }
+
+    fn tags(&self) -> Field {
+        let labels = self.snapshot.labels.get(&self.key.labels);
+        labels.map_or(Field::Null, |labels| Field::Text(tags_text(&labels.tags).into()))
     }
 
     fn text(&self) -> Field {
@@ -149,11 +160,11 @@ impl History {
         }
         let time = |micros, beyond| Timestamp::from_microsecond(micros).unwrap_or(beyond);
         let (from, until) = (time(span.from, Timestamp::MIN), time(span.until, Timestamp::MAX));
-        let snapshot = self.runtime.block_on(self.live.past(from, until));
+        let snapshot = self.runtime.block_on(self.live.past(from, until, Vec::new()));
         let (first, last) = (span.from.div_euclid(MINUTE), span.until.div_euclid(MINUTE));
         let mut rows = Vec::new();
         for (place, minute) in snapshot.minutes.iter().enumerate() {
-            if (first..=last).contains(&minute.minute) {
+            if minute.overlaps(first, last) {
                 rows.extend(minute.queries.keys().map(|key| (place, *key)));
             }
         }
@@ -268,7 +279,9 @@ unsafe impl VTabCursor for Cursor<'_> {
             let (minute, key) = *found.rows.get(self.at)?;
             let minute = found.snapshot.minutes.get(minute)?;
             let stats = minute.queries.get(&key)?;
-            Some(Of { snapshot: &found.snapshot, minute: minute.minute, key, stats })
+            let span_minutes = i64::from(minute.span_minutes);
+            let snapshot = &found.snapshot;
+            Some(Of { snapshot, minute: minute.minute, span_minutes, key, stats })
         });
         let column = usize::try_from(place).ok().and_then(|place| COLUMNS.get(place));
         match row.zip(column).map(|(row, (_, _, make))| make(&row)) {

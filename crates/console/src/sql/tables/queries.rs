@@ -39,7 +39,7 @@ fn rows(data: &Data) -> Result<Vec<Row>, Refusal> {
     let rows = ranked.map(|(rank, (key, stats))| {
         let mut row = query_row(rank, *key, stats, snapshot);
         let shape = snapshot.shapes.get(&key.fingerprint);
-        row.push(text_or_null(shape.map(|shape| shape.class)));
+        row.push(text_or_null(shape.map(|shape| &*shape.class)));
         row.extend(counters(stats));
         row.push(shape.map_or(Value::Null, |shape| Value::time(shape.first_seen)));
         row.push(shape.map_or(Value::Null, |shape| Value::time(shape.last_seen)));

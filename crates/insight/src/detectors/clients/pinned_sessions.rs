@@ -66,7 +66,7 @@ impl PinnedSessions {
             }
             *applications.entry(&*labels.application).or_insert(0) += stats.pinned;
             for (reason, number) in &stats.pin_reasons {
-                *reasons.entry(*reason).or_insert(0) += number;
+                *reasons.entry(&**reason).or_insert(0) += number;
             }
         }
         let reasons = by_number(reasons);

@@ -287,7 +287,7 @@ fn statements_not_checked(inputs: &Inputs<'_>) -> Vec<NotChecked> {
             share >= inputs.settings.of.missing_index.least_ratio
                 && info.is_some_and(|info| {
                     info.parsed == Some(false)
-                        && matches!(info.class, "SELECT" | "UPDATE" | "DELETE" | "INSERT")
+                        && matches!(&*info.class, "SELECT" | "UPDATE" | "DELETE" | "INSERT")
                 })
         })
         .take(NOT_CHECKED_MOST)

@@ -75,6 +75,7 @@ impl Analyser {
         marks: Arc<Marks>,
         started_at: Timestamp,
         spans: Option<SpanSink>,
+        history: Option<store::History>,
     ) -> anyhow::Result<Self> {
         let settings = reloader.settings();
         let planner = settings.analyse.then(|| Planner::start(Arc::clone(reloader), proxy.clone()));
@@ -96,6 +97,7 @@ impl Analyser {
             planner,
             reloader: Arc::clone(reloader),
             latest: Arc::clone(&latest),
+            history,
             asked,
             events: Vec::new(),
             last_tick: None,
@@ -159,6 +161,7 @@ struct Work {
     reloader: Arc<Reloader>,
     latest: Arc<RwLock<Arc<Published>>>,
     singled_out: SingledOut,
+    history: Option<store::History>,
     asked: Receiver<Request>,
     events: Vec<Event>,
     last_tick: Option<Instant>,
@@ -260,6 +263,9 @@ impl Work {
         self.changes.note_tick(&published);
         let published = Arc::new(published);
         *self.latest.write() = Arc::clone(&published);
+        if let Some(history) = &self.history {
+            history.offer(&published);
+        }
         published
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn charts(report: &Report) -> Markup {
 
 fn ends(trend: &[TrendPoint]) -> (String, String) {
     let at = |point: Option<&TrendPoint>| {
-        point.map(|point| wording::clock(point.minute)[..5].to_owned()).unwrap_or_default()
+        point.map(|point| wording::point_time(trend, point)).unwrap_or_default()
     };
     (at(wording::whole(trend).next()), at(wording::whole(trend).last()))
 }
@@ -59,7 +59,7 @@ fn over_time(
     let points: Vec<_> = wording::whole(trend)
         .map(|point| Point {
             value: value(point),
-            says: format!("{}: {}", &wording::clock(point.minute)[..5], show(value(point))),
+            says: format!("{}: {}", wording::point_time(trend, point), show(value(point))),
         })
         .collect();
     let most = points.iter().map(|point| point.value).fold(0.0, f64::max);

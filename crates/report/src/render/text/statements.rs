@@ -45,7 +45,7 @@ fn one(out: &mut String, rank: usize, query: &QueryReport, report: &Report, styl
         labelled(out, style, "Tags", &tags);
     }
     if let Some(trend) = trend(query) {
-        labelled(out, style, "By minute", &trend);
+        labelled(out, style, wording::grain(&query.trend), &trend);
     }
     if let Some(spread) = spread(query) {
         labelled(out, style, "Latencies", &spread);

@@ -282,6 +282,19 @@ pub(crate) fn rates(trend: &[TrendPoint]) -> Vec<f64> {
     whole(trend).map(|point| point.calls as f64 / point.measured_s).collect()
 }
 
+/// What a point of a trend is of: a minute, or, where the report reaches far back, an hour or more.
+pub(crate) fn grain(trend: &[TrendPoint]) -> &'static str {
+    if trend.iter().all(|point| point.measured_s <= 60.0) { "By minute" } else { "Over time" }
+}
+
+/// The time of a point: with its day where the trend is of several.
+pub(crate) fn point_time(trend: &[TrendPoint], point: &TrendPoint) -> String {
+    let first = trend.first().map_or(point.minute, |first| first.minute);
+    let last = trend.last().map_or(point.minute, |last| last.minute);
+    let day = last.duration_since(first).as_hours() >= 24;
+    point.minute.strftime(if day { "%m-%d %H:%M" } else { "%H:%M" }).to_string()
+}
+
 /// Minutes of which a second or more was measured.
 pub(crate) fn whole(trend: &[TrendPoint]) -> impl Iterator<Item = &TrendPoint> {
     trend.iter().filter(|point| point.measured_s >= 1.0)
