@@ -8,7 +8,7 @@ use model::{LabelRegistry, MarkKind};
 use proxy::{EventBuffer, Measures, Proxy};
 use sql::ShapeRegistry;
 
-use super::analyser::Analyser;
+use super::analyser::{Analyser, Outlets};
 use super::console::ConsoleBridge;
 use super::history::{self, Past};
 use super::http::{self, Monitored};
@@ -77,10 +77,8 @@ pub(super) async fn serve(
         proxy.clone(),
         measures,
         &reloader,
-        Arc::clone(&marks),
         started_at,
-        http.spans(),
-        history.clone(),
+        Outlets { marks: Arc::clone(&marks), spans: http.spans(), history: history.clone() },
     )?;
     let past = Past { analyser: analyser.clone(), history: history.clone() };
     bridge.connect(proxy.clone(), past.clone());

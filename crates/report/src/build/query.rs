@@ -90,7 +90,7 @@ fn tags(merged: &Merged, snapshot: &Snapshot) -> Vec<TagReport> {
             calls,
         })
         .collect();
-    tags.sort_by(|a, b| b.calls.cmp(&a.calls));
+    tags.sort_by_key(|tag| std::cmp::Reverse(tag.calls));
     tags.truncate(TAGS_MOST);
     tags
 }

@@ -66,17 +66,26 @@ pub(super) fn nothing_yet() -> Published {
     }
 }
 
+/// Where it goes what the analyser finds, beside what is published.
+pub(super) struct Outlets {
+    /// What changed.
+    pub(super) marks: Arc<Marks>,
+    /// Statements that become spans, where a collector takes them.
+    pub(super) spans: Option<SpanSink>,
+    /// Minutes that are over.
+    pub(super) history: Option<store::History>,
+}
+
 impl Analyser {
     /// Starts the thread, and the task that asks the upstream's catalogue.
     pub(super) fn start(
         proxy: Proxy,
         measures: Measures,
         reloader: &Arc<Reloader>,
-        marks: Arc<Marks>,
         started_at: Timestamp,
-        spans: Option<SpanSink>,
-        history: Option<store::History>,
+        outlets: Outlets,
     ) -> anyhow::Result<Self> {
+        let Outlets { marks, spans, history } = outlets;
         let settings = reloader.settings();
         let planner = settings.analyse.then(|| Planner::start(Arc::clone(reloader), proxy.clone()));
         let (requests, asked) = channel();
