@@ -165,7 +165,9 @@ impl History {
         until: Timestamp,
         cuts: &[Timestamp],
     ) -> Result<Arc<Snapshot>, StoreError> {
-        if merge::covers(live, from) {
+        // Nothing was measured before, and what is to come was not either.
+        let (from, until) = (from.max(Timestamp::UNIX_EPOCH), until.min(live.taken_at));
+        if merge::covers(live, from) || from > until {
             return Ok(Arc::clone(live));
         }
         let (live, span, cuts) = (Arc::clone(live), (from, until), cuts.to_vec());

@@ -86,7 +86,8 @@ async fn a_row_limit_suspends_the_portal() {
         "row paused|yes",
         "suspended",
         "row suspended|no",
-        "tag SHOW",
+        "row history|in memory",
+        "suspended",
         "tag SHOW",
         "ready I",
     ];
