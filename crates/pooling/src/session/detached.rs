@@ -304,6 +304,9 @@ impl ClientSession {
         if told {
             io.to_client.extend_from_slice(&error.encode());
         }
+        // An error of the server's own was told, and its ReadyForQuery has not come: after one error
+        // nothing follows but that (manual 55.2.3).
+        told |= self.failed && !self.quiet;
         for expected in self.replies.clear() {
             match expected {
                 Expected::Query { .. } | Expected::FunctionCall | Expected::Sync => {

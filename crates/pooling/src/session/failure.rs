@@ -65,7 +65,9 @@ impl ClientSession {
                     self.meter.abandon(left - 1);
                 }
             }
-            None | Some(Expected::FunctionCall | Expected::Sync) => self.failed = true,
+            // Where nothing is under way it ends nothing.
+            None => self.failed |= !self.quiet,
+            Some(Expected::FunctionCall | Expected::Sync) => self.failed = true,
             Some(_) => {
                 self.failed = true;
                 self.pipeline_failed(sqlstate, server, io);

@@ -43,6 +43,24 @@ fn in_a_pipeline_every_sync_is_answered() {
 }
 
 #[test]
+fn between_an_error_and_its_ready_nothing_more_is_told() {
+    let (mut talk, mut one) = (Conversation::new(&[]), server(10));
+    let once = ["P - select 1", "B -", "E", "S"];
+    talk.client(&mut one, &[once, once].concat());
+    talk.server(&mut one, &["1", "E 22012 division by zero"]);
+    talk.client_got();
+    assert_eq!(talk.lose(&mut one), Loss::Survived);
+    assert_eq!(talk.client_got(), format!("Z I\n{LOST}\nZ I"));
+
+    let (mut talk, mut one) = (Conversation::new(&[]), server(10));
+    talk.client(&mut one, &["Q select 1/0"]);
+    talk.server(&mut one, &["E 22012 division by zero"]);
+    talk.client_got();
+    assert_eq!(talk.lose(&mut one), Loss::Survived);
+    assert_eq!(talk.client_got(), "Z I");
+}
+
+#[test]
 fn before_the_sync_the_rest_is_skipped_up_to_it() {
     let (mut talk, mut one) = (Conversation::new(&[]), server(10));
     talk.client(&mut one, &["P a select 1", "B a", "E", "H"]);
