@@ -347,6 +347,8 @@ pub struct ShapeInfo {
     pub strict_ids: Vec<StrictId>,
     /// The normalised text, for reading.
     pub text: Arc<str>,
+    /// What it does and to which tables, such as `SELECT orders customers`; empty of the past.
+    pub summary: Arc<str>,
     /// Statement class, such as `SELECT`.
     pub class: Cow<'static, str>,
     /// Whether sqlparser could read it; none while it has not been tried.

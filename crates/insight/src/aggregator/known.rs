@@ -1,7 +1,7 @@
 //! The fingerprints told apart, what they mean, and a sample of each.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -34,6 +34,8 @@ struct Known {
     /// The shape met last: where a sample is asked for, and what tells whether it was parsed.
     shape: Arc<Shape>,
     text: Arc<str>,
+    /// Made once the parser has tried.
+    summary: OnceLock<Arc<str>>,
     /// It has an OFFSET, or a LIKE.
     values_matter: bool,
     shapes: Vec<ShapeId>,
@@ -83,6 +85,7 @@ impl KnownShapes {
                         .iter()
                         .any(|words| contains_ignoring_case(shape.text(), words)),
                     text: Arc::clone(shape.text()),
+                    summary: OnceLock::new(),
                     shapes: vec![shape.id],
                     strict_ids: vec![shape.strict()],
                     first_seen: now,
@@ -177,6 +180,7 @@ impl KnownShapes {
                     shapes: known.shapes.clone(),
                     strict_ids: known.strict_ids.clone(),
                     text: Arc::clone(&known.text),
+                    summary: known.summary(),
                     class: known.shape.keyword.into(),
                     parsed: known.shape.parsed(),
                     first_seen: known.first_seen,
@@ -201,6 +205,14 @@ fn by_time(samples: &[(f64, Arc<Sample>)]) -> Vec<(f64, Arc<Sample>)> {
 }
 
 impl Known {
+    /// What the statement does and to which tables; empty until the parser has tried.
+    fn summary(&self) -> Arc<str> {
+        if self.shape.parsed().is_none() {
+            return Arc::default();
+        }
+        Arc::clone(self.summary.get_or_init(|| sql::summary(&self.shape).into()))
+    }
+
     fn seen(&mut self, shape: Arc<Shape>, now: Timestamp) {
         self.last_seen = self.last_seen.max(now);
         // The registry may have forgotten the shape and met it anew; only the new one hears a

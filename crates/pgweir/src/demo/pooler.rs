@@ -53,12 +53,14 @@ impl Pooler {
             "1s",
         ]
         .map(str::to_owned);
+        // Its history is its own, and goes with it.
+        let state = tempfile::Builder::new().prefix("pgweir-demo-state-").tempdir()?.keep();
         let mut guardian = Guardian::start(Guarded {
             program: &program,
             arguments: arguments.into(),
-            environment: environment(url),
-            directory: Path::new("/"),
-            remove_directory: false,
+            environment: environment(url, &state),
+            directory: &state,
+            remove_directory: true,
             identity: None,
             last_signal: "TERM",
         })?;
@@ -75,13 +77,19 @@ impl Pooler {
 
 /// The server's URL, which holds a password, goes where other users cannot read it; and no setting
 /// of the caller's pgweir gets in.
-fn environment(url: &str) -> Vec<(String, Option<String>)> {
+fn environment(url: &str, state: &Path) -> Vec<(String, Option<String>)> {
     let theirs = std::env::vars_os()
         .filter_map(|(name, _)| name.into_string().ok())
         .filter(|name| name.starts_with("PGWEIR_"))
         .map(|name| (name, None));
-    let ours = [("PGWEIR_UPSTREAM", url), ("PGWEIR_CONFIG", ""), ("NO_COLOR", "1")]
-        .map(|(name, value)| (name.to_owned(), Some(value.to_owned())));
+    let state = state.to_string_lossy();
+    let ours = [
+        ("PGWEIR_UPSTREAM", url),
+        ("PGWEIR_CONFIG", ""),
+        ("PGWEIR_DATA_DIR", &*state),
+        ("NO_COLOR", "1"),
+    ]
+    .map(|(name, value)| (name.to_owned(), Some(value.to_owned())));
     theirs.chain(ours).collect()
 }
 
@@ -121,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_url_is_not_an_argument() {
-        let variables = environment("postgres://shop:secret@h/d");
+        let variables = environment("postgres://shop:secret@h/d", Path::new("/tmp/x"));
         assert!(variables.contains(&(
             "PGWEIR_UPSTREAM".to_owned(),
             Some("postgres://shop:secret@h/d".to_owned())

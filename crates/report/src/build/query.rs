@@ -39,6 +39,7 @@ pub(super) fn query(
         fingerprint: id,
         strict_ids: shape.strict_ids.clone(),
         text: text.to_owned(),
+        summary: shape.summary.to_string(),
         class: shape.class.to_string(),
         calls: stats.calls,
         failed: stats.failed(),

@@ -15,6 +15,9 @@ pub struct QueryReport {
     pub strict_ids: Vec<StrictId>,
     /// The normalised text.
     pub text: String,
+    /// What it does and to which tables, such as `SELECT orders customers`; may be empty.
+    #[serde(default)]
+    pub summary: String,
     /// Statement class, such as `SELECT`.
     pub class: String,
     /// Statements done, failed ones included.

@@ -7,6 +7,8 @@ use crate::view::{QueryReport, Report};
 
 /// The least room for a statement's text, with its gap.
 const TEXT_LEAST: usize = 12;
+/// Room in which a statement's beginning tells it from others; in less its summary stands.
+const TEXT_ENOUGH: usize = 40;
 
 pub(super) fn profile(out: &mut String, report: &Report, style: Style) {
     if report.queries.is_empty() {
@@ -29,7 +31,6 @@ pub(super) fn profile(out: &mut String, report: &Report, style: Style) {
     ];
     let mut rows: Vec<_> =
         report.queries.iter().enumerate().map(|(at, q)| row(at + 1, q)).collect();
-    let mut texts: Vec<_> = report.queries.iter().map(|query| plain(&query.text)).collect();
     if let Some(rest) = &report.remainder {
         let mut cells = vec![
             String::new(),
@@ -42,9 +43,10 @@ pub(super) fn profile(out: &mut String, report: &Report, style: Style) {
         cells.push(count(rest.failed));
         cells.push(String::new());
         rows.push(cells);
-        texts.push("(all others)".to_owned());
     }
     let room = style.width.saturating_sub(table_width(&header, &rows) + 2);
+    let mut texts: Vec<_> = report.queries.iter().map(|query| named(query, room)).collect();
+    texts.extend(report.remainder.iter().map(|_| "(all others)".to_owned()));
     if room >= TEXT_LEAST {
         header.push("<statement");
         for (row, text) in rows.iter_mut().zip(texts) {
@@ -52,6 +54,11 @@ pub(super) fn profile(out: &mut String, report: &Report, style: Style) {
         }
     }
     table(out, style, &header, &rows);
+}
+
+fn named(query: &QueryReport, room: usize) -> String {
+    let brief = room < TEXT_ENOUGH && query.text.chars().count() > room;
+    plain(if brief && !query.summary.is_empty() { &query.summary } else { &query.text })
 }
 
 fn row(rank: usize, query: &QueryReport) -> Vec<String> {
