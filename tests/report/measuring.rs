@@ -27,7 +27,8 @@ async fn pgbench(scene: &Scene, arguments: &[&str]) {
 async fn twenty_thousand_prepared_statements_are_one_fingerprint_with_twenty_thousand_calls() {
     let scene = Scene::start().await;
     pgbench(&scene, &["-i", "-q"]).await;
-    pgbench(&scene, &["-n", "-S", "-M", "prepared", "-t", "1000", "-c", "20"]).await;
+    // As many clients as server connections: whoever has to queue is not quite healthy.
+    pgbench(&scene, &["-n", "-S", "-M", "prepared", "-t", "4000", "-c", "5"]).await;
     let report = scene.report();
     let select = query(&report, "SELECT abalance FROM pgbench_accounts WHERE aid = $1");
     assert_eq!(select["calls"], 20_000);
@@ -66,6 +67,34 @@ async fn both_protocols_and_all_literals_are_one_fingerprint() {
         })
         .sum();
     assert_eq!(inserts, 14);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_are_told_apart_by_the_tags_in_their_comments() {
+    let scene = Scene::start().await;
+    let client = scene.client().await;
+    let trace = "traceparent='00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'";
+    for _ in 0..3 {
+        client.simple_query("SELECT 1 /*controller:cart,action:show*/").await.expect("a row");
+        let text = format!("SELECT 2 /*action='list',controller='menu',{trace}*/");
+        client.simple_query(&text).await.expect("a row");
+        client.simple_query("SELECT 3").await.expect("a row");
+    }
+    let prepared =
+        client.prepare("SELECT version(), $1::int /*controller:cart*/").await.expect("it is one");
+    for _ in 0..4 {
+        client.query(&prepared, &[&7i32]).await.expect("a row");
+    }
+    let calls = |report: &serde_json::Value, text: &str| query(report, text)["calls"].as_u64();
+    assert_eq!(calls(&scene.report(), "SELECT $1"), Some(9));
+    let text = scene.report_text(&["--format", "json", "--tag", "controller=cart"]);
+    let cart: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(calls(&cart, "SELECT $1"), Some(3));
+    assert_eq!(calls(&cart, "SELECT version(), $1::int"), Some(4));
+    let tags = &query(&cart, "SELECT $1")["tags"];
+    let names: Vec<_> = tags.as_array().expect("a list").iter().map(|tag| &tag["name"]).collect();
+    assert_eq!(names, ["action", "controller"], "{tags}");
+    assert!(scene.refused(&["--tag", "controller"]).contains("controller=cart"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
