@@ -189,15 +189,18 @@ impl ShapeRegistry {
         std::mem::take(&mut *self.new_shapes())
     }
 
-    /// Forgets the shapes not seen since the call before; says how many. Called every few minutes,
-    /// it keeps shapes that are gone for good from filling the registry for ever. A forgotten shape
-    /// that is seen again is new again, with the same ids.
+    /// Forgets the shapes not seen since the call before that nobody holds; says how many. Called every
+    /// few minutes, it keeps shapes that are gone for good from filling the registry for ever. A
+    /// forgotten shape that is seen again is new again, with the same ids.
+    ///
+    /// A prepared statement holds its shape, and is run without its text being seen again.
     pub fn sweep(&self) -> usize {
         let ending = self.sweep.fetch_add(1, Ordering::Relaxed);
         let mut forgotten = 0;
         self.shapes.retain(|_, shape| {
             // A client may have marked it with the new period already.
-            let keep = [ending, ending.wrapping_add(1)].contains(&shape.last_used());
+            let keep = [ending, ending.wrapping_add(1)].contains(&shape.last_used())
+                || Arc::strong_count(shape) > 1;
             forgotten += usize::from(!keep);
             keep
         });
@@ -340,15 +343,23 @@ mod tests {
     }
 
     #[test]
-    fn sweeping_forgets_what_was_not_seen() {
+    fn sweeping_forgets_what_was_not_seen_and_nobody_holds() {
         let registry = ShapeRegistry::new(2);
-        let (a, b) = (registry.observe_one(b"select a").shape, registry.observe_one(b"select b"));
+        let see = |text: &str| registry.observe_one(text.as_bytes()).shape.id;
+        let (a, b) = (see("select a"), see("select b"));
+        drop(registry.take_new());
         assert_eq!(registry.sweep(), 0);
-        assert_eq!(registry.observe_one(b"select a").shape.id, a.id);
+        assert_eq!(see("select a"), a);
         assert_eq!(registry.sweep(), 1);
-        assert!(registry.get(a.id).is_some() && registry.get(b.shape.id).is_none());
-        assert_ne!(registry.observe_one(b"select c").shape.id, ShapeId::OTHERS);
+        assert!(registry.get(a).is_some() && registry.get(b).is_none());
+        assert_ne!(see("select c"), ShapeId::OTHERS);
+        // Prepared, and run again and again without its text.
+        let held = registry.observe_one(b"select c").shape;
+        drop(registry.take_new());
         assert_eq!(registry.sweep(), 1);
+        assert_eq!(registry.sweep(), 0);
+        assert!(registry.get(held.id).is_some());
+        drop(held);
         assert_eq!(registry.sweep(), 1);
         assert!(registry.is_empty());
     }
