@@ -36,6 +36,11 @@ async fn the_fleets_report_is_the_sum_of_both() {
     let rows = client.query(sql, &[]).await.expect("rows");
     let by_instance: Vec<(String, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     assert_eq!(by_instance, [("one".to_owned(), 40), ("two".to_owned(), 25)]);
+    // So can any of the consoles.
+    let console = one.connect("postgres", "pgweir").await;
+    let sql = "SELECT sum(calls)::bigint FROM fleet_minutes WHERE text = 'SELECT $1'";
+    let row = console.query_one(sql, &[]).await.expect("a row");
+    assert_eq!(row.get::<_, i64>(0), 65);
     assert!(!one.log().contains("rows for"), "the store was never away: {}", one.log());
     drop((one, two));
 }

@@ -43,6 +43,12 @@ pub trait Live: Send + Sync + 'static {
         until: Timestamp,
         cuts: Vec<Timestamp>,
     ) -> BoxFuture<'_, Arc<Snapshot>>;
+    /// The same of all instances that share a store; where there is none or it cannot be read, why.
+    fn fleet(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> BoxFuture<'_, Result<Arc<Snapshot>, String>>;
     /// What else there is to say of the process: names and values for SHOW STATE.
     fn state(&self) -> Vec<(&'static str, String)>;
     /// How long a statement over the console's tables may run (`console_query_timeout`).

@@ -13,7 +13,7 @@ pub(super) fn shown_by_sql(name: &str) -> Option<String> {
         "events" => "ORDER BY at",
         "plans" => "ORDER BY fingerprint, which",
         "settings" => "ORDER BY name",
-        "query_minutes" => {
+        "query_minutes" | "fleet_minutes" => {
             "WHERE minute > now() - interval '15 minutes' ORDER BY minute DESC, total_ms DESC"
         }
         _ => return None,

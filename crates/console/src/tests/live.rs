@@ -182,6 +182,10 @@ impl Live for FakeLive {
         Box::pin(async { Arc::clone(&published().snapshot) })
     }
 
+    fn fleet(&self, _: Timestamp, _: Timestamp) -> BoxFuture<'_, Result<Arc<Snapshot>, String>> {
+        Box::pin(async { Ok(Arc::clone(&published().snapshot)) })
+    }
+
     fn state(&self) -> Vec<(&'static str, String)> {
         vec![("history", "in memory".to_owned())]
     }

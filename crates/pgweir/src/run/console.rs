@@ -183,6 +183,19 @@ impl Live for LiveProcess {
         })
     }
 
+    fn fleet(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> BoxFuture<'_, Result<Arc<Snapshot>, String>> {
+        Box::pin(async move {
+            match self.running.get() {
+                Some((_, past)) => past.of_the_fleet(from, until).await,
+                None => Ok(Arc::default()),
+            }
+        })
+    }
+
     fn state(&self) -> Vec<(&'static str, String)> {
         self.running.get().map(|(_, past)| past.state()).unwrap_or_default()
     }

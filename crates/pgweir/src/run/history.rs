@@ -15,6 +15,8 @@ use crate::settings::{LoadedTls, Settings, for_tokio_postgres};
 
 /// The window of a report that is not told otherwise.
 const AFTER_RESTART: Duration = Duration::from_secs(15 * 60);
+/// What is read of a store where no beginning is given.
+const LAST_HOUR: Duration = Duration::from_secs(3600);
 /// How long the end of the process waits for the last minute to be written.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
@@ -53,7 +55,7 @@ pub(super) fn open(
 }
 
 /// The fleet's store, if one is set.
-fn fleet(settings: &Settings, tls: &LoadedTls) -> Option<Fleet> {
+pub(super) fn fleet(settings: &Settings, tls: &LoadedTls) -> Option<Fleet> {
     let store = settings.history.store.as_ref()?;
     let tls = tls.servers.get(&settings.tls_of(&store.tls)).and_then(for_tokio_postgres);
     match fleet_at(store, tls) {
@@ -95,9 +97,31 @@ fn host_name() -> String {
 pub(super) struct Past {
     pub(super) analyser: Analyser,
     pub(super) history: Option<store::History>,
+    /// The fleet's store, to be read by a connection of its own.
+    pub(super) fleet: Option<Arc<Fleet>>,
 }
 
 impl Past {
+    /// What all instances that share a store have sent of `from..=until`; from the beginning of time
+    /// means the last hour. An error says why there is nothing. Cancel-safe.
+    pub(super) async fn of_the_fleet(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Arc<Snapshot>, String> {
+        let Some(fleet) = &self.fleet else {
+            return Err("no store is shared: the setting `store` names one".to_owned());
+        };
+        let now = Timestamp::now();
+        let from = if from == Timestamp::MIN { now - LAST_HOUR } else { from };
+        let (from, until) = (from.max(Timestamp::UNIX_EPOCH), until.min(now));
+        if from > until {
+            return Ok(Arc::default());
+        }
+        let snapshot = fleet.snapshot(from, until, &[]).await;
+        snapshot.map(Arc::new).map_err(|error| error.to_string())
+    }
+
     /// What was measured in the whole minutes that overlap `from..until`, before a restart too, with
     /// an edge at each of `cuts`; no minute counts twice. Its current state is that of `live`, the
     /// snapshot of a fresh tick. Where history cannot be read, with a warning, what `live` has.

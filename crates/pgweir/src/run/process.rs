@@ -80,7 +80,11 @@ pub(super) async fn serve(
         started_at,
         Outlets { marks: Arc::clone(&marks), spans: http.spans(), history: history.clone() },
     )?;
-    let past = Past { analyser: analyser.clone(), history: history.clone() };
+    let past = Past {
+        analyser: analyser.clone(),
+        history: history.clone(),
+        fleet: history::fleet(&settings, &tls).map(Arc::new),
+    };
     bridge.connect(proxy.clone(), past.clone());
     let loop_lag = Arc::new(LoopLag::default());
     // Where clients' tasks are, which is not where this function runs.

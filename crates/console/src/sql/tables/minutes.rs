@@ -1,5 +1,6 @@
-//! `query_minutes`: the history, minute by minute. A virtual table of SQLite's: what a statement
-//! says of `minute` decides what is read, and a column is computed only where it is asked for.
+//! `query_minutes`: the history, minute by minute; `fleet_minutes`: that of all instances with one
+//! store. Virtual tables of SQLite's: what a statement says of `minute` decides what is read, and a
+//! column is computed only where it is asked for.
 
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_int};
@@ -33,8 +34,37 @@ pub(super) static QUERY_MINUTES: SqlTable = SqlTable {
            last hour. Of times further back only hours and days may be kept; `span_minutes` says how \
            long a row is.",
     columns,
-    rows: Rows::Minutes,
+    rows: Rows::Minutes(Whose::Own),
 };
+
+pub(super) static FLEET_MINUTES: SqlTable = SqlTable {
+    name: "fleet_minutes",
+    key: "fleet_minutes",
+    of_catalogue: false,
+    what: "The same of all instances that share a store (`store` in the settings), together: their \
+           rows are added up, and percentiles are of all executions. Minutes are there once they are \
+           sent, which is when they are over.",
+    columns,
+    rows: Rows::Minutes(Whose::Fleet),
+};
+
+/// Whose history a table has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// This instance's.
+    Own,
+    /// That of all instances with one store.
+    Fleet,
+}
+
+impl Whose {
+    fn table(self) -> &'static CStr {
+        match self {
+            Self::Own => c"query_minutes",
+            Self::Fleet => c"fleet_minutes",
+        }
+    }
+}
 
 /// A column: its name, its type, and how its fields are made.
 type MinuteColumn = (&'static str, Kind, fn(&Of<'_>) -> Field);
@@ -117,20 +147,23 @@ impl Of<'_> {
 }
 
 /// Gives a connection the table.
-pub(super) fn attach(connection: &Connection, data: &Data) -> Result<()> {
+pub(super) fn attach(whose: Whose, connection: &Connection, data: &Data) -> Result<()> {
     const MODULE: Module<'static, Minutes> = Module::eponymous_only_module();
     let history = History {
+        whose,
         live: Arc::clone(&data.live),
         runtime: data.runtime.clone(),
         last: Mutex::default(),
     };
-    connection.create_module(c"query_minutes", &MODULE, Some(Arc::new(history)))?;
+    connection.create_module(whose.table(), &MODULE, Some(Arc::new(history)))?;
     // Its first use declares it, which the authorizer would not allow.
-    connection.prepare("SELECT * FROM query_minutes LIMIT 0").map(drop)
+    let name = whose.table().to_string_lossy();
+    connection.prepare(&format!("SELECT * FROM {name} LIMIT 0")).map(drop)
 }
 
 /// Looks the history up.
 struct History {
+    whose: Whose,
     live: Arc<dyn Live>,
     runtime: Handle,
     /// What was read last: a join may ask for the same again and again.
@@ -152,15 +185,21 @@ struct Found {
 }
 
 impl History {
-    fn read(&self, span: Span) -> Arc<Found> {
+    fn read(&self, span: Span) -> Result<Arc<Found>> {
         if let Some((known, found)) = &*self.last.lock()
             && *known == span
         {
-            return Arc::clone(found);
+            return Ok(Arc::clone(found));
         }
         let time = |micros, beyond| Timestamp::from_microsecond(micros).unwrap_or(beyond);
         let (from, until) = (time(span.from, Timestamp::MIN), time(span.until, Timestamp::MAX));
-        let snapshot = self.runtime.block_on(self.live.past(from, until, Vec::new()));
+        let snapshot = match self.whose {
+            Whose::Own => self.runtime.block_on(self.live.past(from, until, Vec::new())),
+            Whose::Fleet => {
+                let read = self.runtime.block_on(self.live.fleet(from, until));
+                read.map_err(rusqlite::Error::ModuleError)?
+            }
+        };
         let (first, last) = (span.from.div_euclid(MINUTE), span.until.div_euclid(MINUTE));
         let mut rows = Vec::new();
         for (place, minute) in snapshot.minutes.iter().enumerate() {
@@ -170,7 +209,7 @@ impl History {
         }
         let found = Arc::new(Found { snapshot, rows });
         *self.last.lock() = Some((span, Arc::clone(&found)));
-        found
+        Ok(found)
     }
 }
 
@@ -197,7 +236,8 @@ unsafe impl<'vtab> VTab<'vtab> for Minutes {
         _: &[&[u8]],
     ) -> Result<(Cow<'static, CStr>, Self)> {
         let Some(history) = aux else { return Err(rusqlite::Error::InvalidQuery) };
-        let declaration = CString::new(super::definition("query_minutes", &columns()))?;
+        let name = history.whose.table().to_string_lossy();
+        let declaration = CString::new(super::definition(&name, &columns()))?;
         let base = ffi::sqlite3_vtab::default();
         Ok((Cow::Owned(declaration), Self { base, history: Arc::clone(history) }))
     }
@@ -260,7 +300,7 @@ unsafe impl VTabCursor for Cursor<'_> {
                 span.until = span.until.min(bound);
             }
         }
-        self.found = Some(self.history.read(span));
+        self.found = Some(self.history.read(span)?);
         self.at = 0;
         Ok(())
     }

@@ -72,7 +72,7 @@ enum Rows {
     /// Made before the statement is run.
     Made(fn(&Data) -> Result<Vec<Row>, Refusal>),
     /// The history: looked up as the statement asks for it.
-    Minutes,
+    Minutes(minutes::Whose),
 }
 
 impl SqlTable {
@@ -95,6 +95,7 @@ impl SqlTable {
 pub(crate) static ALL: &[&SqlTable] = &[
     &queries::QUERIES,
     &minutes::QUERY_MINUTES,
+    &minutes::FLEET_MINUTES,
     &findings::FINDINGS,
     &plans::PLANS,
     &events::EVENTS,
@@ -140,7 +141,7 @@ pub(super) fn fill(
     };
     let told = |error: rusqlite::Error| errors::of_sqlite(&error);
     match table.rows {
-        Rows::Minutes => minutes::attach(connection, data).map_err(told),
+        Rows::Minutes(whose) => minutes::attach(whose, connection, data).map_err(told),
         Rows::Made(rows) => {
             let rows = rows(data)?;
             let columns = table.columns();
