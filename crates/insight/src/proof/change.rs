@@ -57,15 +57,13 @@ pub(super) fn change_of(
     let nothing = TableState::default();
     now.iter().find_map(|(table, state)| {
         let before = earlier.get(table).unwrap_or(&nothing);
-        let of_index = index_change(sql, before, state).map(|(name, what)| {
-            let side = if what == "created" { "on" } else { "from" };
-            Change(format!("index {name} was {what} {side} {table}"))
-        });
+        let of_index = index_change(sql, before, state)
+            .map(|(name, what)| Change(format!("index {name} was {what} {table}")));
         of_index.or_else(|| upkeep_change(sql, table, before, state))
     })
 }
 
-/// The index that the fix makes or drops, and which of both was done.
+/// The index that the fix makes or drops, and what was done.
 fn index_change<'a>(
     sql: &str,
     before: &'a TableState,
@@ -76,12 +74,13 @@ fn index_change<'a>(
         .iter()
         .find(|index| index.valid && !before.has_valid(&index.name) && is_wanted(sql, index));
     if let Some(index) = made {
-        return Some((&index.name, "created"));
+        let was_there = before.indexes.iter().any(|one| one.name == index.name);
+        return Some((&index.name, if was_there { "made valid on" } else { "created on" }));
     }
     let gone = before.indexes.iter().find(|index| {
         !now.indexes.iter().any(|one| one.name == index.name) && drops(sql, &index.name)
     });
-    gone.map(|index| (index.name.as_str(), "dropped"))
+    gone.map(|index| (index.name.as_str(), "dropped from"))
 }
 
 /// The table was analysed or vacuumed, where that is all of the fix; by whom does not matter.

@@ -43,6 +43,11 @@ const FEWER_CALLS_ARE_THE_FIX: [&str; 17] = [
     "unparameterised_literals",
 ];
 
+/// Detectors whose findings are about what clients do between their statements: how long these take
+/// says nothing of it.
+const NOT_OF_STATEMENTS: [&str; 4] =
+    ["blocking_chain", "idle_in_transaction", "long_transaction", "pinned_sessions"];
+
 /// A step.
 #[derive(Debug)]
 pub(super) struct Step {
@@ -58,7 +63,7 @@ pub(super) struct Step {
 /// the finding was first found: nobody mends what is not known.
 pub(super) fn step(finding: &Finding, first_found: Timestamp, snapshot: &Snapshot) -> Option<Step> {
     let statements: BTreeSet<_> = finding.fingerprints.iter().copied().collect();
-    if statements.is_empty() {
+    if statements.is_empty() || NOT_OF_STATEMENTS.contains(&finding.detector.as_str()) {
         return None;
     }
     let minutes: Vec<_> = snapshot.minutes.iter().map(|minute| &**minute).collect();

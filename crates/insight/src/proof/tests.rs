@@ -280,6 +280,20 @@ fn statements_that_got_slower_when_their_finding_went_are_said_to_be_worse() {
 }
 
 #[test]
+fn faster_statements_do_not_shorten_the_silence_between_them() {
+    let mut case = Case::new();
+    case.finding.fix.sql = None;
+    case.finding.detector = "idle_in_transaction".to_owned();
+    for _ in 0..3 {
+        case.minutes(1, 25, 200);
+        case.tick();
+    }
+    case.found = false;
+    case.minutes(3, 25, 5);
+    assert_eq!(case.tick(), []);
+}
+
+#[test]
 fn a_step_from_before_the_finding_is_none_of_its_fix() {
     let mut case = Case::new();
     case.finding.fix.sql = None;
