@@ -56,8 +56,19 @@ impl Live for Quiet {
         &self,
         _: jiff::Timestamp,
         _: jiff::Timestamp,
+        _: Vec<jiff::Timestamp>,
     ) -> BoxFuture<'_, Arc<model::Snapshot>> {
         Box::pin(async { Arc::default() })
+    }
+    fn fleet(
+        &self,
+        _: jiff::Timestamp,
+        _: jiff::Timestamp,
+    ) -> BoxFuture<'_, Result<Arc<model::Snapshot>, String>> {
+        Box::pin(async { Err("there is none".to_owned()) })
+    }
+    fn state(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
     }
     fn query_timeout(&self) -> Duration {
         Duration::from_millis(200)
