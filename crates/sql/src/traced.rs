@@ -13,9 +13,7 @@ const TRACEPARENT: &[u8] = b"traceparent";
 /// few bytes around it.
 #[must_use]
 pub fn trace_context(text: &[u8], observed: &Observed) -> Option<TraceContext> {
-    let Observed { range, extent, .. } = observed;
-    let behind = text.get(range.end..extent.end).unwrap_or_default();
-    let before = text.get(extent.start..range.start).unwrap_or_default();
+    let [before, behind] = tags::around(text, observed)?;
     // Where both have one, what is behind was added last.
     in_gap(behind).or_else(|| in_gap(before))
 }

@@ -175,7 +175,7 @@ impl Live for LiveProcess {
         Box::pin(async move {
             let Some((_, past)) = self.running.get() else { return Arc::default() };
             let live = Arc::clone(&past.analyser.latest().snapshot);
-            if from == Timestamp::MIN || from > live.taken_at {
+            if from == Timestamp::MIN {
                 live
             } else {
                 past.snapshot(&live, from, until, &cuts).await

@@ -199,15 +199,7 @@ impl Translator<'_> {
             let columns = columns.iter().map(|column| (column.name.to_string(), Some(column.kind)));
             (found.key, columns.collect(), found.of_catalogue)
         } else if tables::is_catalogue(schema, table) {
-            let relation = Relation {
-                name: shown.clone(),
-                columns: Vec::new(),
-                lenient: true,
-                merged: Vec::new(),
-            };
-            self.enter(relation, scope)?;
-            let sql = format!("(SELECT NULL AS \"_\" WHERE 0) AS {}", quoted(&shown));
-            return Ok(Item { sql, is_empty: true });
+            return self.nothing(shown, scope);
         } else {
             let place = name.0.first().map(Spanned::span);
             let refusal = errors::undefined_table(&parts.join("."));
@@ -226,6 +218,15 @@ impl Translator<'_> {
         Ok(Item { sql, is_empty: false })
     }
 
+    /// What the console has no rows of: any column of it is NULL.
+    fn nothing(&mut self, shown: String, scope: &mut Scope<'_>) -> Result<Item, Refusal> {
+        let sql = format!("(SELECT NULL AS \"_\" WHERE 0) AS {}", quoted(&shown));
+        let relation =
+            Relation { name: shown, columns: Vec::new(), lenient: true, merged: Vec::new() };
+        self.enter(relation, scope)?;
+        Ok(Item { sql, is_empty: true })
+    }
+
     /// `generate_series`; the functions of the catalogue are empty here.
     fn table_function(
         &mut self,
@@ -240,15 +241,7 @@ impl Translator<'_> {
             if !of_catalogue {
                 return Err(self.at(errors::undefined_function(&function), name.span()));
             }
-            let relation = Relation {
-                name: shown.clone(),
-                columns: Vec::new(),
-                lenient: true,
-                merged: Vec::new(),
-            };
-            self.enter(relation, scope)?;
-            let sql = format!("(SELECT NULL AS \"_\" WHERE 0) AS {}", quoted(&shown));
-            return Ok(Item { sql, is_empty: true });
+            return self.nothing(shown, scope);
         }
         let mut pieces = Vec::new();
         for argument in arguments {
