@@ -2,11 +2,12 @@
 //! flight.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use wire::frame::{HEAD_BYTES, Head};
 
@@ -15,6 +16,9 @@ use crate::stream::Stream;
 
 /// A first read of this size takes what most clients have to say.
 const SMALL_READ_BYTES: usize = 8 * 1024;
+/// What most of what is said at once fits into. The allocator gives blocks of up to a kilobyte out
+/// of a list of the thread's own.
+const USUAL_BYTES: usize = 1000;
 /// A peer that fills a small read has more to say.
 const LARGE_READ_BYTES: usize = 64 * 1024;
 /// The other side is not read from while this much waits for a slow peer.
@@ -55,6 +59,9 @@ impl ReadBuffer {
         stream: &mut Stream,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        if self.bytes.is_empty() && !self.filled_last {
+            return self.poll_first(stream, cx);
+        }
         let size = if self.filled_last { LARGE_READ_BYTES } else { SMALL_READ_BYTES };
         self.bytes.reserve(size);
         let room = self.bytes.capacity() - self.bytes.len();
@@ -65,6 +72,18 @@ impl ReadBuffer {
             _ => {}
         }
         result
+    }
+
+    /// Reads onto the stack, and takes no more memory than what is there needs: a peer that has
+    /// nothing to say costs none, and most messages are small.
+    fn poll_first(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut stack = [const { MaybeUninit::<u8>::uninit() }; SMALL_READ_BYTES];
+        let mut read = ReadBuf::uninit(&mut stack);
+        ready!(Pin::new(stream).poll_read(cx, &mut read))?;
+        let read = read.filled();
+        self.filled_last = read.len() == SMALL_READ_BYTES;
+        self.bytes = BytesMut::from(read);
+        Poll::Ready(Ok(read.len()))
     }
 
     /// Reads until at least `need` bytes are there.
@@ -120,6 +139,15 @@ impl WriteBuffer {
         self.bytes.len() - self.written + usize::from(self.is_unflushed)
     }
 
+    /// Where to add bytes, with room for what is usual. The room is given back by the next flush that
+    /// comes to its end.
+    pub(crate) fn room(&mut self) -> &mut Vec<u8> {
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve_exact(USUAL_BYTES);
+        }
+        &mut self.bytes
+    }
+
     /// Writes what it can; ready when nothing is left. Cancel-safe.
     pub(crate) fn poll_flush(
         &mut self,
@@ -140,7 +168,7 @@ impl WriteBuffer {
                 }
             }
         }
-        if !self.bytes.is_empty() {
+        if self.bytes.capacity() > 0 {
             self.bytes = Vec::new();
             self.written = 0;
         }
