@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use model::{ClientId, Event, LabelRegistry, Labels, PoolMode, ServerId};
 use pooling::parameters::{ClientParameters, ServerParameters};
 use pooling::scheduler::{Age, Limits, Request, Scheduler, WaiterId};
-use pooling::session::{ClientSession, Io, ServerSession};
+use pooling::session::{ClientSession, Io, ServerSession, write_settings};
 use sql::ShapeRegistry;
 
 const STATEMENT: &str = "SELECT o.id, o.status, c.name FROM orders o JOIN customers c ON c.id = \
@@ -54,6 +54,7 @@ fn round_of(case: &str) -> Option<Box<dyn FnMut()>> {
         "extended_query" => Some(extended_query()),
         "prepared_execute" => Some(prepared_execute()),
         "observe_known_statement" => Some(observe()),
+        "attach_other_settings" => Some(attach()),
         "scheduler_request_and_free" => Some(schedule()),
         _ => None,
     }
@@ -166,6 +167,17 @@ fn observe() -> Box<dyn FnMut()> {
     let registry = ShapeRegistry::new(1_000);
     Box::new(move || {
         black_box(registry.observe_one(black_box(STATEMENT.as_bytes())));
+    })
+}
+
+/// What it takes to make a server connection that of a client with two settings of its own.
+fn attach() -> Box<dyn FnMut()> {
+    let wanted = [("TimeZone", "Europe/Berlin"), ("search_path", "shop")];
+    let client = ClientParameters::new(wanted);
+    Box::new(move || {
+        let statements = ServerParameters::default().difference(black_box(&client));
+        let mut to_server = Vec::new();
+        black_box(write_settings(&statements, &mut to_server));
     })
 }
 
