@@ -77,7 +77,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, stay: Stay) {
             drop(stay);
             if let Some(admin) = &shared.admin {
                 let read = talk.read.into_bytes();
-                let stream = Handover { stream: talk.stream, read };
+                let stream = Handover { stream: talk.stream, read, taken: 0 };
                 admin.serve(stream, user, role, entered.cancelled()).await;
             }
         }

@@ -237,6 +237,8 @@ impl ClientTask {
         self.client.holds_nothing(self.clock);
         self.interruption = None;
         self.client.set_statement(self.session.statement(), self.session.prepared_statements());
+        self.to_server.rest();
+        socket.write.rest();
         let end = match relay {
             Relay::Release => {
                 lease.release(self.clock);
