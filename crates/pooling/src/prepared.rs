@@ -217,6 +217,9 @@ impl ClientStatements {
     /// The client's name for a statement.
     #[must_use]
     pub fn name_of(&self, statement: &Arc<Statement>) -> Option<&[u8]> {
+        if self.unnamed.as_ref().is_some_and(|unnamed| same(unnamed, statement)) {
+            return Some(b"");
+        }
         self.named.iter().find(|(_, found)| same(found, statement)).map(|(name, _)| &**name)
     }
 

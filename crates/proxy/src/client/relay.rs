@@ -64,7 +64,9 @@ impl ClientTask {
             if let Poll::Ready(Err(_)) = self.to_server.poll_flush(&mut server.stream, cx) {
                 self.to_server = WriteBuffer::default();
             }
-            if let Poll::Ready(Err(_)) = socket.write.poll_flush(&mut socket.stream, cx) {
+            if !self.holds_back
+                && let Poll::Ready(Err(_)) = socket.write.poll_flush(&mut socket.stream, cx)
+            {
                 return Poll::Ready(Relay::End(End::Gone));
             }
             if self.to_server.pending() == 0 {
@@ -167,6 +169,7 @@ impl ClientTask {
         if self.interruption.as_ref().is_some_and(Interruption::is_under_way) {
             return None;
         }
+        let had_nothing = socket.write.pending() == 0;
         let mut io = Io {
             shapes: &self.shared.measures.shapes,
             to_server: self.to_server.room(),
@@ -175,6 +178,10 @@ impl ClientTask {
             now: self.arrived,
         };
         let step = self.session.on_client(socket.read.bytes(), Some(&mut server.session), &mut io);
+        // PostgreSQL too keeps its answers back until a request is at its end: one write for all.
+        self.holds_back = (had_nothing || self.holds_back)
+            && socket.write.is_untouched()
+            && self.session.owes_end();
         if !self.session.server_is_quiet() {
             self.client.set_state(ClientState::Active, self.clock);
         }
@@ -209,6 +216,7 @@ impl ClientTask {
     /// Deals with the server's bytes at hand; false when the server is not to be used any more.
     fn take_from_server(&mut self, socket: &mut Socket, server: &mut ServerConnection) -> bool {
         self.clock = Instant::now();
+        self.holds_back = false;
         let mut io = Io {
             shapes: &self.shared.measures.shapes,
             to_server: &mut self.to_server.bytes,

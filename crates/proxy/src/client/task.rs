@@ -73,6 +73,8 @@ pub(super) struct ClientTask {
     pub(super) arrived: Instant,
     /// When it got the server connection that it holds, or shortly before.
     pub(super) leased: Instant,
+    /// What is there for the client is pgweir's own, and the server's answer will follow.
+    pub(super) holds_back: bool,
     /// Others wait for that: it is given back after the transaction, whatever was sent behind it.
     pub(super) yields: bool,
     /// The clock when it was last looked at: a look costs, and most things need none of their own.
@@ -101,6 +103,10 @@ impl ClientTask {
     ) -> Self {
         let now = Instant::now();
         let label = shared.measures.labels.intern(labels.clone());
+        // The registry's own strings, which all clients of this kind share.
+        let known = shared.measures.labels.get(label);
+        let labels = if *known == labels { Labels::clone(&known) } else { labels };
+        client.set_application(Arc::clone(&labels.application));
         let session = ClientSession::new(client.id, label, client.pool.mode(), parameters)
             .with_known(Arc::clone(&client.pool.known))
             .with_traces(shared.measures.traces);
@@ -119,6 +125,7 @@ impl ClientTask {
             is_full: false,
             arrived: now,
             leased: now,
+            holds_back: false,
             yields: false,
             clock: now,
             interruption: None,
@@ -201,7 +208,7 @@ impl ClientTask {
                 Wanted::Lease(lease) => lease,
                 Wanted::Refused(error) => {
                     self.client.holds_nothing(self.clock);
-                    self.session.refuse(error);
+                    self.session.refuse(*error);
                     continue;
                 }
                 Wanted::End(end) => {
@@ -237,6 +244,7 @@ impl ClientTask {
         self.client.holds_nothing(self.clock);
         self.interruption = None;
         self.client.set_statement(self.session.statement(), self.session.prepared_statements());
+        self.holds_back = false;
         self.to_server.rest();
         socket.write.rest();
         let end = match relay {

@@ -25,7 +25,7 @@ pub(super) enum Idle {
 /// What a client that wants a server connection comes to.
 pub(super) enum Wanted {
     Lease(Lease),
-    Refused(ErrorFields),
+    Refused(Box<ErrorFields>),
     End(End),
 }
 
@@ -54,6 +54,7 @@ impl ClientTask {
                     Ok(ClientStep::NeedServer { consumed }) => {
                         socket.read.consume(consumed);
                         socket.need = 1;
+                        self.holds_back = socket.write.is_untouched();
                         return Poll::Ready(Idle::NeedServer);
                     }
                     // Only with a server connection.
@@ -152,7 +153,7 @@ impl ClientTask {
         }
         if self.client.wait_was_cancelled() {
             let error = ErrorFields::error("57014", "canceling statement due to user request");
-            return Poll::Ready(Wanted::Refused(error));
+            return Poll::Ready(Wanted::Refused(Box::new(error)));
         }
         if let Poll::Ready(grant) = ticket.poll_grant(cx) {
             return Poll::Ready(match grant {
@@ -165,9 +166,12 @@ impl ClientTask {
         {
             // Between messages: what was there for the client is whole.
             socket.write.bytes.extend_from_slice(&notice.encode());
+            self.holds_back = false;
         }
         // The end of the last answer may still be on its way.
-        if let Poll::Ready(Err(_)) = socket.write.poll_flush(&mut socket.stream, cx) {
+        if !self.holds_back
+            && let Poll::Ready(Err(_)) = socket.write.poll_flush(&mut socket.stream, cx)
+        {
             return Poll::Ready(Wanted::End(End::Gone));
         }
         while socket.read.len() < QUEUED_BYTES {

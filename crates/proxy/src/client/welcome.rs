@@ -87,11 +87,10 @@ pub(super) async fn negotiate(
 }
 
 async fn acquire(pool: &Arc<Pool>, client: ClientId) -> Result<Lease, ProxyError> {
-    let refused = |error: ErrorFields| {
+    let refused = |mut error: Box<ErrorFields>| {
         // The client is not logged in: whatever it is, it ends here.
-        let mut fatal = error;
-        fatal.severity = Severity::Fatal;
-        ProxyError::Refused(Box::new(fatal))
+        error.severity = Severity::Fatal;
+        ProxyError::Refused(error)
     };
     match pool.acquire(client, None, Instant::now()) {
         Acquired::Now(lease) => Ok(lease),

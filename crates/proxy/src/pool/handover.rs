@@ -31,7 +31,7 @@ impl Pool {
             }
             Request::Queued => {}
             Request::Rejected(refusal) => {
-                return Acquired::Refused(self.refused(&inner, refusal));
+                return Acquired::Refused(Box::new(self.refused(&inner, refusal)));
             }
         }
         let (sender, grant) = oneshot::channel();

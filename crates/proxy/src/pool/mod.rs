@@ -35,7 +35,7 @@ use crate::events::EventBuffer;
 use crate::server::{CancelUnderWay, Learned, ServerConnection, Upstream};
 
 /// What a client that waits is told in the end.
-pub(crate) type Grant = Result<Lease, ErrorFields>;
+pub(crate) type Grant = Result<Lease, Box<ErrorFields>>;
 
 /// The answer to a client that wants a server connection.
 pub(crate) enum Acquired {
@@ -44,7 +44,7 @@ pub(crate) enum Acquired {
     /// It will come, or an error will.
     Later(Ticket),
     /// It will not.
-    Refused(ErrorFields),
+    Refused(Box<ErrorFields>),
 }
 
 /// A place in the queue. Dropping it gives up the place.
@@ -59,7 +59,7 @@ pub(crate) struct Ticket {
 impl Ticket {
     /// What came of it. Cancel-safe.
     pub(crate) fn poll_grant(&mut self, cx: &mut Context<'_>) -> Poll<Grant> {
-        let closed = |_| Err(ErrorFields::error("08006", "the pool was closed"));
+        let closed = |_| Err(Box::new(ErrorFields::error("08006", "the pool was closed")));
         let grant = ready!(Pin::new(&mut self.grant).poll(cx));
         self.is_answered = true;
         Poll::Ready(grant.unwrap_or_else(closed))

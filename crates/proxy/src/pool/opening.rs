@@ -142,7 +142,7 @@ impl Pool {
         let told = inner.scheduler.connect_failed(error.is_permanent(), Instant::now());
         for waiter in told {
             if let Some(waiting) = inner.waiters.remove(&waiter) {
-                let _ = waiting.sender.send(Err(failure.clone()));
+                let _ = waiting.sender.send(Err(Box::new(failure.clone())));
             }
         }
         inner.last_failure = Some(failure);

@@ -25,7 +25,7 @@ impl Pool {
             let error = self.refused(&inner, refusal);
             if let Some(waiting) = inner.waiters.remove(&waiter) {
                 inner.waits.queued(now.duration_since(waiting.since), now);
-                let _ = waiting.sender.send(Err(error));
+                let _ = waiting.sender.send(Err(Box::new(error)));
             }
         }
         self.note_queue(&inner);
