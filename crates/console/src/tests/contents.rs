@@ -75,7 +75,7 @@ async fn lists_config_users_and_state() {
     assert_eq!(users, ["web|5||session|0|2|50|3", "batch|||NULL|0|0|0|0"]);
     assert_eq!(
         rows("SHOW STATE").await,
-        ["active|no", "paused|yes", "suspended|no", "history|in memory"]
+        ["active|no", "paused|no", "suspended|yes", "history|in memory"]
     );
 }
 
