@@ -81,3 +81,22 @@ async fn what_is_suspended_can_still_be_shut_down() {
     let Scene { proxy, .. } = scene;
     assert_eq!(proxy.wait().await, 0);
 }
+
+#[tokio::test]
+async fn who_waits_for_a_paused_database_is_sent_away() {
+    let scene = Scene::with("").await;
+    let app = scene.client("app").await;
+    let console = scene.console("postgres").await;
+    console.batch_execute("PAUSE").await.unwrap();
+    let asking = tokio::spawn(async move { app.batch_execute("SELECT 1").await });
+    until("it waits", async || {
+        rows(&console, "SELECT 1 FROM pools WHERE cl_waiting > 0").await.pop()
+    })
+    .await;
+    let began = std::time::Instant::now();
+    let _ = console.batch_execute("SHUTDOWN WAIT_FOR_SERVERS").await;
+    assert_eq!(asking.await.unwrap().unwrap_err().code(), Some(&SqlState::ADMIN_SHUTDOWN));
+    let Scene { proxy, .. } = scene;
+    assert_eq!(proxy.wait().await, 0);
+    assert!(began.elapsed() < std::time::Duration::from_secs(30), "shutdown_timeout is 60 s");
+}

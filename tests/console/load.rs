@@ -32,7 +32,7 @@ impl Load {
                 Ok(())
             }));
         }
-        load.until_more(u64::try_from(clients).unwrap()).await;
+        load.until_more(u64::try_from(clients).expect("few")).await;
         load
     }
 

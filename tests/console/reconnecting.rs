@@ -51,6 +51,8 @@ async fn what_is_in_use_is_closed_when_it_is_released_and_wait_close_waits_for_t
     .0;
     assert_eq!(cancelled.unwrap_err().code(), Some(&SqlState::QUERY_CANCELED));
 
+    // Not the same: a cancel request may still be on its way to that.
+    let console = scene.console("postgres").await;
     let waiting = tokio::spawn(async move {
         console.batch_execute("WAIT_CLOSE").await.unwrap();
         console

@@ -15,7 +15,7 @@ async fn pools_and_databases() {
     assert_eq!(pools[0], "shop|web|7|2|1|0|4|0|0|3|0|1|2|3|250|transaction|NULL|1|900|30|1500");
     assert_eq!(pools.len(), 2);
     let databases = rows("SHOW DATABASES").await;
-    let shop = "shop|10.0.0.2|5432|shop_production|web|10|1|2|3600|transaction|NULL|30|2|0|3|1|0";
+    let shop = "shop|10.0.0.2|5432|shop_production|web|10|1|2|3600|transaction|NULL|30|2|0|3|1|1";
     assert_eq!(databases, [shop]);
 }
 

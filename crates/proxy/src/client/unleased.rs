@@ -156,6 +156,10 @@ impl ClientTask {
         match self.client.order(cx) {
             Order::Kill => return Poll::Ready(Wanted::End(End::Killed)),
             Order::Hold => return self.poll_held_in_queue(socket, cx),
+            // PAUSE holds it, and nobody can take that back any more.
+            Order::Drain if self.client.pool.is_paused() => {
+                return Poll::Ready(Wanted::End(End::Drained));
+            }
             // A transaction that was begun before the drain may end.
             Order::Drain | Order::Stay => {}
         }

@@ -12,8 +12,6 @@ impl Proxy {
     pub(super) async fn drain(&self, mode: ShutdownMode, tick: &mut tokio::time::Interval) {
         let shared = &self.shared;
         shared.draining.store(true, Ordering::Release);
-        // Clients that SUSPEND holds could not come to their end.
-        shared.let_go();
         let mut mode = mode;
         match mode {
             ShutdownMode::Immediate => {}
@@ -30,6 +28,8 @@ impl Proxy {
         let mut until = deadline(mode);
         let mut stop = shared.stop.subscribe();
         while shared.clients.len() > 0 {
+            // Clients that SUSPEND holds could not come to their end.
+            shared.let_go();
             let told = (*stop.borrow_and_update()).unwrap_or(mode);
             if told != mode {
                 mode = told;
