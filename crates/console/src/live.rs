@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use model::{
     ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, Mark, PoolStatus,
-    Published, ServerStatus, SettingStatus, ShapeId, Snapshot, UserStatus,
+    PoolerState, Published, ServerStatus, SettingStatus, ShapeId, Snapshot, UserStatus,
 };
 
 use crate::sql::{SqlTurns, Stop};
@@ -55,9 +55,11 @@ pub trait Live: Send + Sync + 'static {
     fn query_timeout(&self) -> Duration;
     /// The turns that such statements take.
     fn sql_turns(&self) -> &SqlTurns;
-    /// Carries a command out; done when it has taken effect (PAUSE: when the last transaction is
-    /// over).
-    fn execute(&self, command: Command) -> BoxFuture<'_, Result<(), CommandError>>;
+    /// Carries a command out; done when it has taken effect (PAUSE: when the last server connection
+    /// is closed). Returns what the admin should know, a sentence each.
+    fn execute(&self, command: Command) -> BoxFuture<'_, Result<Vec<String>, CommandError>>;
+    /// Whether the pooler as a whole is at work.
+    fn pooler(&self) -> PoolerState;
     /// The fingerprint that a statement belongs to, once it is known.
     fn fingerprint(&self, shape: ShapeId) -> Option<FingerprintId>;
     /// pgweir's version, such as `0.1.0`.

@@ -219,8 +219,22 @@ pub struct DatabaseStatus {
     pub servers: u32,
     /// Client connections now.
     pub clients: u32,
-    /// Whether PAUSE holds it.
+    /// Whether PAUSE or KILL holds it.
     pub paused: bool,
+    /// Whether DISABLE keeps new clients out.
+    pub disabled: bool,
+}
+
+/// Whether the pooler as a whole is at work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PoolerState {
+    /// It is; single databases may be paused.
+    #[default]
+    Active,
+    /// PAUSE or KILL of all databases is in force.
+    Paused,
+    /// SUSPEND is in force.
+    Suspended,
 }
 
 /// A user that clients may log in as, with what is set for this user alone.

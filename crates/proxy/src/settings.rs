@@ -131,6 +131,8 @@ pub struct ProxySettings {
     pub client_login_timeout: Duration,
     /// How long passing on a cancel request may take.
     pub cancel_wait_timeout: Duration,
+    /// How long SUSPEND waits for clients to take what they are sent; none is for ever.
+    pub suspend_timeout: Option<Duration>,
     /// How long a drain waits for transactions to end.
     pub shutdown_timeout: Duration,
 }

@@ -28,6 +28,7 @@ impl Shared {
         let pools = self.pool_status();
         let mut names: Vec<String> = settings.databases.clone();
         names.extend(pools.iter().map(|pool| pool.key.database.to_string()));
+        names.extend(self.held_databases());
         names.sort();
         names.dedup();
         let status = |name: String| {
@@ -56,6 +57,7 @@ impl Shared {
                     .sum(),
                 clients: own.iter().map(|pool| pool.clients_active + pool.clients_waiting).sum(),
                 paused: self.is_paused(&name),
+                disabled: self.is_disabled(&name),
                 name,
             })
         };

@@ -55,6 +55,6 @@ fn row(database: &DatabaseStatus) -> Row {
         Value::int4(database.max_client_connections.unwrap_or_default()),
         Value::int4(database.clients),
         Value::int4(database.paused),
-        Value::Int4(0),
+        Value::int4(database.disabled),
     ]
 }

@@ -10,14 +10,17 @@ mod databases;
 mod findings;
 mod help;
 mod lists;
+mod nothing;
 pub(crate) mod pools;
 pub(crate) mod queries;
 mod report;
 pub(crate) mod servers;
+mod sockets;
 mod state;
 mod stats;
 mod stats_averages;
 mod stats_totals;
+mod totals;
 mod traffic;
 mod users;
 mod version;
@@ -33,7 +36,7 @@ use crate::statement::{Accepts, Arguments};
 use crate::table::{Column, Row, Table};
 
 /// All tables, in the order of SHOW HELP.
-pub(crate) static ALL: [&Show; 15] = [
+pub(crate) static ALL: [&Show; 22] = [
     &queries::QUERIES,
     &findings::FINDINGS,
     &report::REPORT,
@@ -45,10 +48,17 @@ pub(crate) static ALL: [&Show; 15] = [
     &stats::STATS,
     &stats_totals::STATS_TOTALS,
     &stats_averages::STATS_AVERAGES,
+    &totals::TOTALS,
     &lists::LISTS,
     &config::CONFIG,
     &state::STATE,
     &version::VERSION,
+    &sockets::SOCKETS,
+    &sockets::ACTIVE_SOCKETS,
+    &nothing::PEERS,
+    &nothing::PEER_POOLS,
+    &nothing::DNS_HOSTS,
+    &nothing::DNS_ZONES,
 ];
 
 /// A table that SHOW prints.

@@ -15,7 +15,7 @@ async fn pools_and_databases() {
     assert_eq!(pools[0], "shop|web|7|2|1|0|4|0|0|3|0|1|2|3|250|transaction|NULL|1|900|30|1500");
     assert_eq!(pools.len(), 2);
     let databases = rows("SHOW DATABASES").await;
-    let shop = "shop|10.0.0.2|5432|shop_production|web|10|1|2|3600|transaction|NULL|30|2|0|3|1|0";
+    let shop = "shop|10.0.0.2|5432|shop_production|web|10|1|2|3600|transaction|NULL|30|2|0|3|1|1";
     assert_eq!(databases, [shop]);
 }
 
@@ -75,7 +75,7 @@ async fn lists_config_users_and_state() {
     assert_eq!(users, ["web|5||session|0|2|50|3", "batch|||NULL|0|0|0|0"]);
     assert_eq!(
         rows("SHOW STATE").await,
-        ["active|no", "paused|yes", "suspended|no", "history|in memory"]
+        ["active|no", "paused|no", "suspended|yes", "history|in memory"]
     );
 }
 

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use model::{
     Address, ClientId, ClientState, ClientStatus, Command, CommandError, Confidence,
     DatabaseStatus, Finding, FingerprintId, Fix, LabelRegistry, Labels, Mark, MarkKind, Minute,
-    PoolKey, PoolMode, PoolStatus, Published, QueryStats, RowKey, ServerId, ServerState,
-    ServerStatus, SettingStatus, Severity, ShapeId, ShapeInfo, Snapshot, SqlState,
+    PoolKey, PoolMode, PoolStatus, PoolerState, Published, QueryStats, RowKey, ServerId,
+    ServerState, ServerStatus, SettingStatus, Severity, ShapeId, ShapeInfo, Snapshot, SqlState,
     TransactionStats, UserStatus,
 };
 
@@ -35,6 +35,8 @@ fn address(text: &str) -> Address {
 #[derive(Default)]
 pub(super) struct FakeLive {
     pub(super) commands: Mutex<Vec<Command>>,
+    /// Whether commands that may wait do so for ever.
+    pub(super) waits: bool,
     /// What the next command gives.
     pub(super) refuses: Mutex<Option<CommandError>>,
     /// Client connections to show besides the three.
@@ -138,6 +140,7 @@ impl Live for FakeLive {
             servers: 2,
             clients: 3,
             paused: true,
+            disabled: true,
         }]
     }
 
@@ -198,10 +201,23 @@ impl Live for FakeLive {
         &self.turns
     }
 
-    fn execute(&self, command: Command) -> BoxFuture<'_, Result<(), CommandError>> {
-        self.commands.lock().unwrap().push(command);
+    fn pooler(&self) -> PoolerState {
+        PoolerState::Suspended
+    }
+
+    fn execute(&self, command: Command) -> BoxFuture<'_, Result<Vec<String>, CommandError>> {
+        self.commands.lock().unwrap().push(command.clone());
         let refused = self.refuses.lock().unwrap().take();
-        Box::pin(async move { refused.map_or(Ok(()), Err) })
+        let waits = self.waits && command.waits();
+        Box::pin(async move {
+            if waits {
+                std::future::pending::<()>().await;
+            }
+            match command {
+                Command::Set { .. } => Ok(vec!["mind it".to_owned()]),
+                _ => refused.map_or(Ok(Vec::new()), Err),
+            }
+        })
     }
 
     fn fingerprint(&self, shape: ShapeId) -> Option<FingerprintId> {

@@ -59,6 +59,7 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
         client_login_timeout: settings.client_login_timeout.unwrap_or(FOR_EVER),
         cancel_wait_timeout: settings.cancel_wait_timeout.unwrap_or(FOR_EVER),
         shutdown_timeout: settings.shutdown_timeout,
+        suspend_timeout: settings.suspend_timeout,
     }
 }
 

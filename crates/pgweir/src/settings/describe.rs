@@ -4,8 +4,9 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::SettingStatus;
+use model::{CommandError, SettingStatus};
 
+use super::names::advice;
 use super::reference::REFERENCE;
 use super::used::Settings;
 
@@ -99,6 +100,7 @@ impl Settings {
             client_login_timeout,
             console_query_timeout,
             shutdown_timeout,
+            suspend_timeout,
             worker_threads,
             max_fingerprints,
             analyse,
@@ -183,6 +185,7 @@ impl Settings {
             ("client_login_timeout", seconds(client_login_timeout.unwrap_or_default())),
             ("console_query_timeout", seconds(*console_query_timeout)),
             ("shutdown_timeout", seconds(*shutdown_timeout)),
+            ("suspend_timeout", seconds(suspend_timeout.unwrap_or_default())),
             ("worker_threads", or_zero(*worker_threads)),
             ("max_fingerprints", max_fingerprints.to_string()),
             ("statistics", statistics.to_string()),
@@ -193,6 +196,21 @@ impl Settings {
             ("log_format", log_format.to_string()),
             ("log_level", log_level.to_string().to_ascii_lowercase()),
         ]
+    }
+}
+
+/// Whether SET can change a setting of this name.
+///
+/// # Errors
+/// [`CommandError::NoSuchSetting`], [`CommandError::NeedsRestart`].
+pub(crate) fn check_key(key: &str) -> Result<(), CommandError> {
+    match REFERENCE.iter().find(|setting| setting.name == key) {
+        None => {
+            let hint = advice(key, REFERENCE.iter().map(|setting| setting.name));
+            Err(CommandError::NoSuchSetting { key: key.to_owned(), hint })
+        }
+        Some(setting) if !setting.reloadable => Err(CommandError::NeedsRestart(key.to_owned())),
+        Some(_) => Ok(()),
     }
 }
 

@@ -28,6 +28,7 @@ mod written;
 
 pub use authentication::{Authentication, LookupKeys};
 pub use database::{Database, Lookup, PoolSettings, User, UserTimeouts};
+pub(crate) use describe::check_key;
 pub use history::HistoryKept;
 pub use limits::{DatabaseLimits, PoolLimits, UserLimits};
 pub use manual::{markdown, plain_text};

@@ -426,6 +426,13 @@ pub const REFERENCE: &[SettingReference] = &[
         Value("60s"),
         "How long SIGTERM waits for transactions to end before it closes what is left.",
     ),
+    setting(
+        "suspend_timeout",
+        TIMEOUT,
+        Value("10s"),
+        "How long SUSPEND waits for clients to take what they are sent before it closes those that \
+         do not.",
+    ),
     fixed(setting(
         "worker_threads",
         "number, 0: one a core",

@@ -111,6 +111,8 @@ pub struct Settings {
     pub console_query_timeout: Duration,
     /// How long SIGTERM waits for transactions to end.
     pub shutdown_timeout: Duration,
+    /// How long SUSPEND waits for clients to take what they are sent; none is for ever.
+    pub suspend_timeout: Option<Duration>,
     /// Worker threads; none is one a core.
     pub worker_threads: Option<NonZeroUsize>,
     /// Fingerprints kept apart in the statistics.
@@ -190,6 +192,7 @@ impl Default for Settings {
             client_login_timeout: Some(Duration::from_secs(60)),
             console_query_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(60),
+            suspend_timeout: Some(Duration::from_secs(10)),
             worker_threads: None,
             max_fingerprints: non_zero(5_000),
             analyse: true,

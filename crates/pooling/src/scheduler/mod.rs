@@ -174,14 +174,13 @@ impl Scheduler {
         }
         let wanted_elsewhere = self.to_give_up > 0;
         let too_many = self.total() > self.limits.size_with_reserve();
-        if wanted_elsewhere || too_many || age.is_over(self.limits.lifetime, now) {
+        let too_old = age.is_over(self.limits.lifetime, now);
+        if wanted_elsewhere || too_many || too_old || self.paused {
             self.to_give_up = self.to_give_up.saturating_sub(1);
             self.closing += 1;
             return Freed::Close;
         }
-        if !self.paused
-            && let Some(waiter) = self.waiting.pop_front()
-        {
+        if let Some(waiter) = self.waiting.pop_front() {
             return Freed::To(waiter.id);
         }
         self.out = self.out.saturating_sub(1);
@@ -189,7 +188,8 @@ impl Scheduler {
         Freed::Idle
     }
 
-    /// No server connection is given out until [`Self::resume`].
+    /// No server connection is given out until [`Self::resume`], and those that come free are to be
+    /// closed; the idle ones are the caller's to close.
     pub fn pause(&mut self) {
         self.paused = true;
     }

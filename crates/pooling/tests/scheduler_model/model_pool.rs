@@ -182,14 +182,14 @@ impl ModelPool {
                 assert_eq!(Some(waiter), first, "not the first in the queue");
             }
             Freed::Idle => {
-                assert!(self.paused || self.queue.is_empty(), "idle while somebody waits");
-                assert!(!too_old && !too_many && !owed);
+                assert!(self.queue.is_empty(), "idle while somebody waits");
+                assert!(!self.paused && !too_old && !too_many && !owed);
                 self.out.retain(|out| out.id != server.id);
                 self.idle.push(Server { idle_since: self.now, ..server });
             }
             // It stays out until it is closed.
             Freed::Close => {
-                assert!(too_old || too_many || owed);
+                assert!(self.paused || too_old || too_many || owed);
                 self.owed = self.owed.saturating_sub(1);
             }
         }

@@ -43,6 +43,11 @@ impl Consoles {
         Entered { consoles: Arc::clone(self), process_id, key, cancelled }
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_process_id.lock().is_empty()
+    }
+
     /// A cancel request; the key is compared in constant time.
     pub(crate) fn cancel(&self, process_id: i32, key: &[u8]) {
         if let Some(console) = self.by_process_id.lock().get(&process_id)

@@ -134,7 +134,10 @@ async fn log_in(
         talk.send(&negotiation).await?;
     }
     opening::check_encryption(talk, &settings.client_tls)?;
-    let to_console = matches!(request.database.as_str(), "pgweir" | "pgbouncer");
+    let to_console = is_console(&request.database);
+    if !to_console {
+        shared.resumed().await;
+    }
     admit(shared, settings, &request, to_console)?;
     let claim = Claim {
         user: &request.user,
@@ -154,6 +157,11 @@ async fn log_in(
     let place = Place::take(shared, settings.max_client_conn).ok_or_else(|| full(settings))?;
     let task = client(shared, settings, talk, &request, learned).await?;
     Ok(LoggedIn::Client(Box::new(task), place))
+}
+
+/// Whether a database's name is that of the admin console.
+pub(crate) fn is_console(database: &str) -> bool {
+    matches!(database, "pgweir" | "pgbouncer")
 }
 
 /// Whoever runs pgweir may do with it what it likes: on a Unix socket, the user `pgweir` or
@@ -252,6 +260,13 @@ async fn client(
         let error = ErrorFields::fatal("3D000", format!("no such database: {}", request.database));
         return Err(ProxyError::Refused(Box::new(error)));
     };
+    if shared.is_disabled(&key.database) {
+        // PgBouncer's words, PostgreSQL's code for a database that is closed (datallowconn).
+        let message = format!("database does not allow connections: {}", key.database);
+        let error = ErrorFields::fatal("55000", message)
+            .with_hint("DISABLE has closed it; ENABLE in the admin console opens it again.");
+        return Err(ProxyError::Refused(Box::new(error)));
+    }
     // Its names are those of all its clients.
     let key = pool.key.clone();
     if let Some(learned) = learned {

@@ -16,6 +16,6 @@ mod welcome;
 
 pub(crate) use auth::Authenticator;
 pub(crate) use consoles::Consoles;
-pub(crate) use login::serve;
+pub(crate) use login::{is_console, serve};
 pub(crate) use registry::{CancelAction, ClientRegistry, Order};
 pub(crate) use turns::Turns;

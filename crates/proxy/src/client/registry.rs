@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,12 @@ pub(crate) enum Order {
     Drain = 1,
     /// Leave now.
     Kill = 2,
+    /// Write out what is to be written, and read nothing: SUSPEND is in force.
+    Hold = HOLD,
 }
+
+/// The bit of [`Order::Hold`], beside which the others stay what they are.
+const HOLD: u8 = 0x80;
 
 /// What the rest of the process may know of a client, and do to it.
 ///
@@ -52,6 +57,8 @@ pub(crate) struct ClientShared {
     order: AtomicU8,
     /// The client's task, which is woken by an order.
     waker: Mutex<Option<Waker>>,
+    /// Whether it is held and has nothing left to write.
+    at_rest: AtomicBool,
     /// The server connection it holds, as far as a cancel request is concerned.
     cancel: Mutex<Cancel>,
 }
@@ -105,6 +112,7 @@ impl ClientShared {
             prepared: AtomicU32::new(0),
             order: AtomicU8::new(Order::Stay as u8),
             waker: Mutex::default(),
+            at_rest: AtomicBool::new(false),
             cancel: Mutex::default(),
         }
     }
@@ -218,13 +226,35 @@ impl ClientShared {
         match self.order.load(Ordering::Acquire) {
             0 => Order::Stay,
             1 => Order::Drain,
-            _ => Order::Kill,
+            order if order & !HOLD >= Order::Kill as u8 => Order::Kill,
+            _ => Order::Hold,
         }
     }
 
+    /// Tells it to leave: an order is only followed by a more urgent one.
     pub(crate) fn give_order(&self, order: Order) {
-        self.order.fetch_max(order as u8, Ordering::AcqRel);
+        let order = order as u8 & !HOLD;
+        // Never fails: the closure always gives a value.
+        let _ = self.order.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+            Some((now & HOLD) | (now & !HOLD).max(order))
+        });
         self.wake();
+    }
+
+    /// Holds it, or lets it go on.
+    pub(crate) fn hold(&self, hold: bool) {
+        self.at_rest.store(false, Ordering::Release);
+        if hold {
+            self.order.fetch_or(HOLD, Ordering::AcqRel);
+        } else {
+            self.order.fetch_and(!HOLD, Ordering::AcqRel);
+        }
+        self.wake();
+    }
+
+    /// It is held, and has nothing left to write.
+    pub(super) fn rests(&self) {
+        self.at_rest.store(true, Ordering::Release);
     }
 
     /// The time of an instant after it came.
@@ -340,6 +370,28 @@ impl ClientRegistry {
         for client in clients {
             client.give_order(order);
         }
+    }
+
+    /// Ends those of a database, or of all.
+    pub(crate) fn kill_all(&self, database: Option<&str>) {
+        for client in self.by_process_id.read().values() {
+            if database.is_none_or(|name| *client.pool.key.database == *name) {
+                client.give_order(Order::Kill);
+            }
+        }
+    }
+
+    /// Holds all, or lets them go on.
+    pub(crate) fn hold_all(&self, hold: bool) {
+        for client in self.by_process_id.read().values() {
+            client.hold(hold);
+        }
+    }
+
+    /// Those that are held and still have something to write.
+    pub(crate) fn restless(&self) -> Vec<Arc<ClientShared>> {
+        let clients = self.by_process_id.read();
+        clients.values().filter(|client| !client.at_rest.load(Ordering::Acquire)).cloned().collect()
     }
 
     /// The `most` oldest transactions that have been open for longer than `older`.

@@ -49,6 +49,7 @@ impl ClientTask {
         if order == Order::Kill {
             return Poll::Ready(Relay::End(End::Killed));
         }
+        let is_held = order == Order::Hold;
         loop {
             self.consider_others(socket);
             if let Some(relay) = self.take_from_client(socket, server) {
@@ -85,7 +86,7 @@ impl ClientTask {
             let sent = std::mem::take(&mut self.is_full) && self.to_server.pending() == 0;
             let mut progress = sent || (!had_room && self.takes_more(socket));
             self.note_stall(socket);
-            if socket.write.pending() < HIGH_WATER_BYTES {
+            if !is_held && socket.write.pending() < HIGH_WATER_BYTES {
                 match server.read.poll_fill(&mut server.stream, cx) {
                     Poll::Pending => {}
                     Poll::Ready(Ok(count)) if count > 0 => {
@@ -102,7 +103,7 @@ impl ClientTask {
                     Poll::Ready(_) => return Poll::Ready(Relay::Lost),
                 }
             }
-            if self.reads_more(socket) {
+            if !is_held && self.reads_more(socket) {
                 match socket.read.poll_fill(&mut socket.stream, cx) {
                     Poll::Pending => {}
                     Poll::Ready(Ok(count)) if count > 0 => {
@@ -115,6 +116,12 @@ impl ClientTask {
                 }
             }
             if !progress {
+                if is_held {
+                    if self.to_server.pending() == 0 && socket.write.pending() == 0 {
+                        self.client.rests();
+                    }
+                    return Poll::Pending;
+                }
                 let alarm = self.client.take_alarm();
                 return match alarm.then(|| self.overdue(Some(server))).flatten() {
                     Some(end) => Poll::Ready(Relay::End(end)),

@@ -115,6 +115,9 @@ impl ClientTask {
         client.set_state(ClientState::Idle, now);
         // From here on cancel requests find it: it learns its key next.
         shared.clients.insert(Arc::clone(&client));
+        if shared.is_suspended() {
+            client.hold(true);
+        }
         let opened = ConnectionEvent::Opened { client: client.id, labels: label };
         Self {
             shared,
@@ -275,7 +278,12 @@ impl ClientTask {
             }
             Relay::End(end) => {
                 socket.cut_off = lease.server().session.is_mid_message();
-                self.leave(lease, matches!(end, End::Left));
+                match end {
+                    // What it ran is stopped, and its server connection is closed with it.
+                    End::Killed if !self.session.server_is_quiet() => lease.abandon(),
+                    End::Killed => drop(lease),
+                    _ => self.leave(lease, matches!(end, End::Left)),
+                }
                 Some(end)
             }
         };

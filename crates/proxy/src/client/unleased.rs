@@ -33,8 +33,9 @@ impl ClientTask {
     /// Without a server connection: answers what can be answered, until one is needed.
     pub(super) fn poll_idle(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<Idle> {
         loop {
-            match self.order(cx) {
-                Order::Stay => {}
+            let order = self.order(cx);
+            match order {
+                Order::Stay | Order::Hold => {}
                 Order::Drain => return Poll::Ready(Idle::End(End::Drained)),
                 Order::Kill => return Poll::Ready(Idle::End(End::Killed)),
             }
@@ -79,6 +80,12 @@ impl ClientTask {
                 // A client that does not read is not read from.
                 Poll::Pending if socket.write.pending() > HIGH_WATER_BYTES => return Poll::Pending,
                 Poll::Pending => {}
+            }
+            if order == Order::Hold {
+                if socket.write.pending() == 0 {
+                    self.client.rests();
+                }
+                return Poll::Pending;
             }
             match socket.read.poll_fill(&mut socket.stream, cx) {
                 Poll::Pending => {
@@ -148,6 +155,11 @@ impl ClientTask {
     ) -> Poll<Wanted> {
         match self.order(cx) {
             Order::Kill => return Poll::Ready(Wanted::End(End::Killed)),
+            Order::Hold => return self.poll_held_in_queue(socket, cx),
+            // PAUSE holds it, and nobody can take that back any more.
+            Order::Drain if self.client.pool.is_paused() => {
+                return Poll::Ready(Wanted::End(End::Drained));
+            }
             // A transaction that was begun before the drain may end.
             Order::Drain | Order::Stay => {}
         }
@@ -180,6 +192,17 @@ impl ClientTask {
                 Poll::Ready(Ok(count)) if count > 0 => {}
                 Poll::Ready(_) => return Poll::Ready(Wanted::End(End::Gone)),
             }
+        }
+        Poll::Pending
+    }
+
+    /// In the queue while SUSPEND is in force: it keeps its place, or the server connection that it
+    /// has been given.
+    fn poll_held_in_queue(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<Wanted> {
+        match socket.write.poll_flush(&mut socket.stream, cx) {
+            Poll::Ready(Err(_)) => return Poll::Ready(Wanted::End(End::Gone)),
+            Poll::Ready(Ok(())) => self.client.rests(),
+            Poll::Pending => {}
         }
         Poll::Pending
     }

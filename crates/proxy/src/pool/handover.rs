@@ -91,6 +91,8 @@ impl Pool {
         let mut server = server;
         loop {
             if server.place != inner.place {
+                // It is seen, and waited for, until it is closed.
+                inner.out.insert(server.id, status::Out::of(&server, None, now));
                 return self.close_in_background(server);
             }
             match inner.scheduler.freed(server.id, server.age, now) {

@@ -314,6 +314,11 @@ impl Pool {
         self.inner.lock().scheduler.out()
     }
 
+    /// Server connections in all states, those being opened and closed among them.
+    pub(crate) fn total(&self) -> u32 {
+        self.inner.lock().scheduler.total()
+    }
+
     /// Whether nobody uses it and nothing is left of it.
     pub(crate) fn is_unused(&self) -> bool {
         self.clients.load(Ordering::Acquire) == 0 && !self.keep_warm.load(Ordering::Acquire) && {

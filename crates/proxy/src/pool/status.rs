@@ -20,6 +20,8 @@ pub(super) struct Out {
     opened_at: Timestamp,
     process_id: i32,
     prepared: usize,
+    /// Where it leads, as the pool counts.
+    place: u32,
 }
 
 impl Out {
@@ -33,6 +35,7 @@ impl Out {
             opened_at: server.opened_at,
             process_id: server.cancel.process_id,
             prepared: server.session.statements.len(),
+            place: server.place,
         }
     }
 
@@ -40,7 +43,12 @@ impl Out {
         self.client
     }
 
-    fn status(&self, id: ServerId, pool: &PoolKey, state: ServerState) -> ServerStatus {
+    /// Whether it will be closed when it is given back, `place` being where clients belong.
+    pub(super) fn is_obsolete(&self, place: u32) -> bool {
+        self.place != place
+    }
+
+    fn status(&self, id: ServerId, pool: &PoolKey, state: ServerState, place: u32) -> ServerStatus {
         let ago = jiff::SignedDuration::try_from(self.since.elapsed()).unwrap_or_default();
         ServerStatus {
             id,
@@ -54,7 +62,7 @@ impl Out {
             client: self.client,
             remote_pid: self.process_id,
             prepared_statements: u32::try_from(self.prepared).unwrap_or(u32::MAX),
-            close_needed: false,
+            close_needed: self.is_obsolete(place),
         }
     }
 }
@@ -97,11 +105,11 @@ impl Pool {
         let out = inner.out.iter().map(|(id, out)| {
             let state =
                 if out.client.is_some() { ServerState::Active } else { ServerState::Tested };
-            out.status(*id, &self.key, state)
+            out.status(*id, &self.key, state, inner.place)
         });
         let now = Instant::now();
         let idle = inner.idle.values().map(|server| {
-            Out::of(server, None, now).status(server.id, &self.key, ServerState::Idle)
+            Out::of(server, None, now).status(server.id, &self.key, ServerState::Idle, inner.place)
         });
         out.chain(idle).collect()
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use pooling::scheduler::Standing;
 
+use super::status::Out;
 use super::{Inner, Pool};
 
 impl Pool {
@@ -71,8 +72,29 @@ impl Pool {
         }
     }
 
-    pub(crate) fn pause(&self) {
-        self.inner.lock().scheduler.pause();
+    /// No server connection is given out until [`Self::resume`]; the idle ones are closed now, the
+    /// others as they come free.
+    pub(crate) fn pause(self: &Arc<Self>) {
+        let mut inner = self.inner.lock();
+        inner.scheduler.pause();
+        self.close_all_idle(&mut inner);
+    }
+
+    /// Closes all server connections that there are: the idle ones now, the others as they come free.
+    pub(crate) fn reconnect(self: &Arc<Self>) {
+        let mut inner = self.inner.lock();
+        // As if the upstream had moved: what is behind its address may be another server.
+        inner.place += 1;
+        inner.welcome = None;
+        self.close_all_idle(&mut inner);
+        self.open_due(&mut inner);
+    }
+
+    /// Whether there still are server connections from before RECONNECT, or to where clients do not
+    /// belong any more.
+    pub(crate) fn has_obsolete(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.out.values().any(|out| out.is_obsolete(inner.place))
     }
 
     pub(crate) fn resume(self: &Arc<Self>) {
@@ -106,6 +128,8 @@ impl Pool {
             if inner.scheduler.idle_died(id)
                 && let Some(server) = inner.idle.remove(&id)
             {
+                // It is seen until it is closed.
+                inner.out.insert(id, Out::of(&server, None, Instant::now()));
                 self.close_in_background(server);
             }
         }

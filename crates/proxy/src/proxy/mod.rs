@@ -19,10 +19,12 @@ use lobby::Room;
 
 mod command;
 mod drain;
+mod held;
 mod listeners;
 mod lobby;
 mod places;
 mod shared;
+mod suspend;
 mod timeouts;
 mod unix_socket;
 
@@ -148,6 +150,10 @@ impl Proxy {
     }
 
     fn tick(&self) {
+        if self.shared.is_suspended() {
+            // Nobody is told off for what SUSPEND keeps from being done.
+            return self.shared.resume_if_abandoned();
+        }
         let now = Instant::now();
         self.shared.keep_warm();
         self.shared.shares.balance(now);

@@ -1,6 +1,6 @@
 //! What all clients share.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use super::Measures;
+use super::held::Held;
 use super::lobby::Lobby;
 use super::places::Places;
 use crate::admin::AdminConsole;
@@ -22,7 +23,9 @@ pub(crate) struct Shared {
     pub(super) settings: RwLock<Arc<ProxySettings>>,
     pub(crate) measures: Measures,
     pub(super) pools: RwLock<HashMap<PoolKey, Arc<Pool>>>,
-    pub(super) paused: Mutex<Paused>,
+    pub(super) held: Mutex<Held>,
+    /// Whether SUSPEND is in force.
+    pub(super) suspended: watch::Sender<bool>,
     pub(crate) clients: ClientRegistry,
     pub(crate) consoles: Arc<Consoles>,
     pub(crate) auth: Authenticator,
@@ -45,13 +48,6 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-/// What PAUSE holds.
-#[derive(Debug, Default)]
-pub(super) struct Paused {
-    pub(super) all: bool,
-    pub(super) databases: BTreeSet<String>,
-}
-
 impl Shared {
     pub(super) fn new(
         settings: ProxySettings,
@@ -64,7 +60,8 @@ impl Shared {
             settings: RwLock::new(Arc::new(settings)),
             measures,
             pools: RwLock::default(),
-            paused: Mutex::default(),
+            held: Mutex::default(),
+            suspended: watch::Sender::new(false),
             clients: ClientRegistry::default(),
             consoles: Arc::default(),
             auth,
@@ -94,8 +91,18 @@ impl Shared {
     }
 
     pub(crate) fn is_paused(&self, database: &str) -> bool {
-        let paused = self.paused.lock();
-        paused.all || paused.databases.contains(database)
+        self.held.lock().is_paused(database)
+    }
+
+    /// Whether DISABLE keeps new clients out of a database.
+    pub(crate) fn is_disabled(&self, database: &str) -> bool {
+        self.held.lock().disabled.contains(database)
+    }
+
+    /// Databases that an admin holds back by their names.
+    pub(crate) fn held_databases(&self) -> Vec<String> {
+        let held = self.held.lock();
+        held.paused.iter().chain(&held.disabled).cloned().collect()
     }
 
     /// Keeps the pools of known users at their minimum, with clients or without.

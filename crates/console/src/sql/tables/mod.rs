@@ -107,10 +107,13 @@ pub(crate) static ALL: &[&SqlTable] = &[
     &shown::STATS,
     &shown::STATS_TOTALS,
     &shown::STATS_AVERAGES,
+    &shown::TOTALS,
     &settings::SETTINGS,
     &shown::LISTS,
     &shown::STATE,
     &shown::VERSION,
+    &shown::SOCKETS,
+    &shown::ACTIVE_SOCKETS,
 ];
 
 /// The table that a name stands for.

@@ -102,6 +102,27 @@ pub(super) static STATS_AVERAGES: SqlTable = SqlTable::own(
     |data| plain(show::find("stats_averages"), data),
 );
 
+pub(super) static TOTALS: SqlTable = SqlTable::own(
+    "totals",
+    "Traffic of all databases together since the start, and in the last minute; times are µs.",
+    || with(show::find("totals"), &[]),
+    |data| plain(show::find("totals"), data),
+);
+
+pub(super) static SOCKETS: SqlTable = SqlTable::own(
+    "sockets",
+    "Client and server connections in one table; what PgBouncer says of its buffers is NULL.",
+    || with(show::find("sockets"), &[]),
+    |data| plain(show::find("sockets"), data),
+);
+
+pub(super) static ACTIVE_SOCKETS: SqlTable = SqlTable::own(
+    "active_sockets",
+    "The same of connections at which something is done.",
+    || with(show::find("active_sockets"), &[]),
+    |data| plain(show::find("active_sockets"), data),
+);
+
 pub(super) static LISTS: SqlTable = SqlTable::own(
     "lists",
     "How many there are of everything.",
