@@ -20,6 +20,7 @@ pub mod quota;
 pub mod replies;
 pub mod routines;
 pub mod scheduler;
+mod server_name;
 pub mod session;
 pub mod timeouts;
 pub mod waits;
