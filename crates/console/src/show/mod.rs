@@ -10,6 +10,7 @@ mod databases;
 mod findings;
 mod help;
 mod lists;
+mod peers;
 pub(crate) mod pools;
 pub(crate) mod queries;
 mod report;
@@ -33,7 +34,7 @@ use crate::statement::{Accepts, Arguments};
 use crate::table::{Column, Row, Table};
 
 /// All tables, in the order of SHOW HELP.
-pub(crate) static ALL: [&Show; 15] = [
+pub(crate) static ALL: [&Show; 17] = [
     &queries::QUERIES,
     &findings::FINDINGS,
     &report::REPORT,
@@ -42,6 +43,8 @@ pub(crate) static ALL: [&Show; 15] = [
     &servers::SERVERS,
     &databases::DATABASES,
     &users::USERS,
+    &peers::PEERS,
+    &peers::PEER_POOLS,
     &stats::STATS,
     &stats_totals::STATS_TOTALS,
     &stats_averages::STATS_AVERAGES,

@@ -7,7 +7,7 @@ use crate::statement::Arguments;
 use crate::table::{Kind, Value};
 
 /// Names by table; `#` marks int4, `~` numeric, `+` int8, `.` float8, none text.
-const EXPECTED: [(&str, &str); 15] = [
+const EXPECTED: [(&str, &str); 17] = [
     (
         "pools",
         "database user #cl_active #cl_waiting #cl_active_cancel_req #cl_waiting_cancel_req \
@@ -58,6 +58,11 @@ const EXPECTED: [(&str, &str); 15] = [
         "users",
         "name pool_size reserve_pool_size pool_mode #max_user_connections #current_connections \
          #max_user_client_connections #current_client_connections",
+    ),
+    ("peers", "#peer_id host #port #pool_size"),
+    (
+        "peer_pools",
+        "#peer_id #cl_active_cancel_req #cl_waiting_cancel_req #sv_active_cancel #sv_login",
     ),
     ("state", "key value"),
     ("version", "version"),

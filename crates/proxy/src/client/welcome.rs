@@ -84,7 +84,7 @@ pub(super) async fn negotiate(
     Ok(reported)
 }
 
-async fn acquire(pool: &Arc<Pool>, client: ClientId) -> Result<Lease, ProxyError> {
+pub(super) async fn acquire(pool: &Arc<Pool>, client: ClientId) -> Result<Lease, ProxyError> {
     let refused = |error: ErrorFields| {
         // The client is not logged in: whatever it is, it ends here.
         let mut fatal = error;

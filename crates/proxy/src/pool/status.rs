@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use model::{Address, ClientId, PoolKey, PoolStatus, ServerId, ServerState, ServerStatus};
+use model::{Address, ClientId, PoolStatus, ServerId, ServerState, ServerStatus};
 
 use super::Pool;
 use crate::server::ServerConnection;
@@ -40,11 +40,12 @@ impl Out {
         self.client
     }
 
-    fn status(&self, id: ServerId, pool: &PoolKey, state: ServerState) -> ServerStatus {
+    fn status(&self, id: ServerId, pool: &Pool, state: ServerState) -> ServerStatus {
         let ago = jiff::SignedDuration::try_from(self.since.elapsed()).unwrap_or_default();
         ServerStatus {
             id,
-            pool: pool.clone(),
+            pool: pool.key.clone(),
+            replication: pool.replication,
             state,
             address: self.address,
             local_address: self.local_address,
@@ -97,12 +98,12 @@ impl Pool {
         let out = inner.out.iter().map(|(id, out)| {
             let state =
                 if out.client.is_some() { ServerState::Active } else { ServerState::Tested };
-            out.status(*id, &self.key, state)
+            out.status(*id, self, state)
         });
         let idle = inner
             .idle
             .values()
-            .map(|server| Out::of(server, None).status(server.id, &self.key, ServerState::Idle));
+            .map(|server| Out::of(server, None).status(server.id, self, ServerState::Idle));
         out.chain(idle).collect()
     }
 }

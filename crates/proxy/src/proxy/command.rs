@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{Command, CommandError};
+use model::{Command, CommandError, Replication};
 
 use super::{Proxy, TICK};
 use crate::client;
@@ -78,7 +78,9 @@ impl Proxy {
         // Done when no transaction runs; the idle connections are closed then, as PgBouncer does, so
         // that the server can be restarted.
         let mut tick = tokio::time::interval(TICK);
-        while pools.iter().any(|pool| pool.is_paused() && pool.out() > 0) {
+        // Who replicates is never between transactions: he goes on, and only newcomers wait.
+        let concerned = |pool: &Arc<Pool>| pool.replication == Replication::None;
+        while pools.iter().any(|pool| concerned(pool) && pool.is_paused() && pool.out() > 0) {
             tick.tick().await;
         }
         for pool in &pools {
@@ -115,8 +117,11 @@ impl Proxy {
     pub fn reconfigure(&self, settings: ProxySettings) {
         let settings = Arc::new(settings);
         self.shared.auth.prepare(&settings.login);
+        self.shared.peers.reconfigure(&settings.peers);
         *self.shared.settings.write() = Arc::clone(&settings);
-        for pool in self.shared.all_pools() {
+        // Replication connections stay as they are.
+        let pools = self.shared.all_pools();
+        for pool in pools.iter().filter(|pool| pool.replication == Replication::None) {
             // A database that is gone keeps its pool until its clients have left.
             let target = (settings.find_pool)(&pool.key.database, &pool.key.user);
             if let Some(target) = target {
