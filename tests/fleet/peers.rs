@@ -135,5 +135,8 @@ async fn the_console_shows_peers_and_a_dead_one_is_said() {
     let (_client, key) = client(fleet.address(3), frames::PROTOCOL_3_0).await;
     fleet.proxies.pop().unwrap().kill().await;
     cancel(fleet.address(1), &key).await;
-    assert!(fleet.proxies[0].log().contains("cancel request not passed on"));
+    until("the log says so", async || {
+        fleet.proxies[0].log().contains("cancel request not passed on")
+    })
+    .await;
 }

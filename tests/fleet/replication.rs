@@ -148,7 +148,10 @@ async fn the_write_ahead_log_is_streamed() {
 
 #[tokio::test]
 async fn changes_are_streamed_to_who_proves_who_he_is() {
-    let scene = Scene::open("[users.web_scram]\npassword = \"scram-secret\"\n").await;
+    let scene = Scene::open(
+        "admin_users = \"web_scram\"\n[users.web_scram]\npassword = \"scram-secret\"\n",
+    )
+    .await;
     let admin = scene.postgres.admin().await;
     admin.batch_execute("ALTER ROLE web_scram REPLICATION; CREATE TABLE t (a int)").await.unwrap();
     let slot = ["-d", "postgres", "--slot", "changes", "-P", "test_decoding"];
@@ -161,7 +164,7 @@ async fn changes_are_streamed_to_who_proves_who_he_is() {
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("password authentication failed"));
 
     let file = scene.path("changes");
-    let start = ["--start", "-f", &file, "--no-loop", "-F", "0.1"];
+    let start = ["--start", "-f", &file, "--no-loop"];
     let mut start = scene.program("pg_recvlogical", "web_scram", &[&slot[..4], &start].concat());
     let mut receiving = start.env("PGPASSWORD", "scram-secret").spawn().unwrap();
     admin.batch_execute("INSERT INTO t SELECT generate_series(1, 1000)").await.unwrap();
@@ -169,7 +172,7 @@ async fn changes_are_streamed_to_who_proves_who_he_is() {
         std::fs::read_to_string(&file).is_ok_and(|text| text.contains("a[integer]:1000"))
     })
     .await;
-    let console = scene.console().await;
+    let console = scene.proxy.connect("web_scram:scram-secret", "pgweir").await;
     let clients = of_replication(show(&console, "SHOW CLIENTS").await);
     assert_eq!(clients.len(), 1);
     assert_eq!((&*clients[0]["replication"], &*clients[0]["database"]), ("logical", "postgres"));

@@ -34,6 +34,11 @@ pub(super) async fn read_header(
 ) -> Result<First, ProxyError> {
     let Some(address) = talk.peer_ip() else { return Ok(First::Client) };
     let Stream::Tcp(stream) = &mut talk.stream else { return Ok(First::Client) };
+    if stream.peer_addr().is_err() {
+        // It is gone, as a balancer's check that resets the connection: nobody knows any more where it
+        // came from.
+        return Err(ProxyError::Closed);
+    }
     if !settings.proxy_protocol_from.contains(address) {
         return Ok(First::Client);
     }
@@ -96,8 +101,18 @@ async fn without_header(talk: &mut Talk) -> Result<First, ProxyError> {
         message: "it does not begin with a PROXY header".to_owned(),
         hint: "It comes from an address in proxy_protocol_from.",
     };
+    // libpq asks for GSSAPI and for TLS, and does not show an error that answers that.
+    let mut asked = 0;
     let request = loop {
         match startup::parse_startup(talk.read.bytes()) {
+            Ok(Some((StartupRequest::Ssl | StartupRequest::GssEncryption, length)))
+                if asked < 2 =>
+            {
+                asked += 1;
+                talk.read.consume(length);
+                talk.send(b"N").await?;
+                continue;
+            }
             Ok(Some((request, _))) => break request,
             Ok(None) => {}
             Err(WireError::StartupLength) => return Err(no_header),
