@@ -54,6 +54,7 @@ impl Fleet {
     }
 }
 
+/// Must survive: a cancel request at another process than its query
 #[tokio::test]
 async fn a_cancel_request_finds_its_query_wherever_it_comes_in() {
     let postgres = Postgres::shared().await;

@@ -205,6 +205,7 @@ mod tests {
         assert_eq!(one.status().len(), 1, "we are no peer of our own");
     }
 
+    /// Must survive: cancel requests that go round for ever
     #[test]
     fn a_request_does_not_go_round_for_ever() {
         // Each takes the other for a third.

@@ -117,7 +117,7 @@ mod tests {
             prop_assert_eq!(passed.passed_on(), None);
         }
 
-        /// Must survive: keys that can be guessed
+        /// Must survive: cancel keys that can be guessed
         #[test]
         fn every_bit_that_is_not_the_peers_or_the_count_is_random(
             id in 1..=PeerId::MAX.get(),
