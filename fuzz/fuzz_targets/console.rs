@@ -38,6 +38,9 @@ impl Live for Quiet {
     fn users(&self) -> Vec<model::UserStatus> {
         Vec::new()
     }
+    fn peers(&self) -> Vec<model::PeerStatus> {
+        Vec::new()
+    }
     fn published(&self) -> BoxFuture<'_, Arc<Published>> {
         let published = Published {
             snapshot: Arc::default(),

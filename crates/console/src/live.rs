@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use model::{
-    ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, Mark, PoolStatus,
-    PoolerState, Published, ServerStatus, SettingStatus, ShapeId, Snapshot, UserStatus,
+    ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, Mark, PeerStatus,
+    PoolStatus, PoolerState, Published, ServerStatus, SettingStatus, ShapeId, Snapshot, UserStatus,
 };
 
 use crate::sql::{SqlTurns, Stop};
@@ -30,6 +30,8 @@ pub trait Live: Send + Sync + 'static {
     fn settings(&self) -> Vec<SettingStatus>;
     /// The users known.
     fn users(&self) -> Vec<UserStatus>;
+    /// The other poolers that cancel requests are passed on to.
+    fn peers(&self) -> Vec<PeerStatus>;
     /// A fresh tick: all that was sent before this call is in it.
     fn published(&self) -> BoxFuture<'_, Arc<Published>>;
     /// What happened to the service itself, the oldest first.

@@ -34,6 +34,30 @@ impl std::fmt::Display for PoolMode {
     }
 }
 
+/// Whether a connection is one of replication, and what it replicates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replication {
+    /// It is not.
+    #[default]
+    None,
+    /// One database.
+    Logical,
+    /// The whole server.
+    Physical,
+}
+
+impl Replication {
+    /// As PgBouncer's SHOW prints it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Logical => "logical",
+            Self::Physical => "physical",
+        }
+    }
+}
+
 /// A pool at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PoolStatus {
@@ -116,6 +140,8 @@ pub struct ClientStatus {
     pub id: ClientId,
     /// Database and user.
     pub pool: PoolKey,
+    /// What it replicates.
+    pub replication: Replication,
     /// `application_name`.
     pub application: Arc<str>,
     /// What it is doing.
@@ -166,6 +192,8 @@ pub struct ServerStatus {
     pub id: ServerId,
     /// Database and user.
     pub pool: PoolKey,
+    /// What it replicates.
+    pub replication: Replication,
     /// What it is doing.
     pub state: ServerState,
     /// The server's address.
@@ -252,6 +280,25 @@ pub struct UserStatus {
     pub max_connections: Option<u32>,
     /// Clients that may be logged in as the user; none is no bound.
     pub max_client_connections: Option<u32>,
+}
+
+/// Another pooler of the fleet, and the cancel requests on their way to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Its `peer_id`.
+    pub id: u16,
+    /// Its host, or the directory of its Unix socket.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Cancel requests that are passed on to it at a time.
+    pub pool_size: u32,
+    /// Cancel requests that wait for their turn.
+    pub cancels_waiting: u32,
+    /// Cancel requests that it has, and has not dealt with.
+    pub cancels_active: u32,
+    /// Connections being opened to it.
+    pub connecting: u32,
 }
 
 /// A setting, as SHOW CONFIG prints it.

@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::Networks;
 use model::{PoolKey, PoolMode};
 use pooling::quota::Scope;
 use pooling::scheduler::Limits;
 use pooling::timeouts::Timeouts;
+use wire::PeerId;
 use wire::auth::Secret;
 
 use crate::login_settings::LoginSettings;
+use crate::peers::Peer;
 use crate::pool::PoolSetup;
-use crate::server::Upstream;
+use crate::server::{Learned, ReplicationStart, Upstream};
 use crate::stream::ServerAddress;
 use crate::tls::{ClientTls, ServerTls};
 
@@ -75,6 +78,15 @@ pub struct UnixSocketPlace {
     pub group: Option<u32>,
 }
 
+/// How the system takes clients in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// Whether other processes may listen on the same address.
+    pub reuse_port: bool,
+    /// Clients that have connected and are not accepted yet; the system may make it less.
+    pub backlog: u32,
+}
+
 /// Finds the pool for a database and a user, as the client names them; none if there is no such
 /// database.
 pub type FindPool = Arc<dyn Fn(&str, &str) -> Option<PoolTarget> + Send + Sync>;
@@ -86,6 +98,14 @@ pub struct ProxySettings {
     pub listen: SocketAddr,
     /// Where clients of this machine may connect too; the socket's name has the port of `listen`.
     pub unix_socket: Option<UnixSocketPlace>,
+    /// How the system takes clients in.
+    pub listening: Listening,
+    /// Who this is among its peers; fixed while it runs.
+    pub peer_id: Option<PeerId>,
+    /// The other poolers of the fleet.
+    pub peers: Vec<Peer>,
+    /// Where balancers are: connections from there must begin with a PROXY header.
+    pub proxy_protocol_from: Networks,
     /// How clients' connections are encrypted.
     pub client_tls: ClientTls,
     /// Finds pools.
@@ -159,6 +179,25 @@ impl ProxySettings {
             unused_timeout: self.autodb_idle_timeout.filter(|_| target.on_demand),
             upstream: self.upstream(target),
         }
+    }
+
+    /// How the one connection of a client that replicates is run: it is of no pool, and counts for the
+    /// maxima of its database and its user.
+    pub(crate) fn replication_setup(
+        &self,
+        database: &Arc<str>,
+        target: PoolTarget,
+        start: ReplicationStart,
+        learned: Learned,
+    ) -> PoolSetup {
+        let mut setup = self.pool_setup(database, target);
+        setup.mode = PoolMode::Session;
+        setup.limits = Limits { size: 1, min_size: 0, reserve_size: 0, ..setup.limits };
+        setup.maxima.retain(|(scope, _)| !matches!(scope, Scope::OneUser(_)));
+        setup.unused_timeout = None;
+        setup.upstream.learned = learned;
+        setup.upstream.replication = Some(Arc::new(start));
+        setup
     }
 
     fn limits(&self, target: &PoolTarget) -> Limits {

@@ -1,12 +1,14 @@
 //! The live state, as SHOW prints it.
 
-use model::{ClientStatus, DatabaseStatus, PoolStatus, ServerStatus};
+use model::{ClientStatus, DatabaseStatus, PoolStatus, Replication, ServerStatus};
 
 use crate::proxy::Shared;
 
 impl Shared {
     pub(crate) fn pool_status(&self) -> Vec<PoolStatus> {
-        let mut status: Vec<_> = self.all_pools().iter().map(|pool| pool.status()).collect();
+        let mut pools = self.all_pools();
+        pools.retain(|pool| pool.replication == Replication::None);
+        let mut status: Vec<_> = pools.iter().map(|pool| pool.status()).collect();
         status.sort_by(|a, b| a.key.cmp(&b.key));
         status
     }
@@ -25,7 +27,8 @@ impl Shared {
     /// Databases as configured, and those met through the fallback.
     pub(crate) fn database_status(&self) -> Vec<DatabaseStatus> {
         let settings = self.settings();
-        let pools = self.pool_status();
+        // Replication connections count too.
+        let pools: Vec<_> = self.all_pools().iter().map(|pool| pool.status()).collect();
         let mut names: Vec<String> = settings.databases.clone();
         names.extend(pools.iter().map(|pool| pool.key.database.to_string()));
         names.extend(self.held_databases());

@@ -11,6 +11,7 @@ mod findings;
 mod help;
 mod lists;
 mod nothing;
+mod peers;
 pub(crate) mod pools;
 pub(crate) mod queries;
 mod report;
@@ -45,6 +46,8 @@ pub(crate) static ALL: [&Show; 22] = [
     &servers::SERVERS,
     &databases::DATABASES,
     &users::USERS,
+    &peers::PEERS,
+    &peers::PEER_POOLS,
     &stats::STATS,
     &stats_totals::STATS_TOTALS,
     &stats_averages::STATS_AVERAGES,
@@ -55,8 +58,6 @@ pub(crate) static ALL: [&Show; 22] = [
     &version::VERSION,
     &sockets::SOCKETS,
     &sockets::ACTIVE_SOCKETS,
-    &nothing::PEERS,
-    &nothing::PEER_POOLS,
     &nothing::DNS_HOSTS,
     &nothing::DNS_ZONES,
 ];

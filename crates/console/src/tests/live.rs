@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use model::{
     Address, ClientId, ClientState, ClientStatus, Command, CommandError, Confidence,
     DatabaseStatus, Finding, FingerprintId, Fix, LabelRegistry, Labels, Mark, MarkKind, Minute,
-    PoolKey, PoolMode, PoolStatus, PoolerState, Published, QueryStats, RowKey, ServerId,
-    ServerState, ServerStatus, SettingStatus, Severity, ShapeId, ShapeInfo, Snapshot, SqlState,
-    TransactionStats, UserStatus,
+    PeerStatus, PoolKey, PoolMode, PoolStatus, PoolerState, Published, QueryStats, Replication,
+    RowKey, ServerId, ServerState, ServerStatus, SettingStatus, Severity, ShapeId, ShapeInfo,
+    Snapshot, SqlState, TransactionStats, UserStatus,
 };
 
 use crate::live::{BoxFuture, Live};
@@ -76,6 +76,7 @@ impl Live for FakeLive {
         let client = |id, state| ClientStatus {
             id: ClientId(id),
             pool: key("shop", "web"),
+            replication: Replication::None,
             application: "checkout".into(),
             state,
             since: at(2),
@@ -109,6 +110,7 @@ impl Live for FakeLive {
         let server = |id, state, client| ServerStatus {
             id: ServerId(id),
             pool: key("shop", "web"),
+            replication: Replication::None,
             state,
             address: address("10.0.0.2:5432"),
             local_address: address("10.0.0.1:50001"),
@@ -163,6 +165,18 @@ impl Live for FakeLive {
             ..UserStatus::default()
         };
         vec![web, UserStatus { name: "batch".to_owned(), ..UserStatus::default() }]
+    }
+
+    fn peers(&self) -> Vec<PeerStatus> {
+        vec![PeerStatus {
+            id: 2,
+            host: "10.0.0.9".to_owned(),
+            port: 6432,
+            pool_size: 20,
+            cancels_waiting: 1,
+            cancels_active: 20,
+            connecting: 3,
+        }]
     }
 
     fn published(&self) -> BoxFuture<'_, Arc<Published>> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use console::{Live, Role, Session, SqlTurns, Stop};
 use jiff::Timestamp;
 use model::{
-    ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, Mark, MarkKind, PoolStatus,
-    PoolerState, Published, ServerStatus, SettingStatus, ShapeId, Snapshot, UserStatus,
+    ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, Mark, MarkKind, PeerStatus,
+    PoolStatus, PoolerState, Published, ServerStatus, SettingStatus, ShapeId, Snapshot, UserStatus,
 };
 use proxy::{AdminConsole, AdminRole, BoxFuture, Handover, Proxy};
 use sql::ShapeRegistry;
@@ -133,6 +133,10 @@ impl Live for LiveProcess {
     fn users(&self) -> Vec<UserStatus> {
         let settings = self.reloader.settings();
         settings.users.iter().map(|(name, user)| user.status(name)).collect()
+    }
+
+    fn peers(&self) -> Vec<PeerStatus> {
+        self.proxy().map(Proxy::peers).unwrap_or_default()
     }
 
     fn published(&self) -> BoxFuture<'_, Arc<Published>> {

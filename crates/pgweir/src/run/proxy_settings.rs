@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use model::PoolKey;
 use proxy::{
-    AuthType, FindLookup, FindPool, LoginSettings, LookupTarget, Maxima, PoolTarget, ProxySettings,
-    ServerAddress, UnixSocketPlace,
+    AuthType, FindLookup, FindPool, Listening, LoginSettings, LookupTarget, Maxima, Peer,
+    PoolTarget, ProxySettings, ServerAddress, UnixSocketPlace,
 };
 use wire::auth::Secret;
 
@@ -37,6 +37,13 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
     ProxySettings {
         listen: settings.listen,
         unix_socket: unix_socket(settings),
+        listening: Listening {
+            reuse_port: settings.fleet.so_reuseport,
+            backlog: settings.fleet.listen_backlog.get(),
+        },
+        proxy_protocol_from: settings.fleet.proxy_protocol_from.clone(),
+        peer_id: settings.fleet.peer_id,
+        peers: peers(settings),
         client_tls: tls.clients.clone(),
         find_pool,
         databases: settings.databases.keys().cloned().collect(),
@@ -70,6 +77,15 @@ fn unix_socket(settings: &Settings) -> Option<UnixSocketPlace> {
         mode: socket.mode,
         group: socket.group.as_ref().map(|group| group.id),
     })
+}
+
+fn peers(settings: &Settings) -> Vec<Peer> {
+    let peer = |(id, peer): (&proxy::PeerId, &settings::Peer)| Peer {
+        id: *id,
+        address: ServerAddress::new(&peer.host, peer.port),
+        pool_size: settings.peer_pool_size(peer),
+    };
+    settings.fleet.peers.iter().map(peer).collect()
 }
 
 /// As many as may log in, who may all come at once, and no less than make room for strangers; but

@@ -56,6 +56,7 @@ impl Settings {
         let Self {
             listen,
             unix_socket,
+            fleet,
             http,
             data_dir,
             history,
@@ -129,6 +130,13 @@ impl Settings {
             ("unix_socket_dir", or_empty(path(&unix_socket.directory))),
             ("unix_socket_mode", format!("{:04o}", unix_socket.mode)),
             ("unix_socket_group", or_empty(unix_socket.group.as_ref().map(|group| &group.name))),
+            ("so_reuseport", fleet.so_reuseport.to_string()),
+            ("listen_backlog", fleet.listen_backlog.to_string()),
+            (
+                "proxy_protocol_from",
+                fleet.proxy_protocol_from.texts().collect::<Vec<_>>().join(", "),
+            ),
+            ("peer_id", or_zero(fleet.peer_id)),
             ("http", http.map_or_else(|| "off".to_owned(), |http| http.to_string())),
             ("metrics_fingerprints", monitoring.metrics_fingerprints.to_string()),
             ("otlp_endpoint", or_empty(monitoring.otlp_endpoint.as_ref())),

@@ -1,10 +1,12 @@
 //! Every setting: what it is called, what it may be, what it does. The manual, SHOW CONFIG, the
 //! names in the environment and the suggestions in errors come from this table.
 
+mod fleet;
 mod history;
 mod keys;
 mod monitoring;
 
+pub use fleet::PEER_KEYS;
 pub use keys::{DATABASE_KEYS, KeyReference, USER_KEYS};
 
 /// One setting.
@@ -86,6 +88,10 @@ pub const REFERENCE: &[SettingReference] = &[
         "File mode of the Unix socket: who may write may connect.",
     )),
     fixed(setting("unix_socket_group", TEXT, Unset, "Group of the Unix socket, by name.")),
+    fleet::SO_REUSEPORT,
+    fleet::LISTEN_BACKLOG,
+    fleet::PROXY_PROTOCOL_FROM,
+    fleet::PEER_ID,
     monitoring::HTTP,
     monitoring::METRICS_FINGERPRINTS,
     monitoring::OTLP_ENDPOINT,

@@ -3,6 +3,7 @@
 use super::access;
 use super::authentication;
 use super::detection;
+use super::fleet::Fleet;
 use super::history;
 use super::monitoring;
 use super::password::Secret;
@@ -32,6 +33,7 @@ pub(crate) fn resolve(mut written: Written) -> Result<Resolved, SettingsError> {
     reader.scalars(&mut settings);
     tls::scalars(&mut reader, &mut settings);
     history::scalars(&mut reader, &mut settings);
+    settings.fleet = Fleet::read(&mut reader);
     detection::resolve(&mut reader, &mut settings);
     monitoring::resolve(&mut reader, &mut settings);
     access::upstreams(&mut reader, &mut settings);

@@ -12,6 +12,7 @@ use proxy::{ClientTlsFiles, ServerTlsFiles};
 
 use super::authentication::Authentication;
 use super::database::{Database, User};
+use super::fleet::Fleet;
 use super::history::HistoryKept;
 use super::monitoring::Monitoring;
 use super::password::Secret;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where clients of this machine may connect too.
     pub unix_socket: UnixSocket,
+    /// What makes it one of several.
+    pub fleet: Fleet,
     /// Where metrics and health are served; none serves nothing.
     pub http: Option<SocketAddr>,
     /// Where history is kept; none: the platform's state folder.
@@ -149,6 +152,7 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 6432)),
             unix_socket: UnixSocket::default(),
+            fleet: Fleet::default(),
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 6433))),
             data_dir: None,
             history: HistoryKept::default(),

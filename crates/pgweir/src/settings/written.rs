@@ -40,6 +40,7 @@ pub struct Written {
     pub(crate) settings: BTreeMap<&'static str, WrittenValue>,
     pub(crate) databases: BTreeMap<String, Section>,
     pub(crate) users: BTreeMap<String, Section>,
+    pub(crate) peers: BTreeMap<String, Section>,
     pub(crate) detection: Vec<WrittenThreshold>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) warnings: Vec<String>,

@@ -1,11 +1,13 @@
 //! From an accepted socket to a client that is logged in, or an answer that says why not.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use model::{Address, ClientId, ConnectionEvent, Event, Labels, PoolKey, SqlState};
+use model::{Address, ClientId, ConnectionEvent, Event, Labels, PoolKey, Replication, SqlState};
 use pooling::parameters::ClientParameters;
 use tokio::io::AsyncWriteExt;
+use wire::BackendKey;
 use wire::auth::AuthenticationRequest;
 use wire::backend::{self, TransactionStatus};
 use wire::error_response::ErrorFields;
@@ -14,12 +16,15 @@ use wire::startup::{self, ProtocolVersion, StartupParameters, StartupRequest};
 use super::auth::Claim;
 use super::consoles::Entered;
 use super::opening;
-use super::registry::{CancelAction, ClientShared};
+use super::proxied::{self, First};
+use super::registry::{CancelAction, ClientShared, key_number};
+use super::replication::{self, ReplicationTask};
 use super::task::ClientTask;
 use super::{seat, welcome};
 use crate::admin::AdminRole;
 use crate::buffer::ReadBuffer;
 use crate::error::ProxyError;
+use crate::peers::Destination;
 use crate::proxy::{Place, Shared, Stay};
 use crate::server::Learned;
 use crate::settings::ProxySettings;
@@ -32,23 +37,32 @@ const PARTING: std::time::Duration = std::time::Duration::from_secs(1);
 pub(super) struct Talk {
     pub(super) stream: Stream,
     pub(super) read: ReadBuffer,
+    /// Where the client is: the other end of the stream, or who it is that a balancer brings.
+    pub(super) peer: Address,
 }
 
 impl Talk {
     pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), ProxyError> {
         Ok(self.stream.send(bytes).await?)
     }
+
+    /// Where the client comes from, as far as rules are concerned; none is a Unix socket.
+    pub(super) fn peer_ip(&self) -> Option<IpAddr> {
+        match self.peer {
+            Address::Unix { .. } => None,
+            // A socket for both families gives IPv4 addresses as IPv6.
+            Address::Tcp(address) => Some(address.ip().to_canonical()),
+        }
+    }
 }
 
 /// Who logged in.
 enum LoggedIn {
     Client(Box<ClientTask>, Place),
+    Replication(Box<ReplicationTask>, Place),
     Admin(String, AdminRole, Entered),
     /// It wants nothing but that a query is cancelled.
-    Cancel {
-        process_id: i32,
-        key: Vec<u8>,
-    },
+    Cancel(BackendKey),
 }
 
 /// Serves one socket until it is logged in, and then has it served. `stay` is over when it is logged
@@ -59,7 +73,7 @@ enum LoggedIn {
 pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, stay: Stay) {
     let settings = shared.settings();
     let peer = stream.peer_address();
-    let mut talk = Talk { stream, read: ReadBuffer::default() };
+    let mut talk = Talk { stream, read: ReadBuffer::default(), peer };
     let login = shared.turns.take(log_in(&shared, &settings, &mut talk));
     let login = tokio::time::timeout(settings.client_login_timeout, login);
     let result = tokio::select! {
@@ -68,10 +82,16 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, stay: Stay) {
         () = stay.is_over() => return shown_out(peer),
     };
     drop(settings);
+    let peer = talk.peer;
     match result {
         Ok(LoggedIn::Client(task, place)) => {
             drop(stay);
             tokio::spawn(task.run(talk.stream, talk.read, place));
+        }
+        Ok(LoggedIn::Replication(task, place)) => {
+            drop(stay);
+            task.run(talk.stream, talk.read).await;
+            drop(place);
         }
         Ok(LoggedIn::Admin(user, role, entered)) => {
             drop(stay);
@@ -82,17 +102,19 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, stay: Stay) {
             }
         }
         // Not under the login's deadline: a request that is on its way is waited for.
-        Ok(LoggedIn::Cancel { process_id, key }) => cancel(&shared, process_id, &key).await,
+        Ok(LoggedIn::Cancel(key)) => cancel(&shared, key).await,
         Err(error) => {
             // A port scan or a health check that says nothing is not worth a line.
             tracing::debug!(client = %peer, "login failed: {error}");
-            if let ProxyError::Tls { message, hint } = &error {
-                // The client has only an alert.
+            if let ProxyError::Tls { message, hint } | ProxyError::ProxyHeader { message, hint } =
+                &error
+            {
+                // The client has an alert, or nothing.
                 tracing::info!(client = %peer, "client refused: {message}. {hint}");
             }
             let Some(fields) = error.for_client() else { return };
             if let ProxyError::Rejected { user, .. } = &error {
-                let address = talk.stream.peer_ip();
+                let address = talk.peer_ip();
                 let pause = shared.auth.pause_after_failure(address, user);
                 // Holds no place meanwhile, and keeps nobody else waiting. Who must leave before it
                 // is over is not told sooner.
@@ -123,9 +145,12 @@ async fn log_in(
     settings: &ProxySettings,
     talk: &mut Talk,
 ) -> Result<LoggedIn, ProxyError> {
+    if let First::Cancel(key) = proxied::read_header(talk, settings).await? {
+        return Ok(LoggedIn::Cancel(key));
+    }
     let request = match opening::read_request(talk, &settings.client_tls).await? {
         StartupRequest::Cancel { process_id, key } => {
-            return Ok(LoggedIn::Cancel { process_id, key });
+            return Ok(LoggedIn::Cancel(BackendKey { process_id, secret: key }));
         }
         StartupRequest::Startup(parameters) => parameters,
         StartupRequest::Ssl | StartupRequest::GssEncryption => return Err(ProxyError::Closed),
@@ -138,12 +163,14 @@ async fn log_in(
     if !to_console {
         shared.resumed().await;
     }
-    admit(shared, settings, &request, to_console)?;
+    let replication = replication::kind(&request)?;
+    admit(shared, settings, replication, to_console)?;
     let claim = Claim {
         user: &request.user,
         database: &request.database,
         to_console,
-        address: talk.stream.peer_ip(),
+        replication: replication == Replication::Physical,
+        address: talk.peer_ip(),
         encrypted: talk.stream.is_encrypted(),
     };
     if to_console && is_owner(talk, &request.user) {
@@ -155,6 +182,10 @@ async fn log_in(
         return console(shared, talk, role, request.user).await;
     }
     let place = Place::take(shared, settings.max_client_conn).ok_or_else(|| full(settings))?;
+    if replication != Replication::None {
+        let task = replication::begin(shared, settings, talk, &request, learned).await?;
+        return Ok(LoggedIn::Replication(Box::new(task), place));
+    }
     let task = client(shared, settings, talk, &request, learned).await?;
     Ok(LoggedIn::Client(Box::new(task), place))
 }
@@ -175,16 +206,16 @@ fn is_owner(talk: &Talk, user: &str) -> bool {
 fn admit(
     shared: &Shared,
     settings: &ProxySettings,
-    request: &StartupParameters,
+    replication: Replication,
     to_console: bool,
 ) -> Result<(), ProxyError> {
     let refuse = |error: ErrorFields| Err(ProxyError::Refused(Box::new(error)));
     if shared.is_draining() && !to_console {
         return refuse(ErrorFields::fatal("57P03", "pgweir is shutting down"));
     }
-    if request.replication.as_deref().is_some_and(|value| !is_false(value)) {
-        let error = ErrorFields::fatal("0A000", "replication connections are not supported yet");
-        return refuse(error.with_hint("Connect to the PostgreSQL server directly for that."));
+    if to_console && replication != Replication::None {
+        let error = ErrorFields::fatal("0A000", "the admin console has nothing to replicate");
+        return refuse(error.with_hint("Leave `replication` out of the connection string."));
     }
     if !to_console && !Place::is_free(shared, settings.max_client_conn) {
         return Err(full(settings));
@@ -200,15 +231,18 @@ fn full(settings: &ProxySettings) -> ProxyError {
     ))))
 }
 
-fn is_false(value: &str) -> bool {
-    ["false", "off", "no", "0"].iter().any(|word| value.eq_ignore_ascii_case(word))
-}
-
-async fn cancel(shared: &Shared, process_id: i32, key: &[u8]) {
-    match shared.clients.cancel(process_id, key) {
-        CancelAction::None => shared.consoles.cancel(process_id, key),
-        CancelAction::Woken => {}
-        CancelAction::Send(request, pool) => pool.deliver(request).await,
+async fn cancel(shared: &Shared, key: BackendKey) {
+    match shared.peers.destination(key) {
+        Destination::Here(key) => match shared.clients.cancel(&key) {
+            CancelAction::None => shared.consoles.cancel(&key),
+            CancelAction::Woken => {}
+            CancelAction::Send(request, pool) => pool.deliver(request).await,
+        },
+        Destination::Peer(peer, key) => {
+            let timeout = shared.settings().cancel_wait_timeout;
+            peer.deliver(&key, timeout).await;
+        }
+        Destination::Nowhere(why) => tracing::debug!("cancel request dropped: {why}"),
     }
 }
 
@@ -239,9 +273,9 @@ async fn console(
     for (name, value) in admin.parameter_status() {
         backend::write_parameter_status(&mut out, &name, &value);
     }
-    let entered = shared.consoles.enter();
-    let (process_id, key) = entered.backend_key();
-    backend::write_backend_key(&mut out, process_id, key);
+    let entered = shared.consoles.enter(&shared.peers);
+    let key = entered.key();
+    backend::write_backend_key(&mut out, key.process_id, &key.secret);
     backend::write_ready(&mut out, TransactionStatus::Idle);
     talk.send(&out).await?;
     Ok(LoggedIn::Admin(user, role, entered))
@@ -282,18 +316,20 @@ async fn client(
     let reported = welcome::negotiate(&pool, id, &mut parameters).await?;
 
     let application: Arc<str> = parameters.get("application_name").unwrap_or_default().into();
-    let key_bytes = if request.negotiated_version() >= ProtocolVersion::V3_2 {
-        rand::random::<[u8; 32]>().to_vec()
-    } else {
-        rand::random::<[u8; 4]>().to_vec()
-    };
-    let client =
-        ClientShared::new(id, pool, &talk.stream, Arc::clone(&application), key_bytes.clone());
+    let long = request.negotiated_version() >= ProtocolVersion::V3_2;
+    let backend_key = shared.peers.new_key(key_number(id), long);
+    let client = ClientShared::new(
+        id,
+        pool,
+        (talk.peer, &talk.stream),
+        Arc::clone(&application),
+        backend_key.clone(),
+    );
     let mut out = AuthenticationRequest::Ok.encode();
     for (name, value) in &reported {
         backend::write_parameter_status(&mut out, name, value);
     }
-    backend::write_backend_key(&mut out, client.process_id(), &key_bytes);
+    backend::write_backend_key(&mut out, backend_key.process_id, &backend_key.secret);
     backend::write_ready(&mut out, TransactionStatus::Idle);
     let labels = Labels::new(key.database, key.user, application);
     let task = ClientTask::new(Arc::clone(shared), client, labels, parameters, seat);

@@ -3,11 +3,14 @@
 mod activity;
 mod auth;
 mod consoles;
+mod keys;
 mod login;
 mod opening;
 mod overdue;
+mod proxied;
 mod registry;
 mod relay;
+mod replication;
 mod seat;
 mod task;
 mod turns;

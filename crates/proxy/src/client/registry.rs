@@ -7,12 +7,15 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use model::{Address, ClientId, ClientState, ClientStatus, OpenTransaction, ServerId, ShapeId};
+use model::{
+    Address, ClientId, ClientState, ClientStatus, OpenTransaction, Replication, ServerId, ShapeId,
+};
 use parking_lot::{Mutex, RwLock};
 use pooling::timeouts::{Doing, Timeouts};
-use subtle::ConstantTimeEq;
+use wire::BackendKey;
 
 use super::activity::Activity;
+use super::keys::KeyRing;
 use crate::pool::Pool;
 use crate::server::{CancelHandle, CancelUnderWay};
 use crate::stream::Stream;
@@ -47,7 +50,7 @@ pub(crate) struct ClientShared {
     tls: &'static str,
     connected: Timestamp,
     started: Instant,
-    key: Vec<u8>,
+    key: BackendKey,
     application: Mutex<Arc<str>>,
     pinned: Mutex<Option<&'static str>>,
     activity: Activity,
@@ -89,15 +92,15 @@ impl ClientShared {
     pub(crate) fn new(
         id: ClientId,
         pool: Arc<Pool>,
-        stream: &Stream,
+        (peer, stream): (Address, &Stream),
         application: Arc<str>,
-        key: Vec<u8>,
+        key: BackendKey,
     ) -> Self {
         let started = Instant::now();
         Self {
             id,
             pool,
-            address: stream.peer_address(),
+            address: peer,
             local_address: stream.local_address(),
             process_id: stream.peer_process(),
             tls: stream.tls_description(),
@@ -115,11 +118,6 @@ impl ClientShared {
             at_rest: AtomicBool::new(false),
             cancel: Mutex::default(),
         }
-    }
-
-    /// The process id that the client believes it has.
-    pub(crate) fn process_id(&self) -> i32 {
-        process_id(self.id)
     }
 
     /// From `at` on it does this, unless it did so before.
@@ -282,6 +280,7 @@ impl ClientShared {
         ClientStatus {
             id: self.id,
             pool: self.pool.key.clone(),
+            replication: self.pool.replication,
             application: self.application.lock().clone(),
             state: doing.state,
             since: self.time(doing.since),
@@ -306,7 +305,8 @@ impl ClientShared {
     }
 }
 
-fn process_id(id: ClientId) -> i32 {
+/// The number of a client in its key, where the key says no more.
+pub(super) fn key_number(id: ClientId) -> i32 {
     // 31 bits, never 0: clients take it for a process id.
     i32::try_from(id.0 % 0x7fff_ffff).unwrap_or(0) + 1
 }
@@ -314,33 +314,32 @@ fn process_id(id: ClientId) -> i32 {
 /// All clients that are logged in.
 #[derive(Debug, Default)]
 pub(crate) struct ClientRegistry {
-    by_process_id: RwLock<HashMap<i32, Arc<ClientShared>>>,
+    by_id: RwLock<HashMap<ClientId, Arc<ClientShared>>>,
+    keys: KeyRing<Arc<ClientShared>>,
 }
 
 impl ClientRegistry {
     pub(crate) fn insert(&self, client: Arc<ClientShared>) {
-        self.by_process_id.write().insert(client.process_id(), client);
+        self.keys.insert(client.key.clone(), Arc::clone(&client));
+        self.by_id.write().insert(client.id, client);
     }
 
     pub(crate) fn remove(&self, client: &ClientShared) {
-        self.by_process_id.write().remove(&client.process_id());
+        self.keys.remove(&client.key);
+        self.by_id.write().remove(&client.id);
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.by_process_id.read().len()
+        self.by_id.read().len()
     }
 
     pub(crate) fn get(&self, id: ClientId) -> Option<Arc<ClientShared>> {
-        self.by_process_id.read().get(&process_id(id)).filter(|client| client.id == id).cloned()
+        self.by_id.read().get(&id).cloned()
     }
 
-    /// What a cancel request is to do; the key is compared in constant time.
-    pub(crate) fn cancel(&self, process_id: i32, key: &[u8]) -> CancelAction {
-        let client = self.by_process_id.read().get(&process_id).cloned();
-        match client {
-            Some(client) if bool::from(client.key.ct_eq(key)) => client.cancel(),
-            _ => CancelAction::None,
-        }
+    /// What a cancel request is to do.
+    pub(crate) fn cancel(&self, key: &BackendKey) -> CancelAction {
+        self.keys.find(key).map_or(CancelAction::None, |client| client.cancel())
     }
 
     /// What is to be done to cancel what a client runs, at the word of somebody who may; none where
@@ -360,13 +359,13 @@ impl ClientRegistry {
 
     /// Wakes those whose timeouts seem to be over, of all pools.
     pub(crate) fn ring_all(&self, now: Instant) {
-        for client in self.by_process_id.read().values() {
+        for client in self.by_id.read().values() {
             client.ring_if_overdue(&client.pool.timeouts(), now);
         }
     }
 
     pub(crate) fn order_all(&self, order: Order) {
-        let clients: Vec<_> = self.by_process_id.read().values().cloned().collect();
+        let clients: Vec<_> = self.by_id.read().values().cloned().collect();
         for client in clients {
             client.give_order(order);
         }
@@ -374,7 +373,7 @@ impl ClientRegistry {
 
     /// Ends those of a database, or of all.
     pub(crate) fn kill_all(&self, database: Option<&str>) {
-        for client in self.by_process_id.read().values() {
+        for client in self.by_id.read().values() {
             if database.is_none_or(|name| *client.pool.key.database == *name) {
                 client.give_order(Order::Kill);
             }
@@ -383,23 +382,24 @@ impl ClientRegistry {
 
     /// Holds all, or lets them go on.
     pub(crate) fn hold_all(&self, hold: bool) {
-        for client in self.by_process_id.read().values() {
+        for client in self.by_id.read().values() {
             client.hold(hold);
         }
     }
 
     /// Those that are held and still have something to write.
     pub(crate) fn restless(&self) -> Vec<Arc<ClientShared>> {
-        let clients = self.by_process_id.read();
+        let clients = self.by_id.read();
         clients.values().filter(|client| !client.at_rest.load(Ordering::Acquire)).cloned().collect()
     }
 
     /// The `most` oldest transactions that have been open for longer than `older`.
     pub(crate) fn open_transactions(&self, older: Duration, most: usize) -> Vec<OpenTransaction> {
         let mut found: Vec<(Instant, Arc<ClientShared>)> = Vec::new();
-        for client in self.by_process_id.read().values() {
+        for client in self.by_id.read().values() {
             let doing = client.activity.doing();
-            let open = matches!(doing.state, ClientState::Active | ClientState::IdleInTransaction);
+            let open = matches!(doing.state, ClientState::Active | ClientState::IdleInTransaction)
+                && client.pool.replication == Replication::None;
             if open && doing.in_transaction_since.elapsed() > older {
                 found.push((doing.in_transaction_since, Arc::clone(client)));
             }
@@ -410,7 +410,7 @@ impl ClientRegistry {
     }
 
     pub(crate) fn status(&self) -> Vec<ClientStatus> {
-        let clients: Vec<_> = self.by_process_id.read().values().cloned().collect();
+        let clients: Vec<_> = self.by_id.read().values().cloned().collect();
         let mut status: Vec<_> = clients.iter().map(|client| client.status()).collect();
         status.sort_by_key(|client| client.id);
         status

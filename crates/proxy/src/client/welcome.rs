@@ -86,7 +86,7 @@ pub(super) async fn negotiate(
     Ok(reported)
 }
 
-async fn acquire(pool: &Arc<Pool>, client: ClientId) -> Result<Lease, ProxyError> {
+pub(super) async fn acquire(pool: &Arc<Pool>, client: ClientId) -> Result<Lease, ProxyError> {
     let refused = |mut error: Box<ErrorFields>| {
         // The client is not logged in: whatever it is, it ends here.
         error.severity = Severity::Fatal;

@@ -18,7 +18,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use foldhash::fast::FixedState;
-use model::{ClientId, PoolKey, PoolMode, ServerId};
+use model::{ClientId, PoolKey, PoolMode, Replication, ServerId};
 use parking_lot::{Mutex, RwLock};
 use pooling::known::KnownStatements;
 use pooling::quota::{Maximum, MemberId};
@@ -95,6 +95,8 @@ pub(crate) struct Counters {
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(crate) key: PoolKey,
+    /// What its one connection replicates; none where it is a pool as any other.
+    pub(crate) replication: Replication,
     pub(crate) clients: AtomicU32,
     pub(crate) cancels: AtomicU32,
     /// What its clients have done.
@@ -174,6 +176,8 @@ impl Pool {
         shares: Arc<Shares>,
         next_server: Arc<AtomicU64>,
     ) -> Arc<Self> {
+        let start = setup.upstream.replication.as_ref();
+        let replication = start.map_or(Replication::None, |start| start.kind);
         let inner = Inner {
             scheduler: Scheduler::new(setup.limits),
             upstream: setup.upstream,
@@ -192,6 +196,7 @@ impl Pool {
         };
         let pool = Arc::new(Self {
             key,
+            replication,
             clients: AtomicU32::new(0),
             cancels: AtomicU32::new(0),
             counters: Counters::default(),

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use model::{Address, ClientId, PoolKey, PoolStatus, ServerId, ServerState, ServerStatus};
+use model::{Address, ClientId, PoolStatus, ServerId, ServerState, ServerStatus};
 
 use super::Pool;
 use crate::server::ServerConnection;
@@ -48,11 +48,12 @@ impl Out {
         self.place != place
     }
 
-    fn status(&self, id: ServerId, pool: &PoolKey, state: ServerState, place: u32) -> ServerStatus {
+    fn status(&self, id: ServerId, pool: &Pool, state: ServerState, place: u32) -> ServerStatus {
         let ago = jiff::SignedDuration::try_from(self.since.elapsed()).unwrap_or_default();
         ServerStatus {
             id,
-            pool: pool.clone(),
+            pool: pool.key.clone(),
+            replication: pool.replication,
             state,
             address: self.address,
             local_address: self.local_address,
@@ -105,11 +106,11 @@ impl Pool {
         let out = inner.out.iter().map(|(id, out)| {
             let state =
                 if out.client.is_some() { ServerState::Active } else { ServerState::Tested };
-            out.status(*id, &self.key, state, inner.place)
+            out.status(*id, self, state, inner.place)
         });
         let now = Instant::now();
         let idle = inner.idle.values().map(|server| {
-            Out::of(server, None, now).status(server.id, &self.key, ServerState::Idle, inner.place)
+            Out::of(server, None, now).status(server.id, self, ServerState::Idle, inner.place)
         });
         out.chain(idle).collect()
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use model::{ClientId, Command, CommandError, PoolerState};
+use model::{ClientId, Command, CommandError, PoolerState, Replication};
 
 use super::{Proxy, TICK};
 use crate::client;
@@ -111,7 +111,9 @@ impl Proxy {
         self.hold_back(database, "pause")?;
         // Done when the server has none of our connections any more, so that it can be restarted.
         let mut tick = tokio::time::interval(TICK);
-        while self.pools_of(database, "pause")?.iter().any(|pool| pool.total() > 0) {
+        // Who replicates is never between transactions: he goes on, and only newcomers wait.
+        let is_open = |pool: &Arc<Pool>| pool.replication == Replication::None && pool.total() > 0;
+        while self.pools_of(database, "pause")?.iter().any(is_open) {
             tick.tick().await;
             let held = self.shared.held.lock();
             if !database.map_or(held.pooler == PoolerState::Paused, |name| held.is_paused(name)) {
@@ -171,8 +173,11 @@ impl Proxy {
     pub fn reconfigure(&self, settings: ProxySettings) {
         let settings = Arc::new(settings);
         self.shared.auth.prepare(&settings.login);
+        self.shared.peers.reconfigure(&settings.peers);
         *self.shared.settings.write() = Arc::clone(&settings);
-        for pool in self.shared.all_pools() {
+        // Replication connections stay as they are.
+        let pools = self.shared.all_pools();
+        for pool in pools.iter().filter(|pool| pool.replication == Replication::None) {
             // A database that is gone keeps its pool until its clients have left.
             let target = (settings.find_pool)(&pool.key.database, &pool.key.user);
             if let Some(target) = target {

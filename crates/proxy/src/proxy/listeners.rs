@@ -8,13 +8,8 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use super::unix_socket::UnixSocket;
 use crate::error::ProxyError;
-use crate::settings::UnixSocketPlace;
+use crate::settings::{Listening, UnixSocketPlace};
 use crate::stream::Stream;
-
-/// Clients that have connected and are not accepted yet; the system makes it less (on Linux,
-/// net.core.somaxconn). One that finds no room tries again after a second: a storm of logins is to
-/// wait here instead.
-const BACKLOG: u32 = 4096;
 
 /// Where clients come in. Once dropped, nobody does any more, and the Unix socket's file is gone.
 #[derive(Debug)]
@@ -27,12 +22,13 @@ impl Listeners {
     pub(super) async fn open(
         address: SocketAddr,
         unix: Option<&UnixSocketPlace>,
+        how: Listening,
     ) -> Result<Self, ProxyError> {
         let listen = |source| ProxyError::Listen { address, source };
-        let tcp = bind(address).map_err(listen)?;
+        let tcp = bind(address, how).map_err(listen)?;
         let port = tcp.local_addr().map_err(listen)?.port();
         let unix = match unix {
-            Some(place) => Some(UnixSocket::open(place, port).await?),
+            Some(place) => Some(UnixSocket::open(place, port, how.backlog).await?),
             None => None,
         };
         Ok(Self { tcp, unix })
@@ -66,7 +62,7 @@ impl Listeners {
 }
 
 /// Listens at this address.
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind(address: SocketAddr, how: Listening) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -74,6 +70,9 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     // The connections of one that ran here before may linger.
     #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
+    if how.reuse_port {
+        socket2::SockRef::from(&socket).set_reuse_port(true)?;
+    }
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    socket.listen(how.backlog)
 }

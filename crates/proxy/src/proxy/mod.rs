@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::{
-    ClientStatus, DatabaseStatus, LabelRegistry, OpenTransaction, PoolStatus, ServerStatus,
-    ShutdownMode,
+    ClientStatus, DatabaseStatus, LabelRegistry, OpenTransaction, PeerStatus, PoolStatus,
+    Replication, ServerStatus, ShutdownMode,
 };
 use sql::ShapeRegistry;
 
@@ -13,6 +13,7 @@ use crate::admin::AdminConsole;
 use crate::client;
 use crate::error::ProxyError;
 use crate::events::EventBuffer;
+use crate::pool::Pool;
 use crate::settings::ProxySettings;
 use crate::stream::{Stream, keep_alive};
 use lobby::Room;
@@ -93,7 +94,7 @@ impl Proxy {
     /// [`ProxyError::Listen`], [`ProxyError::Socket`].
     pub async fn listen(&self) -> Result<Listeners, ProxyError> {
         let settings = self.shared.settings();
-        Listeners::open(settings.listen, settings.unix_socket.as_ref()).await
+        Listeners::open(settings.listen, settings.unix_socket.as_ref(), settings.listening).await
     }
 
     /// Serves until it is shut down. Not cancel-safe: dropped, it stops accepting; clients go on
@@ -162,10 +163,13 @@ impl Proxy {
         self.shared.ring_overdue(&pools, now);
         for pool in pools {
             pool.tick(now);
-            if pool.is_unused() {
+            if pool.is_unused() && pool.replication == Replication::None {
                 unused.push(pool.key.clone());
             }
         }
+        // A client that is logging in has the pool in hand.
+        let used = |pool: &Arc<Pool>| !pool.is_unused() || Arc::strong_count(pool) > 1;
+        self.shared.replication.lock().retain(used);
         if !unused.is_empty() {
             let mut pools = self.shared.pools.write();
             for key in unused {
@@ -212,6 +216,12 @@ impl Proxy {
     #[must_use]
     pub fn servers(&self) -> Vec<ServerStatus> {
         self.shared.server_status()
+    }
+
+    /// The other poolers of the fleet, now.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerStatus> {
+        self.shared.peers.status()
     }
 
     /// Databases, now.

@@ -15,7 +15,9 @@ use super::lobby::Lobby;
 use super::places::Places;
 use crate::admin::AdminConsole;
 use crate::client::{Authenticator, ClientRegistry, Consoles, Turns};
+use crate::peers::Peers;
 use crate::pool::{Pool, Shares};
+use crate::server::{Learned, ReplicationStart};
 use crate::settings::ProxySettings;
 
 /// What all clients share.
@@ -26,8 +28,11 @@ pub(crate) struct Shared {
     pub(super) held: Mutex<Held>,
     /// Whether SUSPEND is in force.
     pub(super) suspended: watch::Sender<bool>,
+    /// The one connection of each client that replicates.
+    pub(super) replication: Mutex<Vec<Arc<Pool>>>,
     pub(crate) clients: ClientRegistry,
     pub(crate) consoles: Arc<Consoles>,
+    pub(crate) peers: Peers,
     pub(crate) auth: Authenticator,
     pub(crate) turns: Turns,
     pub(crate) admin: Option<Arc<dyn AdminConsole>>,
@@ -56,14 +61,17 @@ impl Shared {
     ) -> Self {
         let auth = Authenticator::new();
         auth.prepare(&settings.login);
+        let peers = Peers::new(settings.peer_id, &settings.peers);
         Self {
             settings: RwLock::new(Arc::new(settings)),
             measures,
             pools: RwLock::default(),
             held: Mutex::default(),
             suspended: watch::Sender::new(false),
+            replication: Mutex::default(),
             clients: ClientRegistry::default(),
             consoles: Arc::default(),
+            peers,
             auth,
             turns: Turns::default(),
             admin,
@@ -86,8 +94,30 @@ impl Shared {
         self.draining.load(Ordering::Acquire)
     }
 
+    /// All pools, and what is run as one for each client that replicates.
     pub(crate) fn all_pools(&self) -> Vec<Arc<Pool>> {
-        self.pools.read().values().cloned().collect()
+        let mut all: Vec<_> = self.pools.read().values().cloned().collect();
+        all.extend(self.replication.lock().iter().cloned());
+        all
+    }
+
+    /// A server connection for a client that replicates; none if there is no such database.
+    pub(crate) fn replication_pool(
+        self: &Arc<Self>,
+        settings: &ProxySettings,
+        key: &PoolKey,
+        start: ReplicationStart,
+        learned: Learned,
+    ) -> Option<Arc<Pool>> {
+        let target = (settings.find_pool)(&key.database, &key.user)?;
+        let setup = settings.replication_setup(&key.database, target, start, learned);
+        let (events, ids) = (Arc::clone(&self.measures.events), Arc::clone(&self.next_server));
+        let pool = Pool::new(key.clone(), setup, events, Arc::clone(&self.shares), ids);
+        self.replication.lock().push(Arc::clone(&pool));
+        if self.is_paused(&key.database) {
+            pool.pause();
+        }
+        Some(pool)
     }
 
     pub(crate) fn is_paused(&self, database: &str) -> bool {

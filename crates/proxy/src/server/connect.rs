@@ -1,9 +1,10 @@
 //! Opening a server connection: connect, log in, learn what the server reports.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use model::ServerId;
+use model::{Replication, ServerId};
 use pooling::parameters::ServerParameters;
 use pooling::scheduler::Age;
 use pooling::session::ServerSession;
@@ -39,6 +40,16 @@ pub(crate) struct Upstream {
     pub(crate) max_prepared_statements: usize,
     /// What the last login of a client has shown, for where `password` does not do.
     pub(crate) learned: Learned,
+    /// For a connection of replication: what is said at its start.
+    pub(crate) replication: Option<Arc<ReplicationStart>>,
+}
+
+/// What the client of a replication connection has asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct ReplicationStart {
+    pub(crate) kind: Replication,
+    /// Startup parameters besides user and database.
+    pub(crate) parameters: Vec<(String, String)>,
 }
 
 impl Upstream {
@@ -60,6 +71,7 @@ impl Upstream {
             cancel_timeout,
             max_prepared_statements,
             learned,
+            replication: None,
         }
     }
 
@@ -139,7 +151,13 @@ async fn log_in(
     let is_encrypted = stream.is_encrypted();
     let binding = Binding::new(upstream.tls.channel_binding(), stream.end_point());
     let mut talk = Talk { stream, read: ReadBuffer::default(), received: 0 };
-    talk.send(startup::startup_message(&upstream.user, &upstream.database, &[])).await?;
+    let more = upstream.replication.as_ref().map(|start| start.parameters.as_slice());
+    let more: Vec<_> = more
+        .unwrap_or_default()
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    talk.send(startup::startup_message(&upstream.user, &upstream.database, &more)).await?;
     let (password, learned) = (upstream.password.clone(), upstream.learned.clone());
     let mut login = Login::new(&upstream.user, password, learned, binding);
     let mut parameters = Vec::new();

@@ -4,6 +4,6 @@ mod connect;
 mod connection;
 mod login;
 
-pub(crate) use connect::{Upstream, connect};
+pub(crate) use connect::{ReplicationStart, Upstream, connect};
 pub(crate) use connection::{CancelHandle, CancelUnderWay, Running, ServerConnection};
 pub(crate) use login::Learned;

@@ -104,6 +104,8 @@ pub(crate) static ALL: &[&SqlTable] = &[
     &shown::SERVERS,
     &shown::DATABASES,
     &shown::USERS,
+    &shown::PEERS,
+    &shown::PEER_POOLS,
     &shown::STATS,
     &shown::STATS_TOTALS,
     &shown::STATS_AVERAGES,

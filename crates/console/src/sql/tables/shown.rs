@@ -81,6 +81,20 @@ pub(super) static USERS: SqlTable = SqlTable::own(
     |data| plain(show::find("users"), data),
 );
 
+pub(super) static PEERS: SqlTable = SqlTable::own(
+    "peers",
+    "The other poolers that cancel requests for their clients are passed on to.",
+    || with(show::find("peers"), &[]),
+    |data| plain(show::find("peers"), data),
+);
+
+pub(super) static PEER_POOLS: SqlTable = SqlTable::own(
+    "peer_pools",
+    "Cancel requests on their way to each of them.",
+    || with(show::find("peer_pools"), &[]),
+    |data| plain(show::find("peer_pools"), data),
+);
+
 pub(super) static STATS: SqlTable = SqlTable::own(
     "stats",
     "Traffic by database since the start, and in the last minute; times are µs, as PgBouncer's.",
