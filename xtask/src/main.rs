@@ -36,6 +36,10 @@ cargo xtask COMMAND
                       what clients saw, and a verdict
   storm [--idle 10000] [--busy 200] [--logins 2000] [--rounds 5] [--calm_ms 5000] [--pool 20]
                       idle and busy clients, and a storm of logins beside them
+  overload [--seconds 10] [--pool 10] [--statement_ms 20] [--age_ms 100] [--urgent 30]
+           [--clients 1000] [--share 100] [--timed 1]
+                      1, 2, 5 and 10 times the load that a pool can do; a table of what was served and
+                      what was refused, and a verdict
   tidy                what the compiler cannot check: which crate may use which, sizes, names, links
   docs [--check]      write the generated pages of docs/, or only compare them
 ";
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
         ("conformance", rest) => conformance::run(rest),
         ("chaos", rest) => chaos::chaos(rest),
         ("storm", rest) => chaos::storm(rest),
+        ("overload", rest) => chaos::overload(rest),
         ("tidy", []) => tidy::run(),
         ("fuzz", rest) => fuzz::run(rest),
         ("docs", []) => docs::run(docs::Mode::Write),

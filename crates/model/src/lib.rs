@@ -15,6 +15,7 @@ mod labels;
 mod mark;
 mod minute;
 mod plan;
+mod priority;
 mod proof;
 mod sample;
 mod server;
@@ -42,6 +43,7 @@ pub use minute::Minute;
 pub use plan::{
     MemoryNode, PlanShape, PlanText, PlanVariant, PlanVersion, RankedSample, SampleRank,
 };
+pub use priority::Priority;
 pub use proof::{Basis, Effect, FixResult, Measured, SideEffect};
 pub use sample::{ParameterFormat, PlannerSetting, Sample, SampleParameter};
 pub use server::{
@@ -53,8 +55,8 @@ pub use snapshot::{
     ShapeInfo, SlowStatement, Snapshot, Spread, TransactionStats, WindowStats,
 };
 pub use status::{
-    ClientState, ClientStatus, DatabaseStatus, PoolMode, PoolStatus, ServerState, ServerStatus,
-    SettingStatus, UserStatus,
+    ClientState, ClientStatus, DatabaseStatus, PoolMode, PoolStatus, Rejections, ServerState,
+    ServerStatus, SettingStatus, UserStatus,
 };
 pub use totals::{FingerprintTotals, PoolTotals, Totals};
 pub use trace::{InvalidTraceParent, SpanId, TraceContext, TraceId};

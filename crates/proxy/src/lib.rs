@@ -22,6 +22,7 @@ pub use admin::{AdminConsole, AdminRole, BoxFuture};
 pub use error::ProxyError;
 pub use events::EventBuffer;
 pub use login_settings::{AuthType, FindLookup, LoginSettings, LookupTarget};
+pub use pooling::priorities::Priorities;
 pub use pooling::timeouts::Timeouts;
 pub use proxy::{Listeners, Measures, Proxy};
 pub use settings::{FindPool, Maxima, PoolTarget, ProxySettings, UnixSocketPlace};

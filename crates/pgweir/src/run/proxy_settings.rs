@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use model::PoolKey;
 use proxy::{
-    AuthType, FindLookup, FindPool, LoginSettings, LookupTarget, Maxima, PoolTarget, ProxySettings,
-    ServerAddress, UnixSocketPlace,
+    AuthType, FindLookup, FindPool, LoginSettings, LookupTarget, Maxima, PoolTarget, Priorities,
+    ProxySettings, ServerAddress, UnixSocketPlace,
 };
 use wire::auth::Secret;
 
@@ -45,7 +45,11 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
         admin_users,
         stats_users: settings.stats_users.clone(),
         max_client_conn: settings.max_client_conn.get() as usize,
+        clients_that_fit: file_limit::room_for_clients(settings),
         max_not_logged_in: max_not_logged_in(settings),
+        max_queue_age: settings.max_queue_age,
+        low_priority_share: settings.low_priority_share,
+        priorities: priorities(settings),
         max_wait_queue: settings.max_wait_queue.map(|limit| limit.get() as usize),
         max_prepared_statements: settings.max_prepared_statements.get() as usize,
         query_wait_timeout: settings.query_wait_timeout.unwrap_or(FOR_EVER),
@@ -59,6 +63,13 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
         cancel_wait_timeout: settings.cancel_wait_timeout.unwrap_or(FOR_EVER),
         shutdown_timeout: settings.shutdown_timeout,
     }
+}
+
+fn priorities(settings: &Settings) -> Priorities {
+    let users = settings.users.iter();
+    let users = users.filter_map(|(name, user)| Some((name.clone(), user.priority?)));
+    let applications = settings.applications.iter().map(|(name, of)| (name.clone(), *of));
+    Priorities::new(users.collect(), applications.collect())
 }
 
 fn unix_socket(settings: &Settings) -> Option<UnixSocketPlace> {

@@ -34,7 +34,9 @@ pub use manual::{markdown, plain_text};
 pub use monitoring::Monitoring;
 pub use password::{Password, Secret};
 pub use problem::{Origin, Problem, SettingsError};
-pub use reference::{DATABASE_KEYS, KeyReference, REFERENCE, SettingReference, USER_KEYS};
+pub use reference::{
+    APPLICATION_KEYS, DATABASE_KEYS, KeyReference, REFERENCE, SettingReference, USER_KEYS,
+};
 pub use resolve::Resolved;
 pub(crate) use tls::for_tokio_postgres;
 pub use tls::{LoadedTls, TlsProblem, UrlTls};

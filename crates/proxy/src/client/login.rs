@@ -20,7 +20,7 @@ use super::{seat, welcome};
 use crate::admin::AdminRole;
 use crate::buffer::ReadBuffer;
 use crate::error::ProxyError;
-use crate::proxy::{Place, Shared, Stay};
+use crate::proxy::{Place, Shared, Spare, Stay};
 use crate::server::Learned;
 use crate::settings::ProxySettings;
 use crate::stream::{Handover, Stream};
@@ -51,13 +51,28 @@ enum LoggedIn {
     },
 }
 
-/// Serves one socket from first byte to last. `stay` is over when it is logged in.
-pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, stay: Stay) {
+/// How long a client may take that was let in only to be told that there is no room.
+const TURNED_AWAY: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Serves one socket from first byte to last. `stay` is over when it is logged in. With a `spare`
+/// there is no room for it: it is told so, unless it goes to the admin console or cancels a query.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    stream: Stream,
+    stay: Stay,
+    // Dropped after the socket, as arguments are.
+    spare: Option<Spare>,
+) {
     let settings = shared.settings();
+    let patience = match &spare {
+        Some(_) => settings.client_login_timeout.min(TURNED_AWAY),
+        None => settings.client_login_timeout,
+    };
     let peer = stream.peer_address();
     let mut talk = Talk { stream, read: ReadBuffer::default() };
-    let login = shared.turns.take(log_in(&shared, &settings, &mut talk));
-    let login = tokio::time::timeout(settings.client_login_timeout, login);
+    let room = spare.is_none();
+    let login = shared.turns.take(log_in(&shared, &settings, &mut talk, room));
+    let login = tokio::time::timeout(patience, login);
     let result = tokio::select! {
         biased;
         result = login => result.unwrap_or(Err(ProxyError::TimedOut("client_login_timeout"))),
@@ -79,7 +94,11 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, stay: Stay) {
             }
         }
         // Not under the login's deadline: a request that is on its way is waited for.
-        Ok(LoggedIn::Cancel { process_id, key }) => cancel(&shared, process_id, &key).await,
+        Ok(LoggedIn::Cancel { process_id, key }) => {
+            // The request that is sent on needs a socket too.
+            let _second = spare.as_ref().and_then(|_| shared.spares.take());
+            cancel(&shared, process_id, &key).await;
+        }
         Err(error) => {
             // A port scan or a health check that says nothing is not worth a line.
             tracing::debug!(client = %peer, "login failed: {error}");
@@ -119,6 +138,7 @@ async fn log_in(
     shared: &Arc<Shared>,
     settings: &ProxySettings,
     talk: &mut Talk,
+    room: bool,
 ) -> Result<LoggedIn, ProxyError> {
     let request = match opening::read_request(talk, &settings.client_tls).await? {
         StartupRequest::Cancel { process_id, key } => {
@@ -132,7 +152,7 @@ async fn log_in(
     }
     opening::check_encryption(talk, &settings.client_tls)?;
     let to_console = matches!(request.database.as_str(), "pgweir" | "pgbouncer");
-    admit(shared, settings, &request, to_console)?;
+    admit(shared, settings, &request, to_console, room)?;
     let claim = Claim {
         user: &request.user,
         database: &request.database,
@@ -148,7 +168,7 @@ async fn log_in(
         let role = role(settings, &request.user)?;
         return console(shared, talk, role, request.user).await;
     }
-    let place = Place::take(shared, settings.max_client_conn).ok_or_else(|| full(settings))?;
+    let place = Place::take(shared, settings.client_places()).ok_or_else(|| full(settings))?;
     let task = client(shared, settings, talk, &request, learned).await?;
     Ok(LoggedIn::Client(Box::new(task), place))
 }
@@ -166,6 +186,7 @@ fn admit(
     settings: &ProxySettings,
     request: &StartupParameters,
     to_console: bool,
+    room: bool,
 ) -> Result<(), ProxyError> {
     let refuse = |error: ErrorFields| Err(ProxyError::Refused(Box::new(error)));
     if shared.is_draining() && !to_console {
@@ -175,7 +196,10 @@ fn admit(
         let error = ErrorFields::fatal("0A000", "replication connections are not supported yet");
         return refuse(error.with_hint("Connect to the PostgreSQL server directly for that."));
     }
-    if !to_console && !Place::is_free(shared, settings.max_client_conn) {
+    if !to_console && !room {
+        return refuse(out_of_files());
+    }
+    if !to_console && !Place::is_free(shared, settings.client_places()) {
         return Err(full(settings));
     }
     Ok(())
@@ -183,10 +207,26 @@ fn admit(
 
 fn full(settings: &ProxySettings) -> ProxyError {
     let error = ErrorFields::fatal("53300", "no more connections allowed (max_client_conn)");
-    ProxyError::Refused(Box::new(error.with_hint(format!(
-        "max_client_conn is {}; raise it, or close connections that are not used.",
-        settings.max_client_conn
-    ))))
+    let (most, fit) = (settings.max_client_conn, settings.clients_that_fit);
+    ProxyError::Refused(Box::new(error.with_hint(match most <= fit {
+        true => {
+            format!("max_client_conn is {most}; raise it, or close connections that are not used.")
+        }
+        false => format!(
+            "max_client_conn is {most}, and the files that pgweir may have open are enough for \
+             {fit}; {MORE_FILES}"
+        ),
+    })))
+}
+
+const MORE_FILES: &str = "raise the limit (`LimitNOFILE=` of a systemd unit, `ulimit -Hn`), or close \
+                          connections that are not used.";
+
+/// PostgreSQL's words.
+fn out_of_files() -> ErrorFields {
+    ErrorFields::fatal("53300", "sorry, too many clients already").with_hint(format!(
+        "pgweir has no file descriptor left, and each connection is one; {MORE_FILES}"
+    ))
 }
 
 fn is_false(value: &str) -> bool {
@@ -259,16 +299,20 @@ async fn client(
     let wanted = options.iter().chain(&request.settings);
     let mut parameters =
         ClientParameters::new(wanted.map(|(name, value)| (name.as_str(), value.as_str())));
-    let reported = welcome::negotiate(&pool, id, &mut parameters).await?;
+    let name = parameters.get("application_name").unwrap_or_default();
+    let priority = settings.priorities.of(&key.user, name);
+    let reported = welcome::negotiate(&pool, id, priority, &mut parameters).await?;
 
+    // As it is spelt now. A reload meanwhile may have changed what it is worth.
     let application: Arc<str> = parameters.get("application_name").unwrap_or_default().into();
+    let priority = shared.settings().priorities.of(&key.user, &application);
     let key_bytes = if request.negotiated_version() >= ProtocolVersion::V3_2 {
         rand::random::<[u8; 32]>().to_vec()
     } else {
         rand::random::<[u8; 4]>().to_vec()
     };
-    let client =
-        ClientShared::new(id, pool, &talk.stream, Arc::clone(&application), key_bytes.clone());
+    let name = (Arc::clone(&application), priority);
+    let client = ClientShared::new(id, pool, &talk.stream, name, key_bytes.clone());
     let mut out = AuthenticationRequest::Ok.encode();
     for (name, value) in &reported {
         backend::write_parameter_status(&mut out, name, value);

@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 
 use atomic_waker::AtomicWaker;
 use jiff::{SignedDuration, Timestamp};
-use model::{Address, ClientId, ClientState, ClientStatus, OpenTransaction, ServerId, ShapeId};
+use model::{
+    Address, ClientId, ClientState, ClientStatus, OpenTransaction, Priority, ServerId, ShapeId,
+};
 use parking_lot::{Mutex, RwLock};
+use pooling::priorities::Priorities;
 use pooling::timeouts::{Doing, Timeouts};
 use subtle::ConstantTimeEq;
 
@@ -44,6 +47,7 @@ pub(crate) struct ClientShared {
     started: Instant,
     key: Vec<u8>,
     application: Mutex<Arc<str>>,
+    priority: AtomicU8,
     pinned: Mutex<Option<&'static str>>,
     activity: Activity,
     server: AtomicU64,
@@ -82,7 +86,7 @@ impl ClientShared {
         id: ClientId,
         pool: Arc<Pool>,
         stream: &Stream,
-        application: Arc<str>,
+        (application, priority): (Arc<str>, Priority),
         key: Vec<u8>,
     ) -> Self {
         let started = Instant::now();
@@ -97,6 +101,7 @@ impl ClientShared {
             started,
             key,
             application: Mutex::new(application),
+            priority: AtomicU8::new(priority as u8),
             pinned: Mutex::new(None),
             activity: Activity::new(started),
             server: AtomicU64::new(0),
@@ -156,8 +161,17 @@ impl ClientShared {
         self.prepared.store(u32::try_from(prepared).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
-    pub(crate) fn set_application(&self, application: Arc<str>) {
-        *self.application.lock() = application;
+    /// It calls itself this from now on.
+    pub(crate) fn set_application(&self, application: Arc<str>, priority: Priority) {
+        let mut name = self.application.lock();
+        *name = application;
+        self.priority.store(priority as u8, Ordering::Relaxed);
+    }
+
+    /// How urgent what it asks for is.
+    pub(crate) fn priority(&self) -> Priority {
+        let index = usize::from(self.priority.load(Ordering::Relaxed));
+        Priority::ALL.get(index).copied().unwrap_or_default()
     }
 
     pub(crate) fn set_pinned(&self, reason: Option<&'static str>) {
@@ -325,6 +339,15 @@ impl ClientRegistry {
     pub(crate) fn ring_all(&self, now: Instant) {
         for client in self.by_process_id.read().values() {
             client.ring_if_overdue(&client.pool.timeouts(), now);
+        }
+    }
+
+    /// Priorities have changed.
+    pub(crate) fn reprioritise(&self, priorities: &Priorities) {
+        for client in self.by_process_id.read().values() {
+            let name = client.application.lock();
+            let priority = priorities.of(&client.pool.key.user, &name);
+            client.priority.store(priority as u8, Ordering::Relaxed);
         }
     }
 

@@ -304,7 +304,9 @@ impl ClientTask {
         if *name != *self.labels.application {
             self.labels.application = name.into();
             self.session.set_labels(self.shared.measures.labels.intern(self.labels.clone()));
-            self.client.set_application(Arc::clone(&self.labels.application));
+            let priorities = &self.shared.settings().priorities;
+            let priority = priorities.of(&self.labels.user, &self.labels.application);
+            self.client.set_application(Arc::clone(&self.labels.application), priority);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::ClientId;
+use model::{ClientId, Priority};
 use pooling::parameters::{ClientParameters, ServerParameters};
 use pooling::session::write_settings;
 use wire::backend;
@@ -24,13 +24,14 @@ type Reported = Vec<(String, String)>;
 pub(super) async fn negotiate(
     pool: &Arc<Pool>,
     client: ClientId,
+    priority: Priority,
     parameters: &mut ClientParameters,
 ) -> Result<Reported, ProxyError> {
     let mut lease = None;
     let welcome = match pool.welcome() {
         Some(welcome) => welcome,
         None => {
-            let held = lease.insert(acquire(pool, client).await?);
+            let held = lease.insert(acquire(pool, client, priority).await?);
             held.server().parameters.clone().into()
         }
     };
@@ -47,7 +48,7 @@ pub(super) async fn negotiate(
     } else {
         let held = match &mut lease {
             Some(held) => held,
-            none => none.insert(acquire(pool, client).await?),
+            none => none.insert(acquire(pool, client, priority).await?),
         };
         match try_out(held.server(), parameters).await {
             Ok(Ok(changes)) => {
@@ -84,14 +85,18 @@ pub(super) async fn negotiate(
     Ok(reported)
 }
 
-async fn acquire(pool: &Arc<Pool>, client: ClientId) -> Result<Lease, ProxyError> {
+async fn acquire(
+    pool: &Arc<Pool>,
+    client: ClientId,
+    priority: Priority,
+) -> Result<Lease, ProxyError> {
     let refused = |error: ErrorFields| {
         // The client is not logged in: whatever it is, it ends here.
         let mut fatal = error;
         fatal.severity = Severity::Fatal;
         ProxyError::Refused(Box::new(fatal))
     };
-    match pool.acquire(client, None) {
+    match pool.acquire(client, priority, None) {
         Acquired::Now(lease) => Ok(lease),
         Acquired::Refused(error) => Err(refused(error)),
         Acquired::Later(mut ticket) => {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use model::{ClientId, PoolKey, PoolMode, ServerId};
+use model::{ClientId, PoolKey, PoolMode, Priority, Rejections, ServerId};
 use parking_lot::{Mutex, RwLock};
 use pooling::known::KnownStatements;
 use pooling::quota::{Maximum, MemberId};
@@ -100,6 +100,8 @@ pub(crate) struct Pool {
 pub(crate) struct PoolSetup {
     pub(crate) upstream: Upstream,
     pub(crate) mode: PoolMode,
+    /// Of its user, as far as it shares with other pools.
+    pub(crate) priority: Priority,
     pub(crate) limits: Limits,
     /// What it shares with other pools.
     pub(crate) maxima: Vec<Maximum>,
@@ -119,6 +121,7 @@ struct Inner {
     out: HashMap<ServerId, status::Out>,
     waiters: HashMap<WaiterId, Waiting>,
     waits: Waits,
+    rejected: Rejections,
     /// Whether the pool has asked for connections that it has not got yet.
     asks: bool,
     unused_timeout: Option<Duration>,
@@ -138,6 +141,7 @@ const MAX_KNOWN_SETTINGS: usize = 256;
 #[derive(Debug)]
 struct Waiting {
     client: ClientId,
+    priority: Priority,
     since: Instant,
     sender: oneshot::Sender<Grant>,
 }
@@ -159,6 +163,7 @@ impl Pool {
             out: HashMap::new(),
             waiters: HashMap::new(),
             waits: Waits::default(),
+            rejected: Rejections::default(),
             asks: false,
             unused_timeout: setup.unused_timeout,
             unused_since: None,
@@ -182,7 +187,7 @@ impl Pool {
             has_queue: AtomicBool::new(false),
             inner: Mutex::new(inner),
         });
-        pool.shares.join(&pool, setup.maxima);
+        pool.shares.join(&pool, setup.priority, setup.maxima);
         pool
     }
 
@@ -243,7 +248,7 @@ impl Pool {
     /// New settings. Connections that lead to where clients do not belong any more are closed, or
     /// will be when they come free.
     pub(crate) fn reconfigure(self: &Arc<Self>, setup: PoolSetup) {
-        self.shares.join(self, setup.maxima);
+        self.shares.join(self, setup.priority, setup.maxima);
         let mut inner = self.inner.lock();
         let mut upstream = setup.upstream;
         if upstream.user == inner.upstream.user {

@@ -116,13 +116,14 @@ impl Proxy {
         let settings = Arc::new(settings);
         self.shared.auth.prepare(&settings.login);
         *self.shared.settings.write() = Arc::clone(&settings);
+        self.shared.clients.reprioritise(&settings.priorities);
         for pool in self.shared.all_pools() {
             // A database that is gone keeps its pool until its clients have left.
             let target = (settings.find_pool)(&pool.key.database, &pool.key.user);
             if let Some(target) = target {
                 pool.set_timeouts(target.timeouts);
                 pool.keep_warm(settings.warm.contains(&pool.key));
-                pool.reconfigure(settings.pool_setup(&pool.key.database, target));
+                pool.reconfigure(settings.pool_setup(&pool.key, target));
             }
         }
     }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::Measures;
 use super::lobby::Lobby;
 use super::places::Places;
+use super::spares::Spares;
 use crate::admin::AdminConsole;
 use crate::client::{Authenticator, ClientRegistry, Consoles, Turns};
 use crate::pool::{Pool, Shares};
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) admin: Option<Arc<dyn AdminConsole>>,
     pub(super) places: Places,
     pub(super) lobby: Lobby,
+    pub(crate) spares: Arc<Spares>,
     pub(crate) next_client: AtomicU64,
     next_server: Arc<AtomicU64>,
     pub(super) shares: Arc<Shares>,
@@ -72,6 +74,7 @@ impl Shared {
             admin,
             places: Places::default(),
             lobby: Lobby::default(),
+            spares: Arc::default(),
             next_client: AtomicU64::new(1),
             next_server: Arc::new(AtomicU64::new(1)),
             shares: Arc::default(),
@@ -120,7 +123,7 @@ impl Shared {
         let mut pools = self.pools.write();
         let pool = pools.entry(key.clone()).or_insert_with(|| {
             let (events, ids) = (Arc::clone(&self.measures.events), Arc::clone(&self.next_server));
-            let setup = settings.pool_setup(&key.database, target);
+            let setup = settings.pool_setup(key, target);
             Pool::new(key.clone(), setup, events, Arc::clone(&self.shares), ids)
         });
         pool.set_timeouts(timeouts);
