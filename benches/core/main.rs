@@ -80,6 +80,7 @@ fn limits() -> Limits {
         max_waiting: None,
         max_age: None,
         low_share: 75,
+        low_share_of: 10,
         wait_timeout: Duration::from_secs(120),
         idle_timeout: Duration::from_secs(600),
         lifetime: Duration::from_secs(3600),

@@ -118,7 +118,8 @@ async fn a_reload_gives_other_priorities_to_those_who_are_there() {
 
 #[tokio::test]
 async fn a_part_of_the_pool_is_kept_from_those_of_low_priority() {
-    let settings = format!("default_pool_size = 2\nlow_priority_share = 50\n{APPLICATIONS}");
+    // Of the maximum, which is less than the pool's size.
+    let settings = format!("max_db_connections = 2\nlow_priority_share = 50\n{APPLICATIONS}");
     let scene = scene(&settings).await;
     let mut first = application(&scene, "cron").await;
     let mut second = application(&scene, "cron").await;

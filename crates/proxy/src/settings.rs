@@ -187,6 +187,10 @@ impl ProxySettings {
                 Priority::Low => 100,
                 Priority::Normal | Priority::High => self.low_priority_share,
             },
+            low_share_of: [target.maxima.db_connections, target.maxima.user_connections]
+                .into_iter()
+                .flatten()
+                .fold(target.size, u32::min),
             wait_timeout: self.query_wait_timeout,
             idle_timeout: self.server_idle_timeout,
             lifetime: target.server_lifetime,

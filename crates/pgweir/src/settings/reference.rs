@@ -316,7 +316,8 @@ pub const REFERENCE: &[SettingReference] = &[
         "low_priority_share",
         "percent, 1 to 100",
         Value("75"),
-        "The part of a pool's size, and of `max_wait_queue`, that clients of low priority may have; \
+        "The part of a pool's size (or of a maximum that it is under, if that is less), and of \
+         `max_wait_queue`, that clients of low priority may have; \
          the rest is kept for others, who need not wait for a long statement to end. Not in pools \
          whose user has low priority.",
     ),

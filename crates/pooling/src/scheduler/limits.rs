@@ -23,6 +23,9 @@ pub struct Limits {
     /// The part of the connections, and of the queue, that clients of low priority may have, in
     /// percent.
     pub low_share: u32,
+    /// What the part of the connections is reckoned from: `size`, or a maximum that is shared with
+    /// other pools, if that is less.
+    pub low_share_of: u32,
     /// How long a client may stand in the queue.
     pub wait_timeout: Duration,
     /// Idle server connections are closed after this.
@@ -51,7 +54,7 @@ impl Limits {
     pub fn low_size(&self) -> u32 {
         match self.low_share {
             100.. => u32::MAX,
-            share => part(share, self.size as usize),
+            share => part(share, self.low_share_of as usize),
         }
     }
 

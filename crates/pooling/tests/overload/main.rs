@@ -24,6 +24,7 @@ fn limits() -> Limits {
         max_waiting: None,
         max_age: Some(100 * MS),
         low_share: 75,
+        low_share_of: 10,
         wait_timeout: Duration::from_secs(120),
         idle_timeout: Duration::from_secs(600),
         lifetime: Duration::from_secs(36_000),

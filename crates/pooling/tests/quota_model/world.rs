@@ -42,6 +42,7 @@ pub(crate) fn limits(size: u32) -> Limits {
         max_waiting: None,
         max_age: None,
         low_share: 100,
+        low_share_of: size,
         wait_timeout: Duration::from_secs(60),
         idle_timeout: Duration::from_secs(600),
         lifetime: Duration::from_secs(3600),

@@ -108,6 +108,7 @@ fn limits(size: u32, max_waiting: Option<usize>) -> Limits {
         max_waiting,
         max_age: None,
         low_share: 100,
+        low_share_of: size,
         wait_timeout: Duration::from_secs(3),
         idle_timeout: Duration::from_secs(4),
         // No time of a test falls on the end of a lifetime, whatever its jitter.
