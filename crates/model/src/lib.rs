@@ -15,6 +15,7 @@ mod labels;
 mod mark;
 mod minute;
 mod plan;
+mod priority;
 mod proof;
 mod sample;
 mod server;
@@ -44,6 +45,7 @@ pub use minute::Minute;
 pub use plan::{
     MemoryNode, PlanShape, PlanText, PlanVariant, PlanVersion, RankedSample, SampleRank,
 };
+pub use priority::Priority;
 pub use proof::{Basis, Effect, FixResult, Measured, SideEffect};
 pub use sample::{ParameterFormat, PlannerSetting, Sample, SampleParameter};
 pub use server::{
@@ -56,7 +58,7 @@ pub use snapshot::{
 };
 pub use status::{
     ClientState, ClientStatus, DatabaseStatus, PeerStatus, PoolMode, PoolStatus, PoolerState,
-    Replication, ServerState, ServerStatus, SettingStatus, UserStatus,
+    Rejections, Replication, ServerState, ServerStatus, SettingStatus, UserStatus,
 };
 pub use totals::{FingerprintTotals, PoolTotals, Totals};
 pub use trace::{InvalidTraceParent, SpanId, TraceContext, TraceId};

@@ -92,10 +92,44 @@ pub struct PoolStatus {
     pub transactions: u64,
     /// Of these, run by clients that were pinned before the transaction began.
     pub pinned_transactions: u64,
+    /// Queries refused since the pool was made.
+    pub rejected: Rejections,
     /// Whether PAUSE holds it.
     pub paused: bool,
     /// Why the last attempt to open a server connection failed, if it did.
     pub last_failure: Option<String>,
+}
+
+/// Queries that a pool refused because it had too much to do, by the reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rejections {
+    /// The queue had `max_wait_queue` clients.
+    pub queue_full: u64,
+    /// They would have waited for longer than `max_queue_age`.
+    pub queue_age: u64,
+    /// They gave up their place in a full queue to a client of a higher priority.
+    pub displaced: u64,
+    /// They had waited for `query_wait_timeout`.
+    pub timed_out: u64,
+}
+
+impl Rejections {
+    /// Each reason by its name, with its count.
+    #[must_use]
+    pub fn by_reason(&self) -> [(&'static str, u64); 4] {
+        [
+            ("queue_full", self.queue_full),
+            ("queue_age", self.queue_age),
+            ("displaced", self.displaced),
+            ("timed_out", self.timed_out),
+        ]
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.by_reason().iter().map(|(_, count)| count).sum()
+    }
 }
 
 /// What a client is doing.

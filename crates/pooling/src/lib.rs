@@ -4,6 +4,7 @@
 //!   client: translation, replies to swallow or to make up, measuring, pinning.
 //! - [`prepared`]: prepared statements by content.
 //! - [`parameters`]: run-time parameters that follow a client from server to server.
+//! - [`priorities`]: whose queries go first.
 //! - [`replies`]: which reply belongs to whom.
 //! - [`routines`]: what functions do to the session.
 //! - [`quota`]: maxima that pools share, and who gives up what for whom.
@@ -16,6 +17,7 @@ pub mod known;
 pub mod parameters;
 mod plan_trial;
 pub mod prepared;
+pub mod priorities;
 pub mod quota;
 pub mod replies;
 pub mod routines;

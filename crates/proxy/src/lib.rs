@@ -24,6 +24,7 @@ pub use error::ProxyError;
 pub use events::EventBuffer;
 pub use login_settings::{AuthType, FindLookup, LoginSettings, LookupTarget};
 pub use peers::Peer;
+pub use pooling::priorities::Priorities;
 pub use pooling::timeouts::Timeouts;
 pub use proxy::{Listeners, Measures, Proxy};
 pub use settings::{FindPool, Listening, Maxima, PoolTarget, ProxySettings, UnixSocketPlace};

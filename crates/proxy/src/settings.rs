@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::Networks;
-use model::{PoolKey, PoolMode};
+use model::{PoolKey, PoolMode, Priority};
+use pooling::priorities::Priorities;
 use pooling::quota::Scope;
 use pooling::scheduler::Limits;
 use pooling::timeouts::Timeouts;
@@ -123,11 +124,19 @@ pub struct ProxySettings {
     pub stats_users: Vec<String>,
     /// Clients that are logged in.
     pub max_client_conn: usize,
+    /// Of these, those for whom there are file descriptors.
+    pub clients_that_fit: usize,
     /// Connections that are not logged in: when there are more, those that have been there for
     /// longest are closed.
     pub max_not_logged_in: usize,
     /// Clients in the queue of one pool; none is no limit.
     pub max_wait_queue: Option<usize>,
+    /// How long a client may have to expect to wait and still joins the queue; none is no limit.
+    pub max_queue_age: Option<Duration>,
+    /// The part of a pool that clients of low priority may have, in percent.
+    pub low_priority_share: u32,
+    /// Whose queries go first.
+    pub priorities: Priorities,
     /// Prepared statements kept on a server connection.
     pub max_prepared_statements: usize,
     /// Whether the unnamed statement is served from named ones.
@@ -158,9 +167,16 @@ pub struct ProxySettings {
 }
 
 impl ProxySettings {
-    /// How a pool of this database is run.
-    pub(crate) fn pool_setup(&self, database: &Arc<str>, target: PoolTarget) -> PoolSetup {
-        let limits = self.limits(&target);
+    /// Clients that are let in.
+    pub(crate) fn client_places(&self) -> usize {
+        self.max_client_conn.min(self.clients_that_fit)
+    }
+
+    /// How a pool of this database and user is run.
+    pub(crate) fn pool_setup(&self, key: &PoolKey, target: PoolTarget) -> PoolSetup {
+        let database = &key.database;
+        let priority = self.priorities.of_user(&key.user);
+        let limits = self.limits(&target, priority);
         let mut maxima = vec![
             (Scope::Database(Arc::clone(database)), target.maxima.db_connections),
             (Scope::User(target.user.as_str().into()), target.maxima.user_connections),
@@ -173,6 +189,7 @@ impl ProxySettings {
         }
         PoolSetup {
             mode: target.mode,
+            priority,
             limits,
             maxima,
             shares_unnamed: self.share_unnamed_statements,
@@ -185,12 +202,12 @@ impl ProxySettings {
     /// maxima of its database and its user.
     pub(crate) fn replication_setup(
         &self,
-        database: &Arc<str>,
+        key: &PoolKey,
         target: PoolTarget,
         start: ReplicationStart,
         learned: Learned,
     ) -> PoolSetup {
-        let mut setup = self.pool_setup(database, target);
+        let mut setup = self.pool_setup(key, target);
         setup.mode = PoolMode::Session;
         setup.limits = Limits { size: 1, min_size: 0, reserve_size: 0, ..setup.limits };
         setup.maxima.retain(|(scope, _)| !matches!(scope, Scope::OneUser(_)));
@@ -200,13 +217,24 @@ impl ProxySettings {
         setup
     }
 
-    fn limits(&self, target: &PoolTarget) -> Limits {
+    /// `priority`: of the pool's user.
+    fn limits(&self, target: &PoolTarget, priority: Priority) -> Limits {
         Limits {
             size: target.size,
             min_size: target.min_size,
             reserve_size: target.reserve_size,
             reserve_timeout: self.reserve_pool_timeout,
             max_waiting: self.max_wait_queue,
+            max_age: self.max_queue_age,
+            low_share: match priority {
+                // There are no others in this pool to keep anything for.
+                Priority::Low => 100,
+                Priority::Normal | Priority::High => self.low_priority_share,
+            },
+            low_share_of: [target.maxima.db_connections, target.maxima.user_connections]
+                .into_iter()
+                .flatten()
+                .fold(target.size, u32::min),
             wait_timeout: self.query_wait_timeout,
             idle_timeout: self.server_idle_timeout,
             lifetime: target.server_lifetime,

@@ -66,6 +66,7 @@ impl Live for FakeLive {
             wait_p95: Duration::from_micros(1_500_000),
             transactions: 900,
             pinned_transactions: 30,
+            rejected: model::Rejections::default(),
             paused: false,
             last_failure: None,
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::PoolKey;
 use proxy::{
     AuthType, FindLookup, FindPool, Listening, LoginSettings, LookupTarget, Maxima, Peer,
-    PoolTarget, ProxySettings, ServerAddress, UnixSocketPlace,
+    PoolTarget, Priorities, ProxySettings, ServerAddress, UnixSocketPlace,
 };
 use wire::auth::Secret;
 
@@ -52,7 +52,11 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
         admin_users,
         stats_users: settings.stats_users.clone(),
         max_client_conn: settings.max_client_conn.get() as usize,
+        clients_that_fit: file_limit::room_for_clients(settings),
         max_not_logged_in: max_not_logged_in(settings),
+        max_queue_age: settings.max_queue_age,
+        low_priority_share: settings.low_priority_share,
+        priorities: priorities(settings),
         max_wait_queue: settings.max_wait_queue.map(|limit| limit.get() as usize),
         share_unnamed_statements: settings.share_unnamed_statements,
         max_prepared_statements: settings.max_prepared_statements.get() as usize,
@@ -68,6 +72,13 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
         shutdown_timeout: settings.shutdown_timeout,
         suspend_timeout: settings.suspend_timeout,
     }
+}
+
+fn priorities(settings: &Settings) -> Priorities {
+    let users = settings.users.iter();
+    let users = users.filter_map(|(name, user)| Some((name.clone(), user.priority?)));
+    let applications = settings.applications.iter().map(|(name, of)| (name.clone(), *of));
+    Priorities::new(users.collect(), applications.collect())
 }
 
 fn unix_socket(settings: &Settings) -> Option<UnixSocketPlace> {

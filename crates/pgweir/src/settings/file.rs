@@ -9,7 +9,9 @@ use toml::de::{DeTable, DeValue};
 use super::detection;
 use super::names::advice;
 use super::problem::Origin;
-use super::reference::{DATABASE_KEYS, KeyReference, PEER_KEYS, REFERENCE, USER_KEYS};
+use super::reference::{
+    APPLICATION_KEYS, DATABASE_KEYS, KeyReference, PEER_KEYS, REFERENCE, USER_KEYS,
+};
 use super::values::Raw;
 use super::written::{Section, Written, WrittenValue};
 
@@ -40,12 +42,16 @@ pub(crate) fn read(written: &mut Written, path: &Path, contents: &str) {
                 let sections = read_sections(written, &places, name, sections, PEER_KEYS);
                 written.peers.extend(sections);
             }
+            ("applications", DeValue::Table(sections)) => {
+                let sections = read_sections(written, &places, name, sections, APPLICATION_KEYS);
+                written.applications.extend(sections);
+            }
             ("detection", DeValue::Table(table)) => detection::read(written, &places, table),
             ("detection", _) => {
                 let message = "is not a section; write [detection.NAME] and its keys below";
                 written.problem(places.origin(value.span()), name, message);
             }
-            ("databases" | "users" | "peers", _) => {
+            ("databases" | "users" | "peers" | "applications", _) => {
                 let message = format!("is not a section; write [{name}.NAME] and its keys below");
                 written.problem(places.origin(value.span()), name, &message);
             }
@@ -57,6 +63,7 @@ pub(crate) fn read(written: &mut Written, path: &Path, contents: &str) {
                 }
                 None => {
                     let known = REFERENCE.iter().map(|setting| setting.name).chain([
+                        "applications",
                         "databases",
                         "detection",
                         "peers",

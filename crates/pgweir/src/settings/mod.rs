@@ -38,7 +38,8 @@ pub use monitoring::Monitoring;
 pub use password::{Password, Secret};
 pub use problem::{Origin, Problem, SettingsError};
 pub use reference::{
-    DATABASE_KEYS, KeyReference, PEER_KEYS, REFERENCE, SettingReference, USER_KEYS,
+    APPLICATION_KEYS, DATABASE_KEYS, KeyReference, PEER_KEYS, REFERENCE, SettingReference,
+    USER_KEYS,
 };
 pub use resolve::Resolved;
 pub(crate) use tls::for_tokio_postgres;

@@ -7,7 +7,7 @@ mod keys;
 mod monitoring;
 
 pub use fleet::PEER_KEYS;
-pub use keys::{DATABASE_KEYS, KeyReference, USER_KEYS};
+pub use keys::{APPLICATION_KEYS, DATABASE_KEYS, KeyReference, USER_KEYS};
 
 /// One setting.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +65,7 @@ const fn fixed(setting: SettingReference) -> SettingReference {
 
 use Fallback::{Depends, Unset, Value};
 
-/// All settings outside `[databases]` and `[users]`, in the order of the manual.
+/// All settings outside `[databases]`, `[users]` and `[applications]`, in the order of the manual.
 pub const REFERENCE: &[SettingReference] = &[
     fixed(setting(
         "listen",
@@ -308,7 +308,25 @@ pub const REFERENCE: &[SettingReference] = &[
         "max_wait_queue",
         LIMIT,
         Value("0"),
-        "Clients that may wait in one pool's queue; further ones get an error at once.",
+        "Clients that may wait in one pool's queue; further ones get an error at once (53300), or \
+         take the place of one of a lower priority.",
+    ),
+    setting(
+        "max_queue_age",
+        TIMEOUT,
+        Value("0"),
+        "A client that would have to wait for longer for a server connection, as fast as the queue \
+         moves now, gets an error at once (53300) and stays connected. Those of low priority are \
+         refused first. Not while PAUSE or an outage holds the queue up. See docs/overload.md.",
+    ),
+    setting(
+        "low_priority_share",
+        "percent, 1 to 100",
+        Value("75"),
+        "The part of a pool's size (or of a maximum that it is under, if that is less), and of \
+         `max_wait_queue`, that clients of low priority may have; \
+         the rest is kept for others, who need not wait for a long statement to end. Not in pools \
+         whose user has low priority.",
     ),
     setting(
         "max_prepared_statements",

@@ -38,6 +38,7 @@ pub(crate) fn resolve(mut written: Written) -> Result<Resolved, SettingsError> {
     monitoring::resolve(&mut reader, &mut settings);
     access::upstreams(&mut reader, &mut settings);
     access::users(&mut reader, &mut settings);
+    access::applications(&mut reader, &mut settings);
     access::databases(&mut reader, &mut settings);
     authentication::files(&mut reader, &mut settings);
     authentication::check(&mut reader, &mut settings);
@@ -127,6 +128,8 @@ impl Reader {
         self.pool_limits(settings);
         self.set(&mut settings.max_client_conn, "max_client_conn", values::count);
         self.set(&mut settings.max_wait_queue, "max_wait_queue", values::limit);
+        self.set(&mut settings.max_queue_age, "max_queue_age", values::timeout);
+        self.set(&mut settings.low_priority_share, "low_priority_share", values::percent);
         self.set(&mut settings.max_prepared_statements, "max_prepared_statements", values::count);
         let shares = &mut settings.share_unnamed_statements;
         self.set(shares, "share_unnamed_statements", values::boolean);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use insight::DetectionSettings;
-use model::PoolMode;
+use model::{PoolMode, Priority};
 use proxy::{ClientTlsFiles, ServerTlsFiles};
 
 use super::authentication::Authentication;
@@ -43,6 +43,8 @@ pub struct Settings {
     pub fallback: Option<Database>,
     /// Users by name, the URLs' users among them.
     pub users: BTreeMap<String, User>,
+    /// Priorities of applications, by what they call themselves; `*` stands for anything.
+    pub applications: BTreeMap<String, Priority>,
     /// How clients' connections are encrypted.
     pub client_tls: ClientTlsFiles,
     /// How connections to servers are encrypted, where their URL does not say otherwise.
@@ -77,6 +79,10 @@ pub struct Settings {
     pub max_client_conn: NonZeroU32,
     /// Clients in the queue of one pool; none is no limit.
     pub max_wait_queue: Option<NonZeroU32>,
+    /// How long a client may have to expect to wait and still joins a queue; none is no limit.
+    pub max_queue_age: Option<Duration>,
+    /// The part of a pool and of its queue that clients of low priority may have, in percent.
+    pub low_priority_share: u32,
     /// Prepared statements kept on a server connection.
     pub max_prepared_statements: NonZeroU32,
     /// Whether the unnamed statement is served from named ones.
@@ -160,6 +166,7 @@ impl Default for Settings {
             databases: BTreeMap::new(),
             fallback: None,
             users: BTreeMap::new(),
+            applications: BTreeMap::new(),
             client_tls: ClientTlsFiles::default(),
             server_tls: ServerTlsFiles::default(),
             auth_type: AuthType::ScramSha256,
@@ -178,6 +185,8 @@ impl Default for Settings {
             // PgBouncer's 100 is what most of its users run into first.
             max_client_conn: non_zero(10_000),
             max_wait_queue: None,
+            max_queue_age: None,
+            low_priority_share: 75,
             max_prepared_statements: non_zero(200),
             share_unnamed_statements: true,
             query_wait_timeout: Some(Duration::from_secs(120)),

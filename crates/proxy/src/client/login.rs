@@ -25,7 +25,7 @@ use crate::admin::AdminRole;
 use crate::buffer::ReadBuffer;
 use crate::error::ProxyError;
 use crate::peers::Destination;
-use crate::proxy::{Place, Shared, Stay};
+use crate::proxy::{Place, Shared, Spare, Stay};
 use crate::server::Learned;
 use crate::settings::ProxySettings;
 use crate::stream::{Handover, Stream};
@@ -65,17 +65,32 @@ enum LoggedIn {
     Cancel(BackendKey),
 }
 
+/// How long a client may take that was let in only to be told that there is no room.
+const TURNED_AWAY: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// Serves one socket until it is logged in, and then has it served. `stay` is over when it is logged
-/// in.
+/// in. With a `spare` there is no room for it: it is told so, unless it goes to the admin console or
+/// cancels a query.
 ///
 /// What a login needs of memory is many times what an idle client may cost: so the conversation is a
 /// task of its own, and that of the login ends.
-pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, stay: Stay) {
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    stream: Stream,
+    stay: Stay,
+    // Dropped after the socket, as arguments are.
+    spare: Option<Spare>,
+) {
     let settings = shared.settings();
+    let patience = match &spare {
+        Some(_) => settings.client_login_timeout.min(TURNED_AWAY),
+        None => settings.client_login_timeout,
+    };
     let peer = stream.peer_address();
     let mut talk = Talk { stream, read: ReadBuffer::default(), peer };
-    let login = shared.turns.take(log_in(&shared, &settings, &mut talk));
-    let login = tokio::time::timeout(settings.client_login_timeout, login);
+    let room = spare.is_none();
+    let login = shared.turns.take(log_in(&shared, &settings, &mut talk, room));
+    let login = tokio::time::timeout(patience, login);
     let result = tokio::select! {
         biased;
         result = login => result.unwrap_or(Err(ProxyError::TimedOut("client_login_timeout"))),
@@ -102,7 +117,11 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, stay: Stay) {
             }
         }
         // Not under the login's deadline: a request that is on its way is waited for.
-        Ok(LoggedIn::Cancel(key)) => cancel(&shared, key).await,
+        Ok(LoggedIn::Cancel(key)) => {
+            // The request that is sent on needs a socket too.
+            let _second = spare.as_ref().and_then(|_| shared.spares.take());
+            cancel(&shared, key).await;
+        }
         Err(error) => {
             // A port scan or a health check that says nothing is not worth a line.
             tracing::debug!(client = %peer, "login failed: {error}");
@@ -144,6 +163,7 @@ async fn log_in(
     shared: &Arc<Shared>,
     settings: &ProxySettings,
     talk: &mut Talk,
+    room: bool,
 ) -> Result<LoggedIn, ProxyError> {
     if let First::Cancel(key) = proxied::read_header(talk, settings).await? {
         return Ok(LoggedIn::Cancel(key));
@@ -164,7 +184,7 @@ async fn log_in(
         shared.resumed().await;
     }
     let replication = replication::kind(&request)?;
-    admit(shared, settings, replication, to_console)?;
+    admit(shared, settings, replication, to_console, room)?;
     let claim = Claim {
         user: &request.user,
         database: &request.database,
@@ -181,7 +201,7 @@ async fn log_in(
         let role = role(settings, &request.user)?;
         return console(shared, talk, role, request.user).await;
     }
-    let place = Place::take(shared, settings.max_client_conn).ok_or_else(|| full(settings))?;
+    let place = Place::take(shared, settings.client_places()).ok_or_else(|| full(settings))?;
     if replication != Replication::None {
         let task = replication::begin(shared, settings, talk, &request, learned).await?;
         return Ok(LoggedIn::Replication(Box::new(task), place));
@@ -208,6 +228,7 @@ fn admit(
     settings: &ProxySettings,
     replication: Replication,
     to_console: bool,
+    room: bool,
 ) -> Result<(), ProxyError> {
     let refuse = |error: ErrorFields| Err(ProxyError::Refused(Box::new(error)));
     if shared.is_draining() && !to_console {
@@ -217,7 +238,10 @@ fn admit(
         let error = ErrorFields::fatal("0A000", "the admin console has nothing to replicate");
         return refuse(error.with_hint("Leave `replication` out of the connection string."));
     }
-    if !to_console && !Place::is_free(shared, settings.max_client_conn) {
+    if !to_console && !room {
+        return refuse(out_of_files());
+    }
+    if !to_console && !Place::is_free(shared, settings.client_places()) {
         return Err(full(settings));
     }
     Ok(())
@@ -225,10 +249,26 @@ fn admit(
 
 fn full(settings: &ProxySettings) -> ProxyError {
     let error = ErrorFields::fatal("53300", "no more connections allowed (max_client_conn)");
-    ProxyError::Refused(Box::new(error.with_hint(format!(
-        "max_client_conn is {}; raise it, or close connections that are not used.",
-        settings.max_client_conn
-    ))))
+    let (most, fit) = (settings.max_client_conn, settings.clients_that_fit);
+    ProxyError::Refused(Box::new(error.with_hint(match most <= fit {
+        true => {
+            format!("max_client_conn is {most}; raise it, or close connections that are not used.")
+        }
+        false => format!(
+            "max_client_conn is {most}, and the files that pgweir may have open are enough for \
+             {fit}; {MORE_FILES}"
+        ),
+    })))
+}
+
+const MORE_FILES: &str = "raise the limit (`LimitNOFILE=` of a systemd unit, `ulimit -Hn`), or close \
+                          connections that are not used.";
+
+/// PostgreSQL's words.
+fn out_of_files() -> ErrorFields {
+    ErrorFields::fatal("53300", "sorry, too many clients already").with_hint(format!(
+        "pgweir has no file descriptor left, and each connection is one; {MORE_FILES}"
+    ))
 }
 
 async fn cancel(shared: &Shared, key: BackendKey) {
@@ -313,18 +353,18 @@ async fn client(
     let wanted = options.iter().chain(&request.settings);
     let mut parameters =
         ClientParameters::new(wanted.map(|(name, value)| (name.as_str(), value.as_str())));
-    let reported = welcome::negotiate(&pool, id, &mut parameters).await?;
+    let name = parameters.get("application_name").unwrap_or_default();
+    let priority = settings.priorities.of(&key.user, name);
+    let reported = welcome::negotiate(&pool, id, priority, &mut parameters).await?;
 
+    // As it is spelt now. A reload meanwhile may have changed what it is worth.
     let application: Arc<str> = parameters.get("application_name").unwrap_or_default().into();
+    let priority = shared.settings().priorities.of(&key.user, &application);
     let long = request.negotiated_version() >= ProtocolVersion::V3_2;
     let backend_key = shared.peers.new_key(key_number(id), long);
-    let client = ClientShared::new(
-        id,
-        pool,
-        (talk.peer, &talk.stream),
-        Arc::clone(&application),
-        backend_key.clone(),
-    );
+    let name = (Arc::clone(&application), priority);
+    let from = (talk.peer, &talk.stream);
+    let client = ClientShared::new(id, pool, from, name, backend_key.clone());
     let mut out = AuthenticationRequest::Ok.encode();
     for (name, value) in &reported {
         backend::write_parameter_status(&mut out, name, value);

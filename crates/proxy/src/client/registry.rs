@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use model::{
-    Address, ClientId, ClientState, ClientStatus, OpenTransaction, Replication, ServerId, ShapeId,
+    Address, ClientId, ClientState, ClientStatus, OpenTransaction, Priority, Replication, ServerId,
+    ShapeId,
 };
 use parking_lot::{Mutex, RwLock};
+use pooling::priorities::Priorities;
 use pooling::timeouts::{Doing, Timeouts};
 use wire::BackendKey;
 
@@ -52,6 +54,7 @@ pub(crate) struct ClientShared {
     started: Instant,
     key: BackendKey,
     application: Mutex<Arc<str>>,
+    priority: AtomicU8,
     pinned: Mutex<Option<&'static str>>,
     activity: Activity,
     server: AtomicU64,
@@ -93,7 +96,7 @@ impl ClientShared {
         id: ClientId,
         pool: Arc<Pool>,
         (peer, stream): (Address, &Stream),
-        application: Arc<str>,
+        (application, priority): (Arc<str>, Priority),
         key: BackendKey,
     ) -> Self {
         let started = Instant::now();
@@ -108,6 +111,7 @@ impl ClientShared {
             started,
             key,
             application: Mutex::new(application),
+            priority: AtomicU8::new(priority as u8),
             pinned: Mutex::new(None),
             activity: Activity::new(started),
             server: AtomicU64::new(0),
@@ -170,8 +174,25 @@ impl ClientShared {
         self.prepared.store(u32::try_from(prepared).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
-    pub(crate) fn set_application(&self, application: Arc<str>) {
-        *self.application.lock() = application;
+    /// Its name in a piece of memory that others have too.
+    pub(crate) fn share_name(&self, application: &Arc<str>) {
+        let mut name = self.application.lock();
+        if **name == **application {
+            *name = Arc::clone(application);
+        }
+    }
+
+    /// It calls itself this from now on.
+    pub(crate) fn set_application(&self, application: Arc<str>, priority: Priority) {
+        let mut name = self.application.lock();
+        *name = application;
+        self.priority.store(priority as u8, Ordering::Relaxed);
+    }
+
+    /// How urgent what it asks for is.
+    pub(crate) fn priority(&self) -> Priority {
+        let index = usize::from(self.priority.load(Ordering::Relaxed));
+        Priority::ALL.get(index).copied().unwrap_or_default()
     }
 
     pub(crate) fn set_pinned(&self, reason: Option<&'static str>) {
@@ -361,6 +382,15 @@ impl ClientRegistry {
     pub(crate) fn ring_all(&self, now: Instant) {
         for client in self.by_id.read().values() {
             client.ring_if_overdue(&client.pool.timeouts(), now);
+        }
+    }
+
+    /// Priorities have changed.
+    pub(crate) fn reprioritise(&self, priorities: &Priorities) {
+        for client in self.by_id.read().values() {
+            let name = client.application.lock();
+            let priority = priorities.of(&client.pool.key.user, &name);
+            client.priority.store(priority as u8, Ordering::Relaxed);
         }
     }
 

@@ -86,7 +86,10 @@ pub(super) async fn begin(
     };
     let seat = seat::take(shared, settings, &key)?;
     let id = ClientId(shared.next_client.fetch_add(1, Ordering::Relaxed));
-    let mut lease = welcome::acquire(&pool, id).await?;
+    let application = request.settings.iter().find(|(name, _)| name == "application_name");
+    let application = application.map(|(_, value)| value.as_str()).unwrap_or_default();
+    let priority = settings.priorities.of(&key.user, application);
+    let mut lease = welcome::acquire(&pool, id, priority).await?;
 
     let long = request.negotiated_version() >= ProtocolVersion::V3_2;
     let backend_key = shared.peers.new_key(key_number(id), long);
@@ -96,13 +99,11 @@ pub(super) async fn begin(
     }
     backend::write_backend_key(&mut out, backend_key.process_id, &backend_key.secret);
     backend::write_ready(&mut out, TransactionStatus::Idle);
-    let application = request.settings.iter().find(|(name, _)| name == "application_name");
-    let application = application.map(|(_, value)| value.as_str()).unwrap_or_default();
     let client = ClientShared::new(
         id,
         Arc::clone(&pool),
         (talk.peer, &talk.stream),
-        application.into(),
+        (application.into(), priority),
         backend_key,
     );
     let task = ReplicationTask::new(shared, client, lease, seat);

@@ -106,7 +106,7 @@ impl ClientTask {
         // The registry's own strings, which all clients of this kind share.
         let known = shared.measures.labels.get(label);
         let labels = if *known == labels { Labels::clone(&known) } else { labels };
-        client.set_application(Arc::clone(&labels.application));
+        client.share_name(&labels.application);
         let session = ClientSession::new(client.id, label, client.pool.mode(), parameters)
             .with_known(Arc::clone(&client.pool.known))
             .with_traces(shared.measures.traces);
@@ -344,7 +344,9 @@ impl ClientTask {
         if *name != *self.labels.application {
             self.labels.application = name.into();
             self.session.set_labels(self.shared.measures.labels.intern(self.labels.clone()));
-            self.client.set_application(Arc::clone(&self.labels.application));
+            let priorities = &self.shared.settings().priorities;
+            let priority = priorities.of(&self.labels.user, &self.labels.application);
+            self.client.set_application(Arc::clone(&self.labels.application), priority);
         }
     }
 }

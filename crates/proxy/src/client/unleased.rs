@@ -110,22 +110,24 @@ impl ClientTask {
         let pool = Arc::clone(&self.client.pool);
         self.leased = self.arrived;
         self.yields = false;
-        let (mut lease, wait) = match pool.acquire(self.client.id, self.last_server, self.clock) {
-            Acquired::Now(lease) => (lease, Duration::ZERO),
-            Acquired::Refused(error) => return Wanted::Refused(error),
-            Acquired::Later(mut ticket) => {
-                self.client.waits(self.arrived);
-                let wanted = poll_fn(|cx| self.poll_queue(socket, &mut ticket, cx)).await;
-                self.clock = Instant::now();
-                match wanted {
-                    Wanted::Lease(lease) => {
-                        self.leased = self.clock;
-                        (lease, self.leased.saturating_duration_since(self.arrived))
+        let priority = self.client.priority();
+        let (mut lease, wait) =
+            match pool.acquire(self.client.id, priority, self.last_server, self.clock) {
+                Acquired::Now(lease) => (lease, Duration::ZERO),
+                Acquired::Refused(error) => return Wanted::Refused(error),
+                Acquired::Later(mut ticket) => {
+                    self.client.waits(self.arrived);
+                    let wanted = poll_fn(|cx| self.poll_queue(socket, &mut ticket, cx)).await;
+                    self.clock = Instant::now();
+                    match wanted {
+                        Wanted::Lease(lease) => {
+                            self.leased = self.clock;
+                            (lease, self.leased.saturating_duration_since(self.arrived))
+                        }
+                        other => return other,
                     }
-                    other => return other,
                 }
-            }
-        };
+            };
         self.attach(socket, &mut lease, wait);
         Wanted::Lease(lease)
     }

@@ -18,7 +18,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use foldhash::fast::FixedState;
-use model::{ClientId, PoolKey, PoolMode, Replication, ServerId};
+use model::{ClientId, PoolKey, PoolMode, Priority, Rejections, Replication, ServerId};
 use parking_lot::{Mutex, RwLock};
 use pooling::known::KnownStatements;
 use pooling::quota::{Maximum, MemberId};
@@ -121,6 +121,8 @@ pub(crate) struct Pool {
 pub(crate) struct PoolSetup {
     pub(crate) upstream: Upstream,
     pub(crate) mode: PoolMode,
+    /// Of its user, as far as it shares with other pools.
+    pub(crate) priority: Priority,
     pub(crate) limits: Limits,
     /// What it shares with other pools.
     pub(crate) maxima: Vec<Maximum>,
@@ -145,6 +147,7 @@ struct Inner {
     out: ById<ServerId, status::Out>,
     waiters: ById<WaiterId, Waiting>,
     waits: Waits,
+    rejected: Rejections,
     /// Whether the pool has asked for connections that it has not got yet.
     asks: bool,
     unused_timeout: Option<Duration>,
@@ -164,6 +167,7 @@ const MAX_KNOWN_SETTINGS: usize = 256;
 #[derive(Debug)]
 struct Waiting {
     client: ClientId,
+    priority: Priority,
     since: Instant,
     sender: oneshot::Sender<Grant>,
 }
@@ -187,6 +191,7 @@ impl Pool {
             out: ById::default(),
             waiters: ById::default(),
             waits: Waits::default(),
+            rejected: Rejections::default(),
             asks: false,
             unused_timeout: setup.unused_timeout,
             unused_since: None,
@@ -212,7 +217,7 @@ impl Pool {
             inner: Mutex::new(inner),
         });
         pool.known.serve_unnamed(setup.shares_unnamed);
-        pool.shares.join(&pool, setup.maxima);
+        pool.shares.join(&pool, setup.priority, setup.maxima);
         pool
     }
 
@@ -274,7 +279,7 @@ impl Pool {
     /// will be when they come free.
     pub(crate) fn reconfigure(self: &Arc<Self>, setup: PoolSetup) {
         self.known.serve_unnamed(setup.shares_unnamed);
-        self.shares.join(self, setup.maxima);
+        self.shares.join(self, setup.priority, setup.maxima);
         let mut inner = self.inner.lock();
         let mut upstream = setup.upstream;
         if upstream.user == inner.upstream.user {

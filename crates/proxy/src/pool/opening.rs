@@ -30,6 +30,7 @@ impl Pool {
     pub(crate) fn closed(self: &Arc<Self>, server: ServerId) {
         let mut inner = self.inner.lock();
         inner.out.remove(&server);
+        inner.scheduler.lost(server);
         self.note_closed(&mut inner);
         self.open_due(&mut inner);
     }
@@ -108,6 +109,7 @@ impl Pool {
                 server.place = place;
                 let mut inner = self.inner.lock();
                 inner.out.remove(&old.server);
+                inner.scheduler.took_its_place(old.server, id);
                 old.taken();
                 Ok(self.lease(&mut inner, Box::new(server), client, Instant::now()))
             }

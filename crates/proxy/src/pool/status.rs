@@ -96,6 +96,7 @@ impl Pool {
             wait_p95: inner.waits.p95(),
             transactions: self.counters.transactions.load(Ordering::Relaxed),
             pinned_transactions: self.counters.pinned_transactions.load(Ordering::Relaxed),
+            rejected: inner.rejected,
             paused: scheduler.is_paused(),
             last_failure: inner.last_failure.as_ref().map(|failure| failure.message.clone()),
         }

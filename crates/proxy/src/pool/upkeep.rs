@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use pooling::scheduler::Standing;
+use model::ServerId;
+use pooling::scheduler::{Standing, WaiterId};
 
 use super::status::Out;
 use super::{Inner, Pool};
@@ -23,12 +24,9 @@ impl Pool {
             }
         }
         for (waiter, refusal) in due.refuse {
-            let error = self.refused(&inner, refusal);
-            if let Some(waiting) = inner.waiters.remove(&waiter) {
-                inner.waits.queued(now.duration_since(waiting.since), now);
-                let _ = waiting.sender.send(Err(Box::new(error)));
-            }
+            self.refuse_waiting(&mut inner, waiter, refusal, now);
         }
+        self.hand_out(&mut inner, due.grant, now);
         self.note_queue(&inner);
         let idle: Vec<_> = inner.scheduler.idle().collect();
         for id in idle {
@@ -100,10 +98,22 @@ impl Pool {
     pub(crate) fn resume(self: &Arc<Self>) {
         let now = Instant::now();
         let mut inner = self.inner.lock();
-        for (waiter, id) in inner.scheduler.resume() {
+        let grants = inner.scheduler.resume(now);
+        self.hand_out(&mut inner, grants, now);
+        self.open_due(&mut inner);
+    }
+
+    /// Idle connections for clients that wait.
+    fn hand_out(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        grants: Vec<(WaiterId, ServerId)>,
+        now: Instant,
+    ) {
+        for (waiter, id) in grants {
             match (inner.idle.remove(&id), inner.waiters.remove(&waiter)) {
                 (Some(server), Some(waiting)) => {
-                    let lease = self.lease(&mut inner, server, waiting.client, now);
+                    let lease = self.lease(inner, server, waiting.client, now);
                     if let Err(Ok(lease)) = waiting.sender.send(Ok(lease))
                         && let Some(server) = lease.into_server()
                     {
@@ -111,10 +121,9 @@ impl Pool {
                     }
                 }
                 (Some(server), None) => self.close_in_background(server),
-                (None, _) => self.note_closed(&mut inner),
+                (None, _) => self.note_closed(inner),
             }
         }
-        self.open_due(&mut inner);
     }
 
     /// Closes idle connections; those that are out are closed by their clients.

@@ -175,6 +175,7 @@ impl Proxy {
         self.shared.auth.prepare(&settings.login);
         self.shared.peers.reconfigure(&settings.peers);
         *self.shared.settings.write() = Arc::clone(&settings);
+        self.shared.clients.reprioritise(&settings.priorities);
         // Replication connections stay as they are.
         let pools = self.shared.all_pools();
         for pool in pools.iter().filter(|pool| pool.replication == Replication::None) {
@@ -183,7 +184,7 @@ impl Proxy {
             if let Some(target) = target {
                 pool.set_timeouts(target.timeouts);
                 pool.keep_warm(settings.warm.contains(&pool.key));
-                pool.reconfigure(settings.pool_setup(&pool.key.database, target));
+                pool.reconfigure(settings.pool_setup(&pool.key, target));
             }
         }
     }

@@ -25,6 +25,7 @@ mod listeners;
 mod lobby;
 mod places;
 mod shared;
+mod spares;
 mod suspend;
 mod timeouts;
 mod unix_socket;
@@ -33,10 +34,11 @@ pub use listeners::Listeners;
 pub(crate) use lobby::Stay;
 pub(crate) use places::{Place, Seat};
 pub(crate) use shared::Shared;
+pub(crate) use spares::Spare;
 
 /// How often pools are looked after. Timeouts are exact to this.
 const TICK: Duration = Duration::from_millis(50);
-/// The pause after the system has no socket to give.
+/// The pause after the system has no socket to give, if there is nothing kept back either.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// How often the same trouble with new connections is told of.
 const ACCEPT_WARNING: Duration = Duration::from_secs(10);
@@ -116,13 +118,15 @@ impl Proxy {
             }
             tokio::select! {
                 accepted = self.shared.turns.take(listeners.accept()), if room != Room::None => match accepted {
-                    Ok(stream) => self.welcome(stream),
+                    Ok(stream) => self.welcome(stream, None),
                     Err(error) => {
                         // Most likely out of file descriptors: those in use come back.
                         if failed.is_due() {
                             tracing::warn!("cannot accept connections: {error}");
                         }
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        if !spares::is_exhausted(&error) || !self.turn_one_away(&listeners).await {
+                            self.pause_accepting().await;
+                        }
                     }
                 },
                 _ = tick.tick() => self.tick(),
@@ -138,7 +142,33 @@ impl Proxy {
         self.shared.settings.read().max_not_logged_in
     }
 
-    fn welcome(&self, stream: Stream) {
+    /// Without descriptors: lets a client in with one that was kept back, to tell it. False if there
+    /// is none, or somebody else was faster.
+    async fn turn_one_away(&self, listeners: &Listeners) -> bool {
+        let Some(spare) = self.shared.spares.take() else { return false };
+        // Linux says that there is no descriptor before it looks whether anybody is there. If nobody
+        // is, whoever comes next may find one.
+        let accepted = tokio::select! {
+            biased;
+            accepted = listeners.accept() => accepted,
+            () = std::future::ready(()) => return true,
+        };
+        match accepted {
+            Ok(stream) => self.welcome(stream, Some(spare)),
+            Err(_) => return false,
+        }
+        true
+    }
+
+    async fn pause_accepting(&self) {
+        tokio::select! {
+            () = tokio::time::sleep(ACCEPT_PAUSE) => {}
+            () = self.shared.spares.returned() => {}
+        }
+    }
+
+    /// `spare`: what it is let in with, to be told that there is no room.
+    fn welcome(&self, stream: Stream, spare: Option<Spare>) {
         if let Stream::Tcp(stream) = &stream {
             // Answers are written whole; waiting for more to fill a packet only delays them.
             if stream.set_nodelay(true).is_err() {
@@ -147,7 +177,7 @@ impl Proxy {
             keep_alive(stream);
         }
         let stay = Stay::begin(&self.shared, self.max_not_logged_in(), Instant::now());
-        tokio::spawn(client::serve(Arc::clone(&self.shared), stream, stay));
+        tokio::spawn(client::serve(Arc::clone(&self.shared), stream, stay, spare));
     }
 
     fn tick(&self) {
@@ -156,6 +186,7 @@ impl Proxy {
             return self.shared.resume_if_abandoned();
         }
         let now = Instant::now();
+        self.shared.spares.fill();
         self.shared.keep_warm();
         self.shared.shares.balance(now);
         let mut unused = Vec::new();

@@ -13,6 +13,7 @@ use super::Measures;
 use super::held::Held;
 use super::lobby::Lobby;
 use super::places::Places;
+use super::spares::Spares;
 use crate::admin::AdminConsole;
 use crate::client::{Authenticator, ClientRegistry, Consoles, Turns};
 use crate::peers::Peers;
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) admin: Option<Arc<dyn AdminConsole>>,
     pub(super) places: Places,
     pub(super) lobby: Lobby,
+    pub(crate) spares: Arc<Spares>,
     pub(crate) next_client: AtomicU64,
     next_server: Arc<AtomicU64>,
     pub(super) shares: Arc<Shares>,
@@ -77,6 +79,7 @@ impl Shared {
             admin,
             places: Places::default(),
             lobby: Lobby::default(),
+            spares: Arc::default(),
             next_client: AtomicU64::new(1),
             next_server: Arc::new(AtomicU64::new(1)),
             shares: Arc::default(),
@@ -110,7 +113,7 @@ impl Shared {
         learned: Learned,
     ) -> Option<Arc<Pool>> {
         let target = (settings.find_pool)(&key.database, &key.user)?;
-        let setup = settings.replication_setup(&key.database, target, start, learned);
+        let setup = settings.replication_setup(&key, target, start, learned);
         let (events, ids) = (Arc::clone(&self.measures.events), Arc::clone(&self.next_server));
         let pool = Pool::new(key.clone(), setup, events, Arc::clone(&self.shares), ids);
         self.replication.lock().push(Arc::clone(&pool));
@@ -157,7 +160,7 @@ impl Shared {
         let mut pools = self.pools.write();
         let pool = pools.entry(key.clone()).or_insert_with(|| {
             let (events, ids) = (Arc::clone(&self.measures.events), Arc::clone(&self.next_server));
-            let setup = settings.pool_setup(&key.database, target);
+            let setup = settings.pool_setup(key, target);
             Pool::new(key.clone(), setup, events, Arc::clone(&self.shares), ids)
         });
         pool.set_timeouts(timeouts);
