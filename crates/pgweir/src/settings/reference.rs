@@ -417,6 +417,14 @@ pub const REFERENCE: &[SettingReference] = &[
         Value("60s"),
         "How long SIGTERM waits for transactions to end before it closes what is left.",
     ),
+    setting(
+        "takeover_timeout",
+        DURATION,
+        Value("1h"),
+        "How long a process that another has taken over from goes on serving clients that cannot be \
+         handed over (encrypted, or with state on a server connection) until they leave by \
+         themselves; then they leave when their transaction is over.",
+    ),
     fixed(setting(
         "worker_threads",
         "number, 0: one a core",

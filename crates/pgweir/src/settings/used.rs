@@ -109,6 +109,8 @@ pub struct Settings {
     pub console_query_timeout: Duration,
     /// How long SIGTERM waits for transactions to end.
     pub shutdown_timeout: Duration,
+    /// How long clients that cannot be handed over may stay where another process has taken over.
+    pub takeover_timeout: Duration,
     /// Worker threads; none is one a core.
     pub worker_threads: Option<NonZeroUsize>,
     /// Fingerprints kept apart in the statistics.
@@ -185,6 +187,7 @@ impl Default for Settings {
             client_login_timeout: Some(Duration::from_secs(60)),
             console_query_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(60),
+            takeover_timeout: Duration::from_secs(3600),
             worker_threads: None,
             max_fingerprints: non_zero(5_000),
             analyse: true,

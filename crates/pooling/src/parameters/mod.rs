@@ -7,6 +7,7 @@
 
 mod difference;
 mod journal;
+mod memento;
 mod planning;
 mod reported;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sql::{SettingChange, SettingValue};
 
 pub use journal::Journal;
+pub use memento::ParametersMemento;
 
 /// Reported parameters that say what the *server* is doing, and cannot be set to that value.
 const NOT_SETTABLE: [&str; 6] = [

@@ -11,6 +11,7 @@ mod effect;
 mod failure;
 mod fronts;
 mod measure;
+mod memento;
 mod naming;
 mod outcome;
 mod own_server;
@@ -33,6 +34,7 @@ use wire::error_response::ErrorFields;
 use wire::frontend;
 
 pub use detached::Loss;
+pub use memento::SessionMemento;
 pub use pins::{PinReason, Pins};
 pub use refusal::Refusal;
 

@@ -9,6 +9,7 @@ mod errors;
 mod flows;
 mod loss;
 mod measures;
+mod memento;
 mod model_server;
 mod oversized;
 mod prepared;

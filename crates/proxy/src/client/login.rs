@@ -193,9 +193,14 @@ fn is_false(value: &str) -> bool {
     ["false", "off", "no", "0"].iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
-async fn cancel(shared: &Shared, process_id: i32, key: &[u8]) {
+/// Carries out a cancel request, or hands it to whoever may know the client. Not cancel-safe: dropped,
+/// the request may be lost.
+pub(crate) async fn cancel(shared: &Shared, process_id: i32, key: &[u8]) {
     match shared.clients.cancel(process_id, key) {
-        CancelAction::None => shared.consoles.cancel(process_id, key),
+        CancelAction::None => {
+            shared.consoles.cancel(process_id, key);
+            shared.takeover.cancel_elsewhere(process_id, key);
+        }
         CancelAction::Woken => {}
         CancelAction::Send(request, pool) => pool.deliver(request).await,
     }

@@ -4,6 +4,7 @@ mod activity;
 mod auth;
 mod consoles;
 mod login;
+mod moving;
 mod opening;
 mod overdue;
 mod registry;
@@ -16,6 +17,8 @@ mod welcome;
 
 pub(crate) use auth::Authenticator;
 pub(crate) use consoles::Consoles;
-pub(crate) use login::serve;
+pub(crate) use login::{cancel, serve};
+pub(crate) use moving::adopt;
+pub use moving::{ClientMemento, MovingClient, Passage};
 pub(crate) use registry::{CancelAction, ClientRegistry, Order};
 pub(crate) use turns::Turns;

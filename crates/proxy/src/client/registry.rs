@@ -23,10 +23,12 @@ use crate::stream::Stream;
 pub(crate) enum Order {
     /// Go on.
     Stay = 0,
+    /// Go on in the process that has taken over, as soon as nothing is under way.
+    Move = 1,
     /// Leave when between transactions.
-    Drain = 1,
+    Drain = 2,
     /// Leave now.
-    Kill = 2,
+    Kill = 3,
 }
 
 /// What the rest of the process may know of a client, and do to it.
@@ -106,6 +108,29 @@ impl ClientShared {
             waker: AtomicWaker::new(),
             cancel: Mutex::default(),
         }
+    }
+
+    /// The same client, which came so long ago, to another process.
+    pub(crate) fn aged(mut self, age: Duration) -> Self {
+        let connected =
+            SignedDuration::try_from(age).ok().map(|age| self.connected.checked_sub(age));
+        if let Some(Ok(connected)) = connected
+            && let Some(started) = self.started.checked_sub(age)
+        {
+            (self.connected, self.started) = (connected, started);
+            self.activity = Activity::new(started);
+        }
+        self
+    }
+
+    /// How long ago it came.
+    pub(crate) fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// What a cancel request must know.
+    pub(crate) fn key(&self) -> &[u8] {
+        &self.key
     }
 
     /// The process id that the client believes it has.
@@ -210,14 +235,17 @@ impl ClientShared {
         self.waker.register(cx.waker());
         match self.order.load(Ordering::Acquire) {
             0 => Order::Stay,
-            1 => Order::Drain,
+            1 => Order::Move,
+            2 => Order::Drain,
             _ => Order::Kill,
         }
     }
 
     pub(crate) fn give_order(&self, order: Order) {
-        self.order.fetch_max(order as u8, Ordering::AcqRel);
-        self.waker.wake();
+        // Told again, it need not wake up for it.
+        if self.order.fetch_max(order as u8, Ordering::AcqRel) < order as u8 {
+            self.waker.wake();
+        }
     }
 
     /// The time of an instant after it came.

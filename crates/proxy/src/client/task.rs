@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use model::{ClientState, ConnectionEvent, Event, Labels, ServerId};
+use model::{ClientState, ConnectionEvent, Event, LabelId, Labels, ServerId};
 use pooling::PoolingError;
 use pooling::parameters::ClientParameters;
 use pooling::session::{ClientSession, Io, Loss};
@@ -32,6 +32,8 @@ pub(super) enum End {
     Left,
     /// The client went away without a word.
     Gone,
+    /// It goes on in another process.
+    Moved,
     /// pgweir is shutting down.
     Drained,
     /// An admin said so.
@@ -80,6 +82,8 @@ pub(super) struct ClientTask {
     pub(super) interruption: Option<Interruption>,
     /// The server has had to wait since then until the client takes what it is sent.
     pub(super) stalled_since: Option<Instant>,
+    /// The process that has taken over does not take it.
+    pub(super) stays: bool,
     labels: Labels,
     pinned: Option<&'static str>,
     pub(super) last_server: Option<ServerId>,
@@ -96,11 +100,22 @@ impl ClientTask {
         parameters: ClientParameters,
         seat: Seat,
     ) -> Self {
-        let now = Instant::now();
         let label = shared.measures.labels.intern(labels.clone());
         let session = ClientSession::new(client.id, label, client.pool.mode(), parameters)
-            .with_known(Arc::clone(&client.pool.known))
-            .with_traces(shared.measures.traces);
+            .with_known(Arc::clone(&client.pool.known));
+        Self::with_session(shared, client, (labels, label), session, seat)
+    }
+
+    /// A client whose conversation has begun.
+    pub(super) fn with_session(
+        shared: Arc<Shared>,
+        client: ClientShared,
+        (labels, label): (Labels, LabelId),
+        session: ClientSession,
+        seat: Seat,
+    ) -> Self {
+        let now = Instant::now();
+        let session = session.with_traces(shared.measures.traces);
         let client = Arc::new(client);
         client.pool.clients.fetch_add(1, Ordering::AcqRel);
         client.set_state(ClientState::Idle, now);
@@ -120,6 +135,7 @@ impl ClientTask {
             clock: now,
             interruption: None,
             stalled_since: None,
+            stays: false,
             labels,
             pinned: None,
             last_server: None,
@@ -137,7 +153,7 @@ impl ClientTask {
         let now = Instant::now();
         self.session.gone(now, &mut self.events);
         let parting = match &end {
-            End::Left | End::Gone | End::SessionLost => None,
+            End::Left | End::Gone | End::SessionLost | End::Moved => None,
             End::Drained => {
                 Some(ErrorFields::fatal("57P01", "terminating connection: pgweir is shutting down"))
             }
@@ -162,7 +178,7 @@ impl ClientTask {
             socket.write.bytes.extend_from_slice(&error.encode());
         }
         self.publish();
-        if !matches!(end, End::Left | End::Gone) {
+        if !matches!(end, End::Left | End::Gone | End::Moved) {
             let goodbye = async {
                 socket.write.flush(&mut socket.stream).await?;
                 socket.stream.shutdown().await
@@ -175,6 +191,12 @@ impl ClientTask {
         'conversation: loop {
             match poll_fn(|cx| self.poll_idle(socket, cx)).await {
                 Idle::NeedServer => {}
+                Idle::Move(memento) => {
+                    if self.move_on(socket, *memento).await {
+                        return End::Moved;
+                    }
+                    continue;
+                }
                 Idle::End(end) => return end,
             }
             let mut lease = match self.want(socket).await {

@@ -12,27 +12,22 @@ impl Proxy {
     pub(super) async fn drain(&self, mode: ShutdownMode, tick: &mut tokio::time::Interval) {
         let shared = &self.shared;
         shared.draining.store(true, Ordering::Release);
-        match mode {
-            ShutdownMode::Immediate => {}
-            ShutdownMode::WaitForServers => shared.clients.order_all(client::Order::Drain),
-            ShutdownMode::WaitForClients => {}
-        }
-        let deadline = match mode {
-            ShutdownMode::Immediate => Some(Instant::now()),
-            ShutdownMode::WaitForServers => {
-                Some(Instant::now() + shared.settings().shutdown_timeout)
-            }
-            ShutdownMode::WaitForClients => None,
-        };
         let mut stop = shared.stop.subscribe();
+        let mut deadline = None;
         while shared.clients.len() > 0 {
-            let hurried = *stop.borrow_and_update() == Some(ShutdownMode::Immediate);
-            if hurried || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                break;
-            }
-            if mode == ShutdownMode::WaitForServers {
-                // Those that logged in while the order was given.
-                shared.clients.order_all(client::Order::Drain);
+            // It may have become more urgent.
+            match (*stop.borrow_and_update()).unwrap_or(mode) {
+                ShutdownMode::Immediate => break,
+                // Again and again, for those that logged in while the order was given.
+                ShutdownMode::WaitForServers => {
+                    shared.clients.order_all(client::Order::Drain);
+                    let timeout = shared.settings().shutdown_timeout;
+                    let deadline = *deadline.get_or_insert_with(|| Instant::now() + timeout);
+                    if Instant::now() >= deadline {
+                        break;
+                    }
+                }
+                ShutdownMode::WaitForClients => {}
             }
             tick.tick().await;
             self.tick();
@@ -62,12 +57,20 @@ impl Proxy {
     /// more urgent.
     pub fn shut_down(&self, mode: ShutdownMode) {
         self.shared.stop.send_if_modified(|stop| {
-            let urgent = mode == ShutdownMode::Immediate;
-            let changed = stop.is_none() || (urgent && *stop != Some(mode));
+            let changed = stop.is_none_or(|before| urgency(mode) > urgency(before));
             if changed {
                 *stop = Some(mode);
             }
             changed
         });
+    }
+}
+
+/// How soon it is over.
+fn urgency(mode: ShutdownMode) -> u8 {
+    match mode {
+        ShutdownMode::WaitForClients => 0,
+        ShutdownMode::WaitForServers => 1,
+        ShutdownMode::Immediate => 2,
     }
 }
