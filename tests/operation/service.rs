@@ -194,7 +194,8 @@ async fn a_process_that_hangs_is_silent() {
     manager.expect("WATCHDOG=1").await;
     manager.signal(&child, "STOP");
     while manager.notices.try_recv(&mut [0; 4096]).is_ok() {}
-    let silence = manager.notices.recv(&mut [0; 4096]);
+    let mut notice = [0; 4096];
+    let silence = manager.notices.recv(&mut notice);
     let heard = tokio::time::timeout(Duration::from_secs(1), silence).await;
     assert!(heard.is_err(), "it pings while it does nothing");
     manager.signal(&child, "CONT");

@@ -68,7 +68,7 @@ async fn an_idle_client_keeps_its_session() {
     client.send(&[bind("", "mine", &[Some("a")]), execute("", 0), sync()].concat()).await;
     let answer = client.expect_until(b'Z').await;
     assert_eq!(kinds(&answer), "2DCZ");
-    assert_eq!(testkit::frames::row_values(&answer[1].body), [Some("a\u{e4}".to_owned())]);
+    assert_eq!(testkit::frames::row_values(&answer[1].1), [Some("a\u{e4}".to_owned())]);
     assert_eq!(client.value("SHOW search_path").await, "pg_catalog, public");
     assert_eq!(client.value("SHOW statement_timeout").await, "77s");
     assert_eq!(client.value("SHOW application_name").await, "moved");
@@ -119,7 +119,7 @@ async fn logged_in(scene: &Scene, proxy: &Proxy) -> (ScriptedClient, (i32, Vec<u
     let mut client = proxy.scripted().await;
     client.startup("postgres", &scene.database.name, &[]).await;
     let frames = client.login_trust().await;
-    let key = frames.iter().find(|frame| frame.kind == b'K').unwrap();
-    let process_id = i32::from_be_bytes(key.body[..4].try_into().unwrap());
-    (client, (process_id, key.body[4..].to_vec()))
+    let key = frames.iter().find(|frame| frame.0 == b'K').unwrap();
+    let process_id = i32::from_be_bytes(key.1[..4].try_into().unwrap());
+    (client, (process_id, key.1[4..].to_vec()))
 }
