@@ -15,13 +15,13 @@ async fn one_that_does_not_come_up_changes_nothing() {
     let mut client = scene.client(&first).await;
     let mut bench = Bench::start(&scene, first.address(), (10, 10), []).await;
     until_more(&scene, 10).await;
-    // Wrong settings; a certificate that cannot be read; an address that is taken, which it finds out
+    // Wrong settings; a certificate that is missing; an address that is taken, which it finds out
     // when it has the sockets already.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = format!("http={}", taken.local_addr().unwrap());
     for wrong in [
         ["--set", "pool_mode=nonsense"],
-        ["--set", "client_tls_cert_file=/no/such/file"],
+        ["--set", "client_tls_sslmode=require"],
         ["--set", &taken],
     ] {
         let said = scene.failing_successor(wrong).await;

@@ -33,8 +33,8 @@ pub struct RunArguments {
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Take over from the running pgweir with the same data_dir and port: its listening sockets, its
-    /// clients, its history. If there is none, start as usual.
+    /// Take over from the running pgweir with the same data_dir: its listening sockets, its clients, its
+    /// history. If there is none, start as usual.
     #[arg(short = 'R', long)]
     pub takeover: bool,
 

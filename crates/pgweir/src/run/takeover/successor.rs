@@ -28,14 +28,19 @@ pub(crate) struct Predecessor {
 }
 
 impl Predecessor {
-    /// Asks the running process that keeps its state in this folder and listens at `port` for all that
-    /// it has. None if there is none: then there is nothing to take over.
+    /// Asks the running process that keeps its state in this folder for all that it has; of several
+    /// the one that listens at `port`. None if there is none: then there is nothing to take over.
     ///
     /// # Errors
     /// It refuses; it cannot be understood.
     pub(crate) async fn find(directory: Option<&Path>, port: u16) -> anyhow::Result<Option<Self>> {
         let Some(directory) = directory else { return Ok(None) };
-        let Some(stream) = control::find(directory, Some(port)).await? else { return Ok(None) };
+        let mut found = control::find(directory, Some(port)).await?;
+        if found.is_none() {
+            // Its address was given to it by the service manager, or is to be another one from now on.
+            found = control::find(directory, None).await?;
+        }
+        let Some(stream) = found else { return Ok(None) };
         let link = Link::new(stream);
         if link.peer_uid()? != rustix::process::geteuid().as_raw() {
             bail!("the running pgweir is another user's; it can only be taken over as that user");
