@@ -22,7 +22,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("server_tls_key_file", SERVER_TLS),
     ("server_tls_cert_file", SERVER_TLS),
     ("server_tls_protocols", "server_tls_protocols = \"tlsv1.3\""),
-    ("auth_type", "auth_type = \"any\""),
+    ("auth_type", "auth_type = \"trust\""),
     ("auth_file", "auth_file = \"DIRECTORY/userlist.txt\""),
     ("auth_hba_file", HBA),
     ("auth_ident_file", HBA),
