@@ -51,12 +51,12 @@ impl ClientParameters {
 }
 
 fn list(values: &Values) -> Vec<Parameter> {
-    let parameter = |(name, value): (&Box<str>, &SettingValue)| Parameter {
-        name: name.to_string(),
+    let parameter = |name: &str, value: &SettingValue| Parameter {
+        name: name.to_owned(),
         value: value.as_str().to_owned(),
         is_source: matches!(value, SettingValue::Source(_)),
     };
-    values.iter().map(parameter).collect()
+    values.iter().map(|(name, value)| parameter(name, value)).collect()
 }
 
 fn values(list: Vec<Parameter>) -> Values {
