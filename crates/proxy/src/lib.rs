@@ -20,13 +20,14 @@ mod stream;
 mod tls;
 
 pub use admin::{AdminConsole, AdminRole, BoxFuture};
+pub use client::{ClientMemento, MovingClient, Passage};
 pub use error::ProxyError;
 pub use events::EventBuffer;
 pub use login_settings::{AuthType, FindLookup, LoginSettings, LookupTarget};
 pub use peers::Peer;
 pub use pooling::priorities::Priorities;
 pub use pooling::timeouts::Timeouts;
-pub use proxy::{Listeners, Measures, Proxy};
+pub use proxy::{CancelRequest, Listeners, Measures, PassedListeners, PassedSocket, Proxy};
 pub use settings::{FindPool, Listening, Maxima, PoolTarget, ProxySettings, UnixSocketPlace};
 pub use stream::{Handover, ServerAddress};
 pub use tls::{

@@ -9,6 +9,7 @@ mod report;
 mod run;
 mod settings;
 mod stored;
+mod takeover;
 
 use clap::{Parser, Subcommand};
 
@@ -22,6 +23,7 @@ pub(crate) use report::{DEFAULT_ADMIN, colour_wanted, print};
 pub use report::{ReportArguments, ReportFormat};
 pub use run::RunArguments;
 pub use settings::SettingsArguments;
+pub use takeover::TakeoverArguments;
 
 /// `pgweir …`. Not `Debug`: a URL among the arguments may hold a password.
 #[derive(Parser)]
@@ -46,6 +48,8 @@ pub struct Cli {
 pub enum Command {
     /// Pool connections to a server, and measure every statement.
     Run(Box<RunArguments>),
+    /// Let a running pgweir be succeeded by the program that is now at its place, and lose nobody.
+    Takeover(TakeoverArguments),
     /// Print what a running pgweir found.
     Report(Box<ReportArguments>),
     /// Say which indexes to build and which to drop, for live traffic or a file of statements.

@@ -122,6 +122,8 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// How long SUSPEND waits for clients to take what they are sent; none is for ever.
     pub suspend_timeout: Option<Duration>,
+    /// How long clients that cannot be handed over may stay where another process has taken over.
+    pub takeover_timeout: Duration,
     /// Worker threads; none is one a core.
     pub worker_threads: Option<NonZeroUsize>,
     /// Fingerprints kept apart in the statistics.
@@ -206,6 +208,7 @@ impl Default for Settings {
             console_query_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(60),
             suspend_timeout: Some(Duration::from_secs(10)),
+            takeover_timeout: Duration::from_secs(3600),
             worker_threads: None,
             max_fingerprints: non_zero(5_000),
             analyse: true,
