@@ -116,7 +116,7 @@ impl Shared {
         learned: Learned,
     ) -> Option<Arc<Pool>> {
         let target = (settings.find_pool)(&key.database, &key.user)?;
-        let setup = settings.replication_setup(&key, target, start, learned);
+        let setup = settings.replication_setup(key, target, start, learned);
         let (events, ids) = (Arc::clone(&self.measures.events), Arc::clone(&self.next_server));
         let pool = Pool::new(key.clone(), setup, events, Arc::clone(&self.shares), ids);
         self.replication.lock().push(Arc::clone(&pool));
