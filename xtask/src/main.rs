@@ -10,6 +10,7 @@ mod demo;
 mod detector_pages;
 mod docs;
 mod fuzz;
+mod package;
 mod repository;
 mod setup;
 mod step;
@@ -48,6 +49,9 @@ cargo xtask COMMAND
                       1, 2, 5 and 10 times the load that a pool can do; a table of what was served and
                       what was refused, and a verdict
   tidy                what the compiler cannot check: which crate may use which, sizes, names, links
+  package [--no-build]
+                      the Debian package, with manual pages and completions, in target/package;
+                      needs cargo-deb; --no-build packs target/release/pgweir as it is
   docs [--check]      write the generated pages of docs/, or only compare them
 ";
 
@@ -68,6 +72,8 @@ fn main() -> ExitCode {
         ("overload", rest) => chaos::overload(rest),
         ("tidy", []) => tidy::run(),
         ("fuzz", rest) => fuzz::run(rest),
+        ("package", []) => package::run(package::Build::First),
+        ("package", [flag]) if flag == "--no-build" => package::run(package::Build::Done),
         ("docs", []) => docs::run(docs::Mode::Write),
         ("docs", [flag]) if flag == "--check" => docs::run(docs::Mode::Check),
         ("help" | "--help" | "-h", _) => {

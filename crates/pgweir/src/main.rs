@@ -25,6 +25,10 @@ fn main() -> ExitCode {
         Command::Metrics(arguments) => {
             arguments.execute(&mut std::io::stdout().lock()).map_err(Into::into)
         }
+        Command::Completions(arguments) => {
+            arguments.execute(&mut std::io::stdout().lock()).map_err(Into::into)
+        }
+        Command::Manual(arguments) => arguments.execute(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -21,3 +21,8 @@ pub use error::{Damaged, StoreError};
 pub use fleet::Fleet;
 pub use history::{History, HistorySettings, Loan, Status};
 pub use local::{Bounds, PlanHistory, Run, Stored};
+
+/// The version of the SQLite that is built in, such as `3.50.4`.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}

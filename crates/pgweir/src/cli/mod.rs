@@ -2,8 +2,11 @@
 
 mod admin;
 mod advise;
+mod built;
+mod completions;
 mod demo;
 mod fingerprint;
+mod manual;
 mod metrics;
 mod report;
 mod run;
@@ -16,8 +19,10 @@ use clap::{Parser, Subcommand};
 pub use admin::{AdminConsole, AdminError};
 pub(crate) use advise::size as parse_size;
 pub use advise::{AdviceFormat, AdviseArguments};
+pub use completions::CompletionsArguments;
 pub use demo::DemoArguments;
 pub use fingerprint::{FingerprintArguments, FingerprintFormat};
+pub use manual::ManualArguments;
 pub use metrics::MetricsArguments;
 pub(crate) use report::{DEFAULT_ADMIN, colour_wanted, print};
 pub use report::{ReportArguments, ReportFormat};
@@ -30,6 +35,7 @@ pub use takeover::TakeoverArguments;
 #[command(
     name = "pgweir",
     version,
+    long_version = built::with(),
     about = "A PostgreSQL connection pooler that says which queries hurt, why, and what to do.",
     after_help = "Examples:
   pgweir run postgres://app:secret@db.internal/shop
@@ -62,6 +68,11 @@ pub enum Command {
     Settings(SettingsArguments),
     /// List the metrics.
     Metrics(MetricsArguments),
+    /// Print what a shell needs to complete pgweir's commands and flags.
+    Completions(CompletionsArguments),
+    /// Write the manual pages, pgweir.1 and one for each command.
+    #[command(hide = true)]
+    Manual(ManualArguments),
 }
 
 #[cfg(test)]
