@@ -1,24 +1,15 @@
 //! What `pgweir --version` says: what the program was built of. build.rs notes it.
 
-use std::fmt::Write;
-use std::sync::OnceLock;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 /// The version, and below it a line for each thing that one asks about when something is odd.
 pub(super) fn with() -> &'static str {
-    static TEXT: OnceLock<String> = OnceLock::new();
-    TEXT.get_or_init(|| {
-        let mut text = env!("CARGO_PKG_VERSION").to_owned();
-        for (what, value) in parts() {
-            if !value.is_empty() {
-                // proof: writing to a string cannot fail.
-                let _ = write!(text, "\n{what:<7} {value}");
-            }
-        }
-        text
-    })
+    let known = parts().into_iter().filter(|(_, value)| !value.is_empty());
+    let lines = known.map(|(what, value)| format!("\n{what:<7} {value}"));
+    let text = env!("CARGO_PKG_VERSION").to_owned() + &lines.collect::<String>();
+    // clap keeps what lives as long as the program; it asks once, when the command line is read.
+    text.leak()
 }
 
 /// Empty where it was not known.
@@ -28,10 +19,7 @@ fn parts() -> [(&'static str, String); 6] {
         ("sources", day(env!("BUILT_EPOCH"))),
         ("build", format!("{} for {}", env!("BUILT_PROFILE"), env!("BUILT_TARGET"))),
         ("rust", env!("BUILT_RUSTC").to_owned()),
-        (
-            "TLS",
-            format!("rustls {} with ring {}", env!("BUILT_RUSTLS"), env!("BUILT_RING")),
-        ),
+        ("TLS", format!("rustls {} with ring {}", env!("BUILT_RUSTLS"), env!("BUILT_RING"))),
         ("SQLite", store::sqlite_version().to_owned()),
     ]
 }
