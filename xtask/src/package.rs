@@ -32,7 +32,8 @@ pub(crate) fn run(build: Build) -> Result<()> {
         })?;
     }
     let program = target().join("release/pgweir");
-    let generated = target().join("package");
+    // Wherever cargo builds: the metadata names this place.
+    let generated = root().join("target/package");
     step("manual and completions", || generate(&program, &generated))?;
     step("package", || {
         let mut pack = Command::new("cargo-deb");

@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser};
 use super::admin::{admin_config, show_report};
 use super::report::colour;
 use super::{Cli, Command, ReportArguments, ReportFormat, RunArguments};
-use crate::settings::REFERENCE;
+use crate::settings::{AuthType, REFERENCE};
 
 fn run_arguments(arguments: &[&str]) -> RunArguments {
     let typed = ["pgweir", "run"].iter().chain(arguments);
@@ -199,4 +199,15 @@ fn what_has_no_effect_yet_is_not_in_the_help() {
     let help = command.find_subcommand_mut("run").unwrap().render_long_help().to_string();
     assert!(help.contains("--listen") && help.contains("--http"));
     assert!(help.contains("--data-dir"));
+}
+
+#[test]
+fn what_the_package_installs_is_enough_to_start() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/debian/pgweir.toml");
+    let none = std::iter::empty::<(OsString, OsString)>();
+    let resolved = run_arguments(&["--config", file]).settings(none);
+    let resolved = resolved.unwrap_or_else(|error| panic!("{error}"));
+    assert!(resolved.warnings.is_empty());
+    // Nobody is let in without a password because an administrator has not written one yet.
+    assert_eq!(resolved.settings.auth_type, AuthType::ScramSha256);
 }
