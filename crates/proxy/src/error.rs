@@ -54,6 +54,9 @@ pub enum ProxyError {
     /// The server does not bind the login to the TLS connection, and must.
     #[error("channel_binding=require, and the server {0}")]
     NotBound(&'static str),
+    /// `connect_query` left a transaction open.
+    #[error("connect_query began a transaction and did not end it")]
+    ConnectQuery,
     /// The listener could not be opened.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -115,6 +118,7 @@ impl ProxyError {
                     format!("cannot connect to the PostgreSQL server at {address}: {other}");
                 ErrorFields::error("08006", message).with_hint(match other {
                     Self::Tls { hint, .. } => hint,
+                    Self::ConnectQuery => "Let connect_query of the database end its transaction.",
                     Self::NotBound(_) => "It takes TLS and SCRAM-SHA-256 on the server's side.",
                     _ => "Check that the server runs and that pgweir can reach it.",
                 })

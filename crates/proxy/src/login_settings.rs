@@ -1,6 +1,6 @@
 //! Settings of the way in: who may log in, and how they prove who they are.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +59,8 @@ pub struct LoginSettings {
     pub rules: Rules,
     /// Whom a name of the system or of a certificate may log in as.
     pub maps: IdentMaps,
+    /// With [`AuthType::Trust`], who may log in besides those whom somebody is asked about; none: anybody.
+    pub trusted: Option<BTreeSet<String>>,
     /// Users that are configured, and what their passwords are checked against.
     pub users: HashMap<String, Secret>,
     /// A user of our own, who may log in to the admin console by SCRAM whatever the rules say.

@@ -30,6 +30,10 @@ pub struct PoolTarget {
     pub password: Option<Secret>,
     /// How connections to it are encrypted.
     pub tls: ServerTls,
+    /// Run on each server connection before any client has it.
+    pub connect_query: Option<String>,
+    /// Settings that server connections ask for when they log in.
+    pub startup: Vec<(String, String)>,
     /// Server connections at most, the reserve aside.
     pub size: u32,
     /// Server connections that are kept open.
@@ -69,6 +73,8 @@ pub struct Maxima {
 pub struct UnixSocketPlace {
     /// The directory.
     pub directory: PathBuf,
+    /// The port in its name, where there is no TCP port or another one.
+    pub port: Option<u16>,
     /// The file mode: who may write may connect.
     pub mode: u32,
     /// The file's group by number; none leaves it as it comes.
@@ -82,8 +88,8 @@ pub type FindPool = Arc<dyn Fn(&str, &str) -> Option<PoolTarget> + Send + Sync>;
 /// Settings of the data path.
 #[derive(Clone)]
 pub struct ProxySettings {
-    /// Where clients connect.
-    pub listen: SocketAddr,
+    /// Where clients connect by TCP; empty: nowhere.
+    pub listen: Vec<SocketAddr>,
     /// Where clients of this machine may connect too; the socket's name has the port of `listen`.
     pub unix_socket: Option<UnixSocketPlace>,
     /// How clients' connections are encrypted.

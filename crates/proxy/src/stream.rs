@@ -95,7 +95,8 @@ pub(crate) fn socket_name(port: u16) -> String {
     format!("{SOCKET_PREFIX}{port}")
 }
 
-fn port_of(socket: &Path) -> Option<u16> {
+/// The port in the name of a Unix socket.
+pub(crate) fn port_of(socket: &Path) -> Option<u16> {
     socket.file_name()?.to_str()?.strip_prefix(SOCKET_PREFIX)?.parse().ok()
 }
 

@@ -2,6 +2,7 @@
 
 mod admin;
 mod advise;
+mod check;
 mod demo;
 mod fingerprint;
 mod metrics;
@@ -15,6 +16,7 @@ use clap::{Parser, Subcommand};
 pub use admin::{AdminConsole, AdminError};
 pub(crate) use advise::size as parse_size;
 pub use advise::{AdviceFormat, AdviseArguments};
+pub use check::CheckArguments;
 pub use demo::DemoArguments;
 pub use fingerprint::{FingerprintArguments, FingerprintFormat};
 pub use metrics::MetricsArguments;
@@ -31,6 +33,7 @@ pub use settings::SettingsArguments;
     about = "A PostgreSQL connection pooler that says which queries hurt, why, and what to do.",
     after_help = "Examples:
   pgweir run postgres://app:secret@db.internal/shop
+  pgweir check -c /etc/pgbouncer/pgbouncer.ini
   pgweir report --since 15m
   pgweir advise postgres://app:secret@db.internal/shop --index-budget 500MB
   pgweir demo"
@@ -46,6 +49,8 @@ pub struct Cli {
 pub enum Command {
     /// Pool connections to a server, and measure every statement.
     Run(Box<RunArguments>),
+    /// Say what the settings come to, and whether the servers let pgweir in.
+    Check(Box<CheckArguments>),
     /// Print what a running pgweir found.
     Report(Box<ReportArguments>),
     /// Say which indexes to build and which to drop, for live traffic or a file of statements.

@@ -1,7 +1,6 @@
 //! The history of the running process: where it is kept, and what its report is made of when it
 //! reaches back beyond the hour in memory or the last restart.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 pub(super) fn open(
     settings: &Settings,
     tls: &LoadedTls,
-    address: SocketAddr,
+    port: u16,
     started_at: Timestamp,
 ) -> Option<store::History> {
     let kept = &settings.history;
@@ -32,7 +31,7 @@ pub(super) fn open(
     let opened = store::History::start(HistorySettings {
         data_dir: state_directory(settings.data_dir.as_deref()),
         run: Run {
-            instance: name.unwrap_or_else(|| format!("{}:{}", host_name(), address.port())),
+            instance: name.unwrap_or_else(|| format!("{}:{}", host_name(), port)),
             started_at,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },

@@ -1,8 +1,8 @@
 //! The running process: built from its settings, run, drained.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::Context;
 use jiff::Timestamp;
 use model::{LabelRegistry, MarkKind};
 use proxy::{EventBuffer, Measures, Proxy};
@@ -66,10 +66,9 @@ pub(super) async fn serve(
     let data_path = proxy_settings::of(&settings, &tls, &local_password);
     let proxy = Proxy::new(data_path, measures.clone(), Some(admin));
     let listeners = proxy.listen().await?;
-    let address = listeners.address().context("the listener has no address")?;
     let mut http = http::prepare(&settings)?;
     reloader.connect(proxy.clone());
-    let history = history::open(&settings, &tls, address, started_at);
+    let history = history::open(&settings, &tls, listeners.port(), started_at);
     if let Some(history) = &history {
         marks.keep_in(history).await;
     }
@@ -98,14 +97,15 @@ pub(super) async fn serve(
         flood: Arc::clone(&flood),
         started_at,
     }))?;
-    let _local_admin = LocalAdmin::write(&settings, address, &local_password);
+    let _local_admin = LocalAdmin::write(&settings, &listeners, &local_password);
     let signals = Signals::listen()?;
     let socket = listeners.unix_socket();
     let socket = socket.map_or_else(String::new, |path| format!(" unix_socket={}", path.display()));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         pool_mode = %settings.pool_mode,
-        "pgweir is ready listen={address} http={}{socket}",
+        "pgweir is ready listen={} http={}{socket}",
+        listed(&listeners.addresses()),
         http.address().map_or_else(|| "none".to_owned(), |address| address.to_string())
     );
     tokio::select! {
@@ -117,6 +117,12 @@ pub(super) async fn serve(
     http.finish().await;
     tracing::info!("pgweir has stopped");
     Ok(())
+}
+
+/// Addresses with commas between; `none` if there is none.
+fn listed(addresses: &[SocketAddr]) -> String {
+    let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    if all.is_empty() { "none".to_owned() } else { all.join(",") }
 }
 
 /// 128 random bits as hexadecimal digits.

@@ -35,7 +35,7 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
     let mut admin_users = settings.admin_users.clone();
     admin_users.push(LOCAL_ADMIN.to_owned());
     ProxySettings {
-        listen: settings.listen,
+        listen: settings.listen.clone(),
         unix_socket: unix_socket(settings),
         client_tls: tls.clients.clone(),
         find_pool,
@@ -65,6 +65,7 @@ fn unix_socket(settings: &Settings) -> Option<UnixSocketPlace> {
     let socket = &settings.unix_socket;
     Some(UnixSocketPlace {
         directory: socket.directory.clone()?,
+        port: socket.port,
         mode: socket.mode,
         group: socket.group.as_ref().map(|group| group.id),
     })
@@ -87,6 +88,8 @@ fn target(pool: PoolSettings, tls: &LoadedTls) -> Option<PoolTarget> {
         user: pool.user,
         password: pool.password.map(|password| Secret::parse(password.reveal())),
         tls,
+        connect_query: pool.connect_query,
+        startup: pool.startup,
         size: pool.limits.pool_size.get(),
         min_size: pool.limits.min_pool_size,
         reserve_size: pool.limits.reserve_pool_size,
@@ -130,6 +133,7 @@ fn login(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str) -> Log
         },
         rules: settings.authentication.rules.clone(),
         maps: settings.authentication.maps.clone(),
+        trusted: settings.authentication.trusted.clone(),
         users: users.collect(),
         own_user: Some((LOCAL_ADMIN.to_owned(), Secret::Plain(local_password.to_owned()))),
         find_lookup,

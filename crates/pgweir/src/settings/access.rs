@@ -113,6 +113,9 @@ pub(super) fn databases(reader: &mut Reader, settings: &mut Settings) {
     }
 }
 
+/// Keys of a database that its server connections ask for when they log in.
+const STARTUP: [&str; 4] = ["application_name", "client_encoding", "datestyle", "timezone"];
+
 /// Reads one section; what it does not say of its server is taken from the fallback.
 fn database(
     reader: &mut Reader,
@@ -134,6 +137,11 @@ fn database(
         auth_dbname: reader.key(at, "auth_dbname", values::text),
     };
     let pool_mode = reader.key(at, "pool_mode", values::pool_mode);
+    let connect_query = reader.key(at, "connect_query", values::text);
+    let startup = STARTUP
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), reader.key(at, name, values::text)?)))
+        .collect();
     if let (Some(value), false) =
         (section.values.get("password"), section.values.contains_key("user"))
     {
@@ -161,6 +169,8 @@ fn database(
         lookup,
         limits,
         pool_mode,
+        connect_query,
+        startup,
     })
 }
 
@@ -176,6 +186,8 @@ impl Database {
             lookup: LookupKeys::default(),
             limits: DatabaseLimits::default(),
             pool_mode: None,
+            connect_query: None,
+            startup: Vec::new(),
         }
     }
 }

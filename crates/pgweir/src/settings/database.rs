@@ -33,6 +33,10 @@ pub struct Database {
     pub limits: DatabaseLimits,
     /// Mode of its pools, where not `pool_mode`.
     pub pool_mode: Option<PoolMode>,
+    /// What is run on each of its server connections first.
+    pub connect_query: Option<String>,
+    /// Settings that its server connections ask for at login, by name.
+    pub startup: Vec<(String, String)>,
 }
 
 /// A user that clients may log in as.
@@ -92,6 +96,10 @@ pub struct PoolSettings {
     pub password: Option<Password>,
     /// How connections to the server are encrypted.
     pub tls: ServerTlsFiles,
+    /// What is run on each server connection first.
+    pub connect_query: Option<String>,
+    /// Settings that server connections ask for at login, by name.
+    pub startup: Vec<(String, String)>,
     /// Sizes and maxima.
     pub limits: PoolLimits,
     /// Whether the database is not configured by name.
@@ -132,6 +140,8 @@ impl Settings {
             user: user_there.to_owned(),
             password,
             tls: found.tls.clone(),
+            connect_query: found.connect_query.clone(),
+            startup: found.startup.clone(),
             limits: self.limits(&found.limits, user, user_there),
             on_demand: !self.databases.contains_key(database),
             forced_user: found.forced_user.is_some(),
@@ -214,6 +224,8 @@ impl Settings {
             user: user.to_owned(),
             password: self.server_password(place, user),
             tls: place.tls.clone(),
+            connect_query: None,
+            startup: Vec::new(),
             limits: self.limits(&place.limits, user, user),
             on_demand: true,
             forced_user: false,

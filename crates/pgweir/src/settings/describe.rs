@@ -1,6 +1,7 @@
 //! Settings as SHOW CONFIG prints them, and what a reload can change.
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -121,8 +122,9 @@ impl Settings {
             ("server_tls_cert_file", file(&server_tls.certificate)),
             ("server_tls_key_file", file(&server_tls.key)),
             ("server_tls_protocols", server_tls.protocols.to_string()),
-            ("listen", listen.to_string()),
+            ("listen", addresses(listen)),
             ("unix_socket_dir", or_empty(path(&unix_socket.directory))),
+            ("unix_socket_port", or_empty(unix_socket.port)),
             ("unix_socket_mode", format!("{:04o}", unix_socket.mode)),
             ("unix_socket_group", or_empty(unix_socket.group.as_ref().map(|group| &group.name))),
             ("http", http.map_or_else(|| "off".to_owned(), |http| http.to_string())),
@@ -190,6 +192,11 @@ impl Settings {
             ("log_level", log_level.to_string().to_ascii_lowercase()),
         ]
     }
+}
+
+fn addresses(listen: &[SocketAddr]) -> String {
+    let all: Vec<String> = listen.iter().map(ToString::to_string).collect();
+    if all.is_empty() { "off".to_owned() } else { all.join(", ") }
 }
 
 fn path(path: &Option<PathBuf>) -> Option<impl Display> {

@@ -11,6 +11,7 @@ mod describe;
 mod detection;
 mod file;
 mod history;
+mod ini;
 mod limits;
 mod manual;
 mod monitoring;
@@ -29,6 +30,11 @@ mod written;
 pub use authentication::{Authentication, LookupKeys};
 pub use database::{Database, Lookup, PoolSettings, User, UserTimeouts};
 pub use history::HistoryKept;
+pub use ini::{
+    Becomes, INI_DATABASE_KEYS, INI_PEER_KEYS, INI_SETTINGS, INI_USER_KEYS, IniKey, IniSetting,
+    Note, NoteKind, PgBouncerFile,
+};
+pub(crate) use ini::migration_page;
 pub use limits::{DatabaseLimits, PoolLimits, UserLimits};
 pub use manual::{markdown, plain_text};
 pub use monitoring::Monitoring;

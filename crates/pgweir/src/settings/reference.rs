@@ -33,7 +33,6 @@ pub enum Fallback {
     Depends(&'static str),
 }
 
-const ADDRESS: &str = "address:port";
 const COUNT: &str = "number ≥ 1";
 pub(super) const NUMBER: &str = "number";
 const LIMIT: &str = "number, 0: none";
@@ -66,9 +65,10 @@ use Fallback::{Depends, Unset, Value};
 pub const REFERENCE: &[SettingReference] = &[
     fixed(setting(
         "listen",
-        ADDRESS,
+        "address:port, a list of them, off",
         Value("127.0.0.1:6432"),
-        "Where clients connect. Port 0 takes a free one; the log line that says `ready` names it.",
+        "Where clients connect; off: only by the Unix socket. An IPv6 address that this machine does \
+         not have is left out, if there are others. Port 0 takes a free one; the log line that says `ready` names it.",
     )),
     fixed(setting(
         "unix_socket_dir",
@@ -77,6 +77,12 @@ pub const REFERENCE: &[SettingReference] = &[
         "Where clients of this machine may connect too: by the Unix socket `.s.PGSQL.PORT` in this \
          directory, with the port of `listen` (`psql -h DIRECTORY -p PORT`). One that an earlier \
          process has left behind is replaced. PgBouncer's default is /tmp.",
+    )),
+    fixed(setting(
+        "unix_socket_port",
+        "port",
+        Depends("that of `listen`, else 6432"),
+        "The port in the Unix socket's name.",
     )),
     fixed(setting(
         "unix_socket_mode",

@@ -22,8 +22,8 @@ use super::values::{AuthType, LogFormat};
 /// The configuration. `settings/reference.rs` says what each setting does and where 0 is "none".
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Where clients connect.
-    pub listen: SocketAddr,
+    /// Where clients connect by TCP; empty: nowhere.
+    pub listen: Vec<SocketAddr>,
     /// Where clients of this machine may connect too.
     pub unix_socket: UnixSocket,
     /// Where metrics and health are served; none serves nothing.
@@ -131,6 +131,16 @@ pub struct Settings {
     pub log_level: tracing::Level,
 }
 
+/// PgBouncer's port, and ours.
+pub(super) const DEFAULT_PORT: u16 = 6432;
+
+impl Settings {
+    /// Where others than this machine can connect, if they can.
+    pub(super) fn open_address(&self) -> Option<SocketAddr> {
+        self.listen.iter().copied().find(|address| !address.ip().is_loopback())
+    }
+}
+
 const fn non_zero(number: u32) -> NonZeroU32 {
     match NonZeroU32::new(number) {
         Some(number) => number,
@@ -141,7 +151,7 @@ const fn non_zero(number: u32) -> NonZeroU32 {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 6432)),
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))],
             unix_socket: UnixSocket::default(),
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 6433))),
             data_dir: None,

@@ -1,49 +1,59 @@
 //! Where clients come in.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::task::Poll;
 
-use tokio::net::{TcpListener, TcpSocket};
+use socket2::{Domain, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::unix_socket::UnixSocket;
 use crate::error::ProxyError;
 use crate::settings::UnixSocketPlace;
-use crate::stream::Stream;
+use crate::stream::{Stream, port_of};
 
 /// Clients that have connected and are not accepted yet; the system makes it less (on Linux,
 /// net.core.somaxconn). One that finds no room tries again after a second: a storm of logins is to
 /// wait here instead.
-const BACKLOG: u32 = 4096;
+const BACKLOG: i32 = 4096;
+/// PgBouncer's port, in the name of a Unix socket that has none from elsewhere.
+const DEFAULT_PORT: u16 = 6432;
 
 /// Where clients come in. Once dropped, nobody does any more, and the Unix socket's file is gone.
 #[derive(Debug)]
 pub struct Listeners {
-    tcp: TcpListener,
+    tcp: Vec<TcpListener>,
     unix: Option<UnixSocket>,
 }
 
 impl Listeners {
     pub(super) async fn open(
-        address: SocketAddr,
+        addresses: &[SocketAddr],
         unix: Option<&UnixSocketPlace>,
     ) -> Result<Self, ProxyError> {
-        let listen = |source| ProxyError::Listen { address, source };
-        let tcp = bind(address).map_err(listen)?;
-        let port = tcp.local_addr().map_err(listen)?.port();
-        let unix = match unix {
-            Some(place) => Some(UnixSocket::open(place, port).await?),
-            None => None,
-        };
-        Ok(Self { tcp, unix })
+        let mut this = Self { tcp: bind_all(addresses)?, unix: None };
+        if let Some(place) = unix {
+            let tcp = this.addresses().first().map(SocketAddr::port);
+            let port = place.port.or(tcp).unwrap_or(DEFAULT_PORT);
+            this.unix = Some(UnixSocket::open(place, port).await?);
+        }
+        Ok(this)
     }
 
-    /// The address, with the port that was free if the settings left it to the system.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
+    /// The addresses, with the ports that were free where the settings left them to the system; none
+    /// if there is only a Unix socket.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.tcp.iter().filter_map(|tcp| tcp.local_addr().ok()).collect()
+    }
+
+    /// The port: of TCP, else the one in the Unix socket's name.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let tcp = self.addresses().first().map(SocketAddr::port);
+        tcp.or(self.unix_socket().and_then(port_of)).unwrap_or(DEFAULT_PORT)
     }
 
     /// The Unix socket, if there is one.
@@ -54,7 +64,7 @@ impl Listeners {
 
     /// The next client. Cancel-safe.
     pub(super) async fn accept(&self) -> io::Result<Stream> {
-        let tcp = async { Ok(Stream::Tcp(self.tcp.accept().await?.0)) };
+        let tcp = async { Ok(Stream::Tcp(accept_any(&self.tcp).await?)) };
         match &self.unix {
             None => tcp.await,
             Some(unix) => tokio::select! {
@@ -65,15 +75,66 @@ impl Listeners {
     }
 }
 
-/// Listens at this address.
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
+/// The next client of any of them. Cancel-safe.
+async fn accept_any(listeners: &[TcpListener]) -> io::Result<TcpStream> {
+    if let [only] = listeners {
+        return Ok(only.accept().await?.0);
+    }
+    poll_fn(|context| {
+        for listener in listeners {
+            if let Poll::Ready(accepted) = listener.poll_accept(context) {
+                return Poll::Ready(accepted.map(|(stream, _)| stream));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Listens at all of them. An IPv6 address that this machine does not have is left out, if there is
+/// another: `localhost` and `*` are two addresses, on whatever machine.
+fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ProxyError> {
+    let mut bound: Vec<TcpListener> = Vec::new();
+    let mut missing = None;
+    for &address in addresses {
+        let every_v4 = |other: &SocketAddr| {
+            other.is_ipv4() && other.ip().is_unspecified() && other.port() == address.port()
+        };
+        match bind(address, addresses.iter().any(every_v4)) {
+            Ok(listener) => bound.push(listener),
+            Err(source) if address.is_ipv6() && is_missing(&source) => {
+                missing = Some(ProxyError::Listen { address, source });
+            }
+            Err(source) => return Err(ProxyError::Listen { address, source }),
+        }
+    }
+    match missing {
+        Some(missing) if bound.is_empty() => Err(missing),
+        Some(missing) => {
+            tracing::warn!("{missing}; the other addresses are listened at");
+            Ok(bound)
+        }
+        None => Ok(bound),
+    }
+}
+
+/// Whether the machine has no such address, or no addresses of that kind.
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || error.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32)
+}
+
+/// Listens at this address; `only_v6` leaves IPv4 to another listener.
+fn bind(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     // The connections of one that ran here before may linger.
     #[cfg(not(windows))]
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() && only_v6 {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
 }

@@ -91,7 +91,7 @@ impl Proxy {
     /// [`ProxyError::Listen`], [`ProxyError::Socket`].
     pub async fn listen(&self) -> Result<Listeners, ProxyError> {
         let settings = self.shared.settings();
-        Listeners::open(settings.listen, settings.unix_socket.as_ref()).await
+        Listeners::open(&settings.listen, settings.unix_socket.as_ref()).await
     }
 
     /// Serves until it is shut down. Not cancel-safe: dropped, it stops accepting; clients go on

@@ -12,6 +12,7 @@ use wire::backend;
 use wire::error_response::{ErrorView, Severity};
 use wire::startup;
 
+use super::connect_query;
 use super::connection::{CancelHandle, ServerConnection};
 use super::login::{Binding, Learned, Login};
 use crate::buffer::{ReadBuffer, WriteBuffer};
@@ -33,6 +34,8 @@ pub(crate) struct Upstream {
     pub(crate) user: String,
     pub(crate) password: Option<Secret>,
     pub(crate) tls: ServerTls,
+    pub(crate) connect_query: Option<String>,
+    pub(crate) startup: Vec<(String, String)>,
     pub(crate) timeout: Duration,
     /// How long a cancel request may take.
     pub(crate) cancel_timeout: Duration,
@@ -48,7 +51,8 @@ impl Upstream {
         cancel_timeout: Duration,
         max_prepared_statements: usize,
     ) -> Self {
-        let PoolTarget { address, database, user, password, tls, .. } = target;
+        let PoolTarget { address, database, user, password, tls, connect_query, startup, .. } =
+            target;
         let learned = Learned::Nothing;
         Self {
             address,
@@ -56,6 +60,8 @@ impl Upstream {
             user,
             password,
             tls,
+            connect_query,
+            startup,
             timeout,
             cancel_timeout,
             max_prepared_statements,
@@ -68,6 +74,8 @@ impl Upstream {
         self.address == other.address
             && self.database == other.database
             && self.user == other.user
+            && self.connect_query == other.connect_query
+            && self.startup == other.startup
             && self.tls.asks_the_same(&other.tls)
     }
 }
@@ -77,7 +85,14 @@ pub(crate) async fn connect(
     upstream: &Upstream,
     id: ServerId,
 ) -> Result<ServerConnection, ProxyError> {
-    tokio::time::timeout(upstream.timeout, open(upstream, id))
+    let opening = async {
+        let mut server = open(upstream, id).await?;
+        if let Some(sql) = &upstream.connect_query {
+            connect_query::run(&mut server, sql).await?;
+        }
+        Ok(server)
+    };
+    tokio::time::timeout(upstream.timeout, opening)
         .await
         .unwrap_or(Err(ProxyError::TimedOut("server_connect_timeout")))
 }
@@ -139,7 +154,9 @@ async fn log_in(
     let is_encrypted = stream.is_encrypted();
     let binding = Binding::new(upstream.tls.channel_binding(), stream.end_point());
     let mut talk = Talk { stream, read: ReadBuffer::default(), received: 0 };
-    talk.send(startup::startup_message(&upstream.user, &upstream.database, &[])).await?;
+    let asked: Vec<(&str, &str)> =
+        upstream.startup.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    talk.send(startup::startup_message(&upstream.user, &upstream.database, &asked)).await?;
     let (password, learned) = (upstream.password.clone(), upstream.learned.clone());
     let mut login = Login::new(&upstream.user, password, learned, binding);
     let mut parameters = Vec::new();

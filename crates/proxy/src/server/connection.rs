@@ -306,7 +306,7 @@ impl ServerConnection {
     }
 
     /// Reads one message; a body longer than what is of use is cut off. Not cancel-safe.
-    async fn next_message(&mut self) -> Result<(u8, Vec<u8>), ProxyError> {
+    pub(super) async fn next_message(&mut self) -> Result<(u8, Vec<u8>), ProxyError> {
         const USEFUL_BYTES: usize = 4096;
         let head = self.read.server_head(&mut self.stream).await?;
         let front = head.body.min(USEFUL_BYTES);

@@ -108,6 +108,28 @@ pub const DATABASE_KEYS: &[KeyReference] = &[
         default: "`pool_mode`",
         what: "Mode of this database's pools.",
     },
+    KeyReference {
+        name: "connect_query",
+        kind: "SQL",
+        default: "unset",
+        what: "Run on each server connection before any client has it. Its errors are logged and \
+               ignored. What it sets holds until something resets it.",
+    },
+    KeyReference {
+        name: "application_name",
+        kind: TEXT,
+        default: "unset",
+        what: "What server connections ask for when they log in, and clients have that do not say \
+               otherwise.",
+    },
+    KeyReference {
+        name: "client_encoding",
+        kind: TEXT,
+        default: "the server's",
+        what: "The same.",
+    },
+    KeyReference { name: "datestyle", kind: TEXT, default: "the server's", what: "The same." },
+    KeyReference { name: "timezone", kind: TEXT, default: "the server's", what: "The same." },
 ];
 
 /// Keys of `[users.NAME]`.

@@ -6,6 +6,7 @@ mod detection;
 mod history;
 mod limits;
 mod monitoring;
+mod pgbouncer;
 mod places;
 mod reference;
 mod tls;
