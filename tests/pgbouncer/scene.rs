@@ -62,13 +62,12 @@ impl Scene {
     /// What the samples name is in the directory instead; the port is free.
     pub(crate) fn write_sample(&self, ini: &str, more: &[(&str, &str)]) -> PathBuf {
         let directory = self.path().display().to_string();
-        let mut text = ini.to_owned();
+        let mut text = ini.replace("= /tmp\n", &format!("= {directory}\n"));
         for path in ["/var/log/pgbouncer", "/var/run/pgbouncer", "/etc/pgbouncer"]
             .into_iter()
-            .chain(["/var/log/postgresql", "/var/run/postgresql", "= /tmp"])
+            .chain(["/var/log/postgresql", "/var/run/postgresql"])
         {
-            let to = if path == "= /tmp" { format!("= {directory}") } else { directory.clone() };
-            text = text.replace(path, &to);
+            text = text.replace(path, &directory);
         }
         let port = self.port.to_string();
         text = text.replace("listen_port = 6432", &format!("listen_port = {port}"));

@@ -139,8 +139,11 @@ impl Document {
     pub(super) fn of(resolved: &Resolved) -> Self {
         let settings = &resolved.settings;
         let rows = settings.describe().into_iter().map(|row| (row.key, row.value));
+        // What is not used is said with its reasons.
+        let said = resolved.pgbouncer.as_ref().and_then(|file| file.warning.as_ref());
+        let warnings = resolved.warnings.iter().filter(|warning| Some(*warning) != said);
         Self {
-            warnings: resolved.warnings.clone(),
+            warnings: warnings.cloned().collect(),
             pgbouncer: resolved.pgbouncer.as_ref().map(|file| pgbouncer(file, settings)),
             settings: rows.collect(),
             databases: databases(settings),

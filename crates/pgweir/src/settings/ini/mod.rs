@@ -136,7 +136,8 @@ impl Reading<'_> {
         }
         // Ours goes before what stands for something else.
         written.settings.extend(ours);
-        written.warnings.extend(file.warning(path));
+        file.conclude(path);
+        written.warnings.extend(file.warning.clone());
         written.pgbouncer = Some(file);
     }
 }

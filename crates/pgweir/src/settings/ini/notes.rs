@@ -9,6 +9,8 @@ pub struct PgBouncerFile {
     pub files: Vec<PathBuf>,
     /// What is not as in PgBouncer, in the order of the file.
     pub notes: Vec<Note>,
+    /// The warning that names what is not used, if there is any.
+    pub warning: Option<String>,
     /// Settings that the file does not have and that are as PgBouncer has them.
     pub by_default: Vec<&'static str>,
 }
@@ -37,7 +39,7 @@ pub enum NoteKind {
 
 impl PgBouncerFile {
     pub(super) fn new(files: Vec<PathBuf>) -> Self {
-        Self { files, notes: Vec::new(), by_default: Vec::new() }
+        Self { files, notes: Vec::new(), warning: None, by_default: Vec::new() }
     }
 
     pub(super) fn note(&mut self, setting: impl Into<String>, kind: NoteKind, why: &'static str) {
@@ -56,8 +58,8 @@ impl PgBouncerFile {
         found
     }
 
-    /// The one line that names all settings that are not used.
-    pub(super) fn warning(&self, path: &Path) -> Option<String> {
+    /// All has been read: one line names all settings that are not used.
+    pub(super) fn conclude(&mut self, path: &Path) {
         let named = |kind, what: &str| {
             let names: Vec<_> = self.of(kind).iter().map(|note| note.setting.as_str()).collect();
             (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
@@ -71,6 +73,7 @@ impl PgBouncerFile {
         .collect();
         let path = path.display();
         let why = format!("`pgweir check -c {path}` says why");
-        (!parts.is_empty()).then(|| format!("{path}: {}; {why}", parts.join("; ")))
+        self.warning =
+            (!parts.is_empty()).then(|| format!("{path}: {}; {why}", parts.join("; ")));
     }
 }
