@@ -166,7 +166,7 @@ pub(crate) async fn value(client: &Client, sql: &str) -> String {
 
 /// Why a login was refused.
 pub(crate) fn refusal(result: Result<Client, Error>) -> String {
-    let error = result.err().expect("was let in");
+    let error = result.expect_err("was let in");
     match error.as_db_error() {
         Some(told) => format!("{}: {}", told.code().code(), told.message()),
         None => error.to_string(),

@@ -138,3 +138,62 @@ fn bind(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     TcpListener::from_std(socket.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    fn free_port() -> u16 {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    }
+
+    #[tokio::test]
+    async fn every_address_of_both_kinds_is_listened_at() {
+        let port = free_port();
+        let both = [
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+            SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
+        ];
+        let listeners = Listeners::open(&both, None).await.unwrap();
+        assert_eq!(listeners.port(), port);
+        // One where the machine has no IPv6.
+        for address in listeners.addresses() {
+            let host = if address.is_ipv4() { "127.0.0.1" } else { "::1" };
+            let (connected, accepted) =
+                tokio::join!(TcpStream::connect((host, port)), listeners.accept());
+            assert!(matches!(accepted, Ok(Stream::Tcp(_))));
+            connected.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_this_machine_does_not_have_is_left_out_beside_others() {
+        // Of documentation (RFC 3849): nobody has it.
+        let nobodys: SocketAddr = "[2001:db8::1]:0".parse().unwrap();
+        assert!(Listeners::open(&[nobodys], None).await.is_err());
+        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listeners = Listeners::open(&[nobodys, here], None).await.unwrap();
+        assert_eq!(listeners.addresses().len(), 1);
+        let of_v4: SocketAddr = "203.0.113.1:0".parse().unwrap();
+        assert!(Listeners::open(&[of_v4, here], None).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_unix_socket_is_enough() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = UnixSocketPlace {
+            directory: directory.path().to_owned(),
+            port: Some(7000),
+            mode: 0o700,
+            group: None,
+        };
+        let listeners = Listeners::open(&[], Some(&place)).await.unwrap();
+        assert_eq!((listeners.addresses(), listeners.port()), (Vec::new(), 7000));
+        assert!(listeners.unix_socket().unwrap().ends_with(".s.PGSQL.7000"));
+    }
+}

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::keys::{INI_DATABASE_KEYS, INI_PEER_KEYS, INI_USER_KEYS, IniKey};
 use super::table::{Becomes, INI_SETTINGS};
 
-const INTRODUCTION: &str = include_str!("migrating.md");
+const INTRODUCTION: &str = include_str!("migrating.txt");
 
 /// The page, its tables made from those that the files are read by.
 pub(crate) fn migration_page() -> String {

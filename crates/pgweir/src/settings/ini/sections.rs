@@ -63,6 +63,11 @@ impl Entry {
                 return None;
             }
         };
+        // Of peers there may be many, and they are used together or not at all.
+        let noted = |name: &str| match self.section {
+            "peers" => "peers".to_owned(),
+            _ => format!("{path}.{name}"),
+        };
         let mut values = BTreeMap::new();
         for (name, text) in pairs {
             let Some(key) = known.iter().find(|key| key.name == name) else {
@@ -73,11 +78,11 @@ impl Entry {
             match key.becomes {
                 Becomes::Same | Becomes::Different(_) => {}
                 Becomes::Unneeded(why) => {
-                    file.note(format!("{path}.{name}"), NoteKind::Unneeded, why);
+                    file.note(noted(&name), NoteKind::Unneeded, why);
                     continue;
                 }
                 Becomes::NotOffered(why) => {
-                    file.note(format!("{path}.{name}"), NoteKind::NotOffered, why);
+                    file.note(noted(&name), NoteKind::NotOffered, why);
                     continue;
                 }
             }

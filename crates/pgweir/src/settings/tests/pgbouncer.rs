@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use model::PoolMode;
+use proptest::prelude::*;
 
 use super::file;
 use crate::settings::ini::{is_ini, migration_page};
@@ -298,6 +299,31 @@ fn a_file_is_told_by_its_name_or_by_what_it_says() {
         ("pgweir", "", false),
     ] {
         assert_eq!(is_ini(Path::new(name), text), expected, "{name}");
+    }
+}
+
+#[test]
+fn peers_are_looked_at_and_named_once() {
+    let files = ini_file(
+        "[databases]\n[peers]\n1 = host=a port=6433\n2 = host=b pool_size=3\n[pgbouncer]\n\
+         unix_socket_dir = @\npeer_id = 1\n",
+    );
+    let warnings = files.resolved().warnings.join("\n");
+    assert!(warnings.contains("not offered: peer_id, peers;"), "{warnings}");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(
+        sections in proptest::collection::vec(
+            ("(pgbouncer|databases|users|peers|pgweir|x)", "[^%]{0,60}", "[a-z_]{1,20} *=[^%]{0,60}"),
+            0..6,
+        ),
+    ) {
+        let lines = sections.iter().map(|(name, any, line)| format!("[{name}]\n{any}\n{line}\n"));
+        let mut written = Written::default();
+        written.add_file(Path::new("pgbouncer.ini"), &lines.collect::<String>());
+        let _ = written.resolve();
     }
 }
 

@@ -69,6 +69,20 @@ fn addresses() {
 }
 
 #[test]
+fn clients_can_connect_at_several_addresses() {
+    for text in ["\"127.0.0.1:7000, [::1]:7000\"", "[\"127.0.0.1:7000\", \"[::1]:7000\"]"] {
+        let settings = used(file(&format!("upstream = \"postgres://u:p@h\"\nlisten = {text}")));
+        let listen: Vec<String> = settings.listen.iter().map(ToString::to_string).collect();
+        assert_eq!(listen, ["127.0.0.1:7000", "[::1]:7000"]);
+    }
+    let off = "upstream = \"postgres://u:p@h\"\nlisten = \"off\"\n";
+    assert!(wrong(file(off)).contains("clients could not connect"));
+    let settings = used(file(&format!("{off}unix_socket_dir = \"/tmp\"\n")));
+    assert_eq!(settings.listen, []);
+    assert!(wrong(file("listen = []")).contains("is an empty list"));
+}
+
+#[test]
 fn a_list_is_a_list_or_has_commas() {
     let settings = used(file(
         "upstream = \"postgres://u:p@h\"\nadmin_users = [\"a\", \"b\"]\nstats_users = \"c, d\"",
