@@ -11,7 +11,7 @@ const INTRODUCTION: &str = include_str!("migrating.txt");
 pub(crate) fn migration_page() -> String {
     let mut page = INTRODUCTION.to_owned();
     page.push_str(
-        "## `[pgbouncer]`\n\n| setting | default | here | |\n| --- | --- | --- | --- |\n",
+        "## `[pgbouncer]`\n\n| setting | its default | here | how, or why |\n| --- | --- | --- | --- |\n",
     );
     for setting in INI_SETTINGS {
         let default = match setting.default {
@@ -31,7 +31,7 @@ pub(crate) fn migration_page() -> String {
 }
 
 fn keys(page: &mut String, section: &str, keys: &[IniKey]) {
-    let _ = write!(page, "\n## `[{section}]`\n\n| key | here | |\n| --- | --- | --- |\n");
+    let _ = write!(page, "\n## `[{section}]`\n\n| key | here | how, or why |\n| --- | --- | --- |\n");
     for key in keys {
         let (here, why) = told(key.becomes);
         let _ = writeln!(page, "| `{}` | {here} | {why} |", key.name);
