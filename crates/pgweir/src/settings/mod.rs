@@ -30,11 +30,11 @@ mod written;
 pub use authentication::{Authentication, LookupKeys};
 pub use database::{Database, Lookup, PoolSettings, User, UserTimeouts};
 pub use history::HistoryKept;
+pub(crate) use ini::migration_page;
 pub use ini::{
     Becomes, INI_DATABASE_KEYS, INI_PEER_KEYS, INI_SETTINGS, INI_USER_KEYS, IniKey, IniSetting,
     Note, NoteKind, PgBouncerFile,
 };
-pub(crate) use ini::migration_page;
 pub use limits::{DatabaseLimits, PoolLimits, UserLimits};
 pub use manual::{markdown, plain_text};
 pub use monitoring::Monitoring;

@@ -31,7 +31,8 @@ pub(crate) fn migration_page() -> String {
 }
 
 fn keys(page: &mut String, section: &str, keys: &[IniKey]) {
-    let _ = write!(page, "\n## `[{section}]`\n\n| key | here | how, or why |\n| --- | --- | --- |\n");
+    let _ =
+        write!(page, "\n## `[{section}]`\n\n| key | here | how, or why |\n| --- | --- | --- |\n");
     for key in keys {
         let (here, why) = told(key.becomes);
         let _ = writeln!(page, "| `{}` | {here} | {why} |", key.name);

@@ -73,7 +73,6 @@ impl PgBouncerFile {
         .collect();
         let path = path.display();
         let why = format!("`pgweir check -c {path}` says why");
-        self.warning =
-            (!parts.is_empty()).then(|| format!("{path}: {}; {why}", parts.join("; ")));
+        self.warning = (!parts.is_empty()).then(|| format!("{path}: {}; {why}", parts.join("; ")));
     }
 }

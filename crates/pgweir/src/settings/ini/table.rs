@@ -63,8 +63,7 @@ const fn setting(
     IniSetting { name, default, becomes, kind }
 }
 
-const STDERR: Becomes =
-    Unneeded("the log goes to standard error, which the service manager keeps");
+const STDERR: Becomes = Unneeded("the log goes to standard error, which the service manager keeps");
 const CLEAN: Becomes = Unneeded("server connections are always given back clean");
 const LOOKED_AT: Becomes = Unneeded(
     "whether a server connection is still there is looked at, without a query, each time before it is \
