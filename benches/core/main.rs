@@ -10,9 +10,10 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use model::{ClientId, Histogram, LabelRegistry, Labels, PoolMode, ServerId};
 use pooling::parameters::{ClientParameters, ServerParameters};
 use pooling::scheduler::{Age, Limits, Request, Scheduler, WaiterId};
-use pooling::session::{ClientSession, Io, ServerSession};
+use pooling::session::{ClientSession, Io, ServerSession, write_settings};
 use sql::ShapeRegistry;
 use testkit::frames;
+use wire::frame::Head;
 
 const STATEMENT: &str = "SELECT o.id, o.status, c.name FROM orders o JOIN customers c ON c.id = \
                          o.customer_id WHERE o.id = 4711 AND o.status = 'open'";
@@ -141,6 +142,36 @@ fn session(criterion: &mut Criterion) {
     });
 }
 
+/// Where the messages of an answer of a hundred rows begin.
+fn framing(criterion: &mut Criterion) {
+    let answer = frames::data_row(&[Some("4711"), Some("open")]).repeat(100);
+    let mut group = criterion.benchmark_group("framing");
+    group.throughput(Throughput::Bytes(answer.len() as u64));
+    group.bench_function("a hundred rows", |bencher| {
+        bencher.iter(|| {
+            let mut at = 0;
+            while let Ok(Some(head)) = Head::from_server(black_box(&answer[at..])) {
+                at += head.total();
+            }
+            assert_eq!(at, answer.len());
+        });
+    });
+    group.finish();
+}
+
+/// What makes a server connection that of a client with two settings of its own.
+fn attach(criterion: &mut Criterion) {
+    let client = ClientParameters::new([("TimeZone", "Europe/Berlin"), ("search_path", "shop")]);
+    let mut to_server = Vec::new();
+    criterion.bench_function("attach: two settings that differ", |bencher| {
+        bencher.iter(|| {
+            to_server.clear();
+            let statements = ServerParameters::default().difference(black_box(&client));
+            write_settings(&statements, &mut to_server)
+        });
+    });
+}
+
 fn histogram(criterion: &mut Criterion) {
     let mut histogram = Histogram::default();
     let mut us = 1u64;
@@ -152,5 +183,5 @@ fn histogram(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, shapes, scheduler, session, histogram);
+criterion_group!(benches, framing, shapes, scheduler, attach, session, histogram);
 criterion_main!(benches);

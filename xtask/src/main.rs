@@ -3,6 +3,7 @@
 // A program for people at a terminal: what it prints is its purpose.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod bench;
 mod chaos;
 mod conformance;
 mod demo;
@@ -36,6 +37,12 @@ cargo xtask COMMAND
                       what clients saw, and a verdict
   storm [--idle 10000] [--busy 200] [--logins 2000] [--rounds 5] [--calm_ms 5000] [--pool 20]
                       idle and busy clients, and a storm of logins beside them
+  bench [--rounds 5] [--seconds 5] [--only WORKLOAD,…] [--clients 1,50,1000] [--peers PEER,…]
+        [--pgbouncer PATH] [--pgweir PATH] [--quick] [--write]
+                      pgweir beside PgBouncer, HAProxy and no proxy at all, interleaved in one run;
+                      docs/performance.md says how to read it
+  bench --instructions [--accept]
+                      instructions of the pure core, counted by valgrind; --accept notes them
   tidy                what the compiler cannot check: which crate may use which, sizes, names, links
   docs [--check]      write the generated pages of docs/, or only compare them
 ";
@@ -51,6 +58,7 @@ fn main() -> ExitCode {
         ("demo", rest) => demo::run(rest),
         ("test", rest) => test::run(rest),
         ("conformance", rest) => conformance::run(rest),
+        ("bench", rest) => bench::run(rest),
         ("chaos", rest) => chaos::chaos(rest),
         ("storm", rest) => chaos::storm(rest),
         ("tidy", []) => tidy::run(),

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::repository::{cargo, root};
 use crate::step::{output_of, step, succeed};
-use crate::{docs, setup, tidy};
+use crate::{bench, docs, setup, tidy};
 
 /// The quick steps come first, so that a slip is told soon.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             succeed(Command::new("cargo-deny").arg("check").current_dir(root()))
         })?;
     }
+    step("instructions", bench::guard)?;
     step("tests", || succeed(plain(cargo(&["test", "--workspace"])).args(arguments)))?;
     eprintln!("All is well.");
     Ok(())

@@ -1,10 +1,15 @@
 //! Identifiers. Newtypes, so that one cannot be passed where another is meant.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// By an identifier. With a quick hash: identifiers are numbers of pgweir's own, so that nobody can
+/// choose them to collide.
+pub type ById<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
 macro_rules! hex_id {
     ($(#[$doc:meta])* $name:ident) => {

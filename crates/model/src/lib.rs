@@ -35,7 +35,9 @@ pub use distinct::Distinct;
 pub use event::{ConnectionEvent, Event, Outcome, QueryEvent, TransactionEvent};
 pub use finding::{Confidence, Evidence, Finding, Fix, NotChecked, Published, Severity};
 pub use histogram::{Histogram, HistogramParts};
-pub use ids::{ClientId, FingerprintId, InvalidId, PoolKey, ServerId, ShapeId, SqlState, StrictId};
+pub use ids::{
+    ById, ClientId, FingerprintId, InvalidId, PoolKey, ServerId, ShapeId, SqlState, StrictId,
+};
 pub use labels::{LabelId, LabelRegistry, Labels, Tags};
 pub use mark::{Mark, MarkKind};
 pub use minute::Minute;

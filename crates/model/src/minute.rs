@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    ConnectionStats, LabelId, PoolKey, PoolMinute, QueryStats, RowKey, SlowStatement,
+    ById, ConnectionStats, LabelId, PoolKey, PoolMinute, QueryStats, RowKey, SlowStatement,
     TransactionStats,
 };
 
@@ -16,15 +16,15 @@ pub struct Minute {
     /// How many minutes it is of; 1 where it was measured.
     pub span_minutes: u32,
     /// Statements.
-    pub queries: HashMap<RowKey, QueryStats>,
+    pub queries: ById<RowKey, QueryStats>,
     /// Transactions, by kind of client.
-    pub transactions: HashMap<LabelId, TransactionStats>,
+    pub transactions: ById<LabelId, TransactionStats>,
     /// Pools.
     pub pools: HashMap<PoolKey, PoolMinute>,
     /// Client connections.
     pub connections: ConnectionStats,
     /// Those that were logged in, by kind of client.
-    pub arrivals: HashMap<LabelId, ConnectionStats>,
+    pub arrivals: ById<LabelId, ConnectionStats>,
     /// Statements that took long, the first some hundred of the minute.
     pub slow: Vec<SlowStatement>,
     /// Events that were dropped because the aggregator fell behind.
@@ -36,11 +36,11 @@ impl Default for Minute {
         Self {
             minute: 0,
             span_minutes: 1,
-            queries: HashMap::new(),
-            transactions: HashMap::new(),
+            queries: ById::default(),
+            transactions: ById::default(),
             pools: HashMap::new(),
             connections: ConnectionStats::default(),
-            arrivals: HashMap::new(),
+            arrivals: ById::default(),
             slow: Vec::new(),
             dropped: 0,
         }

@@ -5,11 +5,13 @@
 //! first (`PQprepare` does, and blocks) does not stand in the queue behind clients whose
 //! transactions wait for it.
 
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::prepared::{ByContent, Statement};
+use foldhash::fast::FixedState;
+
+use crate::prepared::{Statement, content_hash, same};
 use crate::routines::KnownRoutines;
 
 /// Texts longer than this are not remembered.
@@ -17,21 +19,37 @@ const MAX_TEXT_BYTES: usize = 16 * 1024;
 /// Statements remembered per pool.
 const MAX_STATEMENTS: usize = 1_000;
 
-/// Statements that a server of the pool has parsed. Locked only when a client prepares one.
+/// Statements that a server of the pool has parsed. Written only when one is new. Clients that
+/// prepare the same share what is kept of it.
 #[derive(Debug, Default)]
 pub struct KnownStatements {
-    statements: RwLock<HashSet<ByContent>>,
+    /// By a hash of the content: of two that share one, the later.
+    statements: RwLock<HashMap<u64, Arc<Statement>, FixedState>>,
     epoch: AtomicU64,
+    /// The unnamed statement is not served from named ones.
+    leaves_unnamed: AtomicBool,
     /// The functions that the pool's statements call.
     pub routines: KnownRoutines,
 }
 
 impl KnownStatements {
-    /// Whether a statement of this content is known.
+    /// The statement of this content, as prepared in the present epoch.
     #[must_use]
-    pub fn has(&self, statement: &Arc<Statement>) -> bool {
+    pub fn find(&self, text: &[u8], types: &[u8]) -> Option<Arc<Statement>> {
         let statements = self.statements.read().unwrap_or_else(PoisonError::into_inner);
-        statements.contains(&ByContent(Arc::clone(statement)))
+        let found = statements.get(&content_hash(text, types))?;
+        (found.epoch() == self.epoch() && found.is(text, types)).then(|| Arc::clone(found))
+    }
+
+    /// Whether the unnamed statement is served from a named one where that can be.
+    #[must_use]
+    pub fn serves_unnamed(&self) -> bool {
+        !self.leaves_unnamed.load(Ordering::Relaxed)
+    }
+
+    /// Sets [`Self::serves_unnamed`], which is true from the start.
+    pub fn serve_unnamed(&self, serve: bool) {
+        self.leaves_unnamed.store(!serve, Ordering::Relaxed);
     }
 
     /// How often a table was seen to have changed under a statement.
@@ -50,18 +68,30 @@ impl KnownStatements {
         if !statement.is_kept() || statement.text().len() > MAX_TEXT_BYTES {
             return;
         }
+        {
+            let statements = self.statements.read().unwrap_or_else(PoisonError::into_inner);
+            let found = statements.get(&statement.hash());
+            let is_known = |found: &Arc<Statement>| {
+                same(found, statement) && found.epoch() >= statement.epoch()
+            };
+            if found.is_some_and(is_known) {
+                return;
+            }
+        }
         let mut statements = self.statements.write().unwrap_or_else(PoisonError::into_inner);
         if statements.len() >= MAX_STATEMENTS {
             // Those in use are known again soon; this happens where texts are made up.
             statements.clear();
         }
-        statements.insert(ByContent(Arc::clone(statement)));
+        statements.insert(statement.hash(), Arc::clone(statement));
     }
 
     /// A server has refused it: the next one to prepare it must be told.
     pub fn forget(&self, statement: &Arc<Statement>) {
         let mut statements = self.statements.write().unwrap_or_else(PoisonError::into_inner);
-        statements.remove(&ByContent(Arc::clone(statement)));
+        if statements.get(&statement.hash()).is_some_and(|found| same(found, statement)) {
+            statements.remove(&statement.hash());
+        }
     }
 }
 
@@ -74,15 +104,19 @@ mod tests {
         Arc::new(Statement::new(text.as_bytes(), &[0, 0], observed.shape, observed.values))
     }
 
+    fn has(known: &KnownStatements, statement: &Arc<Statement>) -> bool {
+        known.find(statement.text(), statement.types()).is_some()
+    }
+
     #[test]
     fn what_was_parsed_is_known_by_content_until_it_is_refused() {
         let known = KnownStatements::default();
-        assert!(!known.has(&statement("select 1")));
+        assert!(!has(&known, &statement("select 1")));
         known.learn(&statement("select 1"));
-        assert!(known.has(&statement("select 1")));
-        assert!(!known.has(&statement("select 2")));
+        assert!(has(&known, &statement("select 1")));
+        assert!(!has(&known, &statement("select 2")));
         known.forget(&statement("select 1"));
-        assert!(!known.has(&statement("select 1")));
+        assert!(!has(&known, &statement("select 1")));
     }
 
     #[test]
@@ -91,9 +125,21 @@ mod tests {
         for n in 0..=MAX_STATEMENTS {
             known.learn(&statement(&format!("select {n}")));
         }
-        assert!(!known.has(&statement("select 0")));
+        assert!(!has(&known, &statement("select 0")));
         let long = statement(&format!("select '{}'", "x".repeat(MAX_TEXT_BYTES)));
         known.learn(&long);
-        assert!(!known.has(&long));
+        assert!(!has(&known, &long));
+    }
+
+    #[test]
+    fn what_was_prepared_before_a_table_changed_is_not_known_after() {
+        let known = KnownStatements::default();
+        known.learn(&statement("select 1"));
+        let epoch = known.next_epoch();
+        assert!(!has(&known, &statement("select 1")));
+        let shape = statement("select 1").shape.clone();
+        let anew = Statement::new(b"select 1", &[0, 0], shape, 0).in_epoch(epoch);
+        known.learn(&Arc::new(anew));
+        assert!(has(&known, &statement("select 1")));
     }
 }

@@ -14,6 +14,7 @@
 mod error;
 pub mod known;
 pub mod parameters;
+mod plan_trial;
 pub mod prepared;
 pub mod quota;
 pub mod replies;

@@ -5,11 +5,15 @@
 //! server has already parsed.
 
 use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
+
+use foldhash::fast::{FixedState, RandomState};
 
 use model::Tags;
 use sql::Shape;
+
+use crate::plan_trial::PlanTimes;
 
 /// What all server-side names begin with. Not a name that an application would choose.
 pub const SERVER_NAME_PREFIX: &str = "__pgweir_";
@@ -31,16 +35,24 @@ pub struct Statement {
     pub values: u64,
     /// What the comments in its text say.
     pub tags: Option<Arc<Tags>>,
+    /// How long it takes, where the unnamed statement is served from a named one.
+    pub(crate) plan_times: PlanTimes,
+}
+
+/// A hash of what makes two statements the same to a server.
+#[must_use]
+pub(crate) fn content_hash(text: &[u8], types: &[u8]) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    text.hash(&mut hasher);
+    types.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Statement {
     /// A statement whose text is kept, so that it can be prepared on any server.
     #[must_use]
     pub fn new(text: &[u8], types: &[u8], shape: Arc<Shape>, values: u64) -> Self {
-        let mut hasher = std::hash::DefaultHasher::new();
-        text.hash(&mut hasher);
-        types.hash(&mut hasher);
-        let hash = hasher.finish();
+        let hash = content_hash(text, types);
         Self {
             text: text.into(),
             types: types.into(),
@@ -50,6 +62,7 @@ impl Statement {
             shape,
             values,
             tags: None,
+            plan_times: PlanTimes::default(),
         }
     }
 
@@ -57,7 +70,29 @@ impl Statement {
     #[must_use]
     pub fn not_kept(shape: Arc<Shape>) -> Self {
         let (text, types) = (Box::default(), Box::default());
-        Self { text, types, hash: 0, kept: false, epoch: 0, shape, values: 0, tags: None }
+        Self {
+            text,
+            types,
+            hash: 0,
+            kept: false,
+            epoch: 0,
+            shape,
+            values: 0,
+            tags: None,
+            plan_times: PlanTimes::default(),
+        }
+    }
+
+    /// Another one of the same content.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let (shape, tags) = (Arc::clone(&self.shape), self.tags.clone());
+        let other = if self.kept {
+            Self::new(&self.text, &self.types, shape, self.values)
+        } else {
+            Self::not_kept(shape)
+        };
+        other.in_epoch(self.epoch).tagged(tags)
     }
 
     /// The same, prepared in this epoch.
@@ -84,6 +119,22 @@ impl Statement {
     #[must_use]
     pub fn types(&self) -> &[u8] {
         &self.types
+    }
+
+    /// When the client prepared it; see [`Self::in_epoch`].
+    #[must_use]
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The hash of its content.
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Whether it has this content.
+    pub(crate) fn is(&self, text: &[u8], types: &[u8]) -> bool {
+        self.kept && *self.text == *text && *self.types == *types
     }
 
     /// Whether its text is kept.
@@ -119,7 +170,7 @@ pub fn same(a: &Arc<Statement>, b: &Arc<Statement>) -> bool {
 /// The statements of a client.
 #[derive(Debug, Default)]
 pub struct ClientStatements {
-    named: HashMap<Box<[u8]>, Arc<Statement>>,
+    named: HashMap<Box<[u8]>, Arc<Statement>, RandomState>,
     unnamed: Option<Arc<Statement>>,
 }
 
@@ -188,7 +239,44 @@ pub struct ServerName(u64);
 
 impl std::fmt::Display for ServerName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{SERVER_NAME_PREFIX}{}", self.0)
+        f.write_str(&String::from_utf8_lossy(self.spelled().as_bytes()))
+    }
+}
+
+impl ServerName {
+    /// The name as messages carry it. Written anew for each Bind: without the machinery of `fmt`, and
+    /// without memory of its own.
+    #[must_use]
+    pub fn spelled(self) -> SpelledName {
+        let mut bytes = [b'0'; NAME_BYTES];
+        let mut from = NAME_BYTES;
+        let mut rest = self.0;
+        while rest > 0 || from == NAME_BYTES {
+            from -= 1;
+            bytes[from] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        from -= SERVER_NAME_PREFIX.len();
+        bytes[from..from + SERVER_NAME_PREFIX.len()].copy_from_slice(SERVER_NAME_PREFIX.as_bytes());
+        SpelledName { bytes, from }
+    }
+}
+
+/// The longest name: a u64 has 20 digits at most.
+const NAME_BYTES: usize = SERVER_NAME_PREFIX.len() + 20;
+
+/// A [`ServerName`] spelled out.
+#[derive(Clone, Copy, Debug)]
+pub struct SpelledName {
+    bytes: [u8; NAME_BYTES],
+    from: usize,
+}
+
+impl SpelledName {
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.from..]
     }
 }
 
@@ -196,7 +284,7 @@ impl std::fmt::Display for ServerName {
 #[derive(Debug)]
 pub struct ServerStatements {
     limit: usize,
-    by_content: HashMap<ByContent, Prepared>,
+    by_content: HashMap<ByContent, Prepared, RandomState>,
     unnamed: Option<(Arc<Statement>, u64)>,
     /// Pipelines, which end with a Sync each, that were sent.
     sent: u64,
@@ -212,6 +300,8 @@ pub struct ServerStatements {
 struct Prepared {
     name: ServerName,
     last_used: u64,
+    /// How often it was bound here where it serves the unnamed statement.
+    binds: u32,
     /// Its result may have changed: a client that prepared it in this epoch or later gets it anew.
     doubtful: Option<u64>,
     /// The number of the pipeline that prepared it.
@@ -235,7 +325,7 @@ impl ServerStatements {
     pub fn new(limit: usize) -> Self {
         Self {
             limit: limit.max(1),
-            by_content: HashMap::new(),
+            by_content: HashMap::default(),
             unnamed: None,
             sent: 0,
             answered: 0,
@@ -253,6 +343,15 @@ impl ServerStatements {
         prepared.last_used = self.clock;
         let is_stale = prepared.doubtful.is_some_and(|since| statement.epoch >= since);
         (is_there && !is_stale).then_some(prepared.name)
+    }
+
+    /// Counts one more Bind of a statement that serves the unnamed one. Says how many there were on
+    /// this connection; none if it does not have the statement.
+    pub fn count_bind(&mut self, statement: &Arc<Statement>) -> Option<u32> {
+        let prepared = self.by_content.get_mut(&ByContent(Arc::clone(statement)))?;
+        let before = prepared.binds;
+        prepared.binds = before.saturating_add(1);
+        Some(before)
     }
 
     /// The client ended a pipeline: what it sends next is run even if all of that is skipped.
@@ -280,7 +379,7 @@ impl ServerStatements {
         let name = ServerName(self.next_name);
         self.next_name += 1;
         let (last_used, pipeline) = (self.clock, self.sent);
-        let prepared = Prepared { name, last_used, doubtful: None, pipeline };
+        let prepared = Prepared { name, last_used, binds: 0, doubtful: None, pipeline };
         self.by_content.insert(ByContent(Arc::clone(statement)), prepared);
         Preparation { name, parse: true, close }
     }
@@ -360,6 +459,15 @@ impl ServerStatements {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_spelled_as_they_are_shown() {
+        for number in [0, 7, 10, 4_294_967_296, u64::MAX] {
+            let name = ServerName(number);
+            assert_eq!(name.spelled().as_bytes(), format!("__pgweir_{number}").as_bytes());
+            assert_eq!(name.to_string(), format!("__pgweir_{number}"));
+        }
+    }
 
     fn statement(text: &str) -> Arc<Statement> {
         let registry = sql::ShapeRegistry::new(100);

@@ -79,6 +79,8 @@ pub enum Expected {
     FunctionCall,
     /// The client's Sync.
     Sync,
+    /// A Sync whose ReadyForQuery the client must not see.
+    OwnSync,
 }
 
 impl Expected {

@@ -2,11 +2,11 @@
 //! flight.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use wire::frame::{HEAD_BYTES, Head};
 
@@ -15,37 +15,49 @@ use crate::stream::Stream;
 
 /// A first read of this size takes what most clients have to say.
 const SMALL_READ_BYTES: usize = 8 * 1024;
+/// What most of what is said at once fits into. The allocator gives blocks of up to a kilobyte out
+/// of a list of the thread's own.
+const USUAL_BYTES: usize = 1000;
 /// A peer that fills a small read has more to say.
 const LARGE_READ_BYTES: usize = 64 * 1024;
+/// Who is written so much at once is likely to be written more.
+const BULK_BYTES: usize = 16 * 1024;
 /// The other side is not read from while this much waits for a slow peer.
 pub(crate) const HIGH_WATER_BYTES: usize = 256 * 1024;
 
 /// Bytes read and not yet used.
 #[derive(Debug, Default)]
 pub(crate) struct ReadBuffer {
-    bytes: BytesMut,
+    bytes: Vec<u8>,
+    /// How many of these are used.
+    used: usize,
     filled_last: bool,
 }
 
 impl ReadBuffer {
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[self.used..]
     }
 
-    pub(crate) fn into_bytes(self) -> BytesMut {
-        self.bytes
+    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.split_off(self.used)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() - self.used
     }
 
-    /// Drops used bytes; gives the memory back when none are left.
+    /// Drops used bytes; gives the memory back when none are left, unless the last read was full.
     pub(crate) fn consume(&mut self, count: usize) {
-        if count >= self.bytes.len() {
-            self.bytes = BytesMut::new();
-        } else {
-            self.bytes.advance(count);
+        self.used = self.bytes.len().min(self.used + count);
+        if self.used == self.bytes.len() {
+            self.used = 0;
+            if self.filled_last {
+                // There is more to come.
+                self.bytes.clear();
+            } else {
+                self.bytes = Vec::new();
+            }
         }
     }
 
@@ -55,16 +67,41 @@ impl ReadBuffer {
         stream: &mut Stream,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        if self.bytes.is_empty() && !self.filled_last {
+            return self.poll_first(stream, cx);
+        }
+        self.drop_used();
         let size = if self.filled_last { LARGE_READ_BYTES } else { SMALL_READ_BYTES };
         self.bytes.reserve(size);
         let room = self.bytes.capacity() - self.bytes.len();
         let result = pin!(stream.read_buf(&mut self.bytes)).poll(cx);
         match result {
             Poll::Ready(Ok(count)) => self.filled_last = count == room,
-            Poll::Pending if self.bytes.is_empty() => self.bytes = BytesMut::new(),
+            Poll::Pending if self.bytes.is_empty() => self.bytes = Vec::new(),
             _ => {}
         }
         result
+    }
+
+    /// What is used must not pile up in front of a message that is long in coming. What is moved is no
+    /// longer than what is dropped.
+    fn drop_used(&mut self) {
+        if self.used >= self.bytes.len() - self.used {
+            self.bytes.drain(..self.used);
+            self.used = 0;
+        }
+    }
+
+    /// Reads onto the stack, and takes no more memory than what is there needs: a peer that has
+    /// nothing to say costs none, and most messages are small.
+    fn poll_first(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut stack = [const { MaybeUninit::<u8>::uninit() }; SMALL_READ_BYTES];
+        let mut read = ReadBuf::uninit(&mut stack);
+        ready!(Pin::new(stream).poll_read(cx, &mut read))?;
+        let read = read.filled();
+        self.filled_last = read.len() == SMALL_READ_BYTES;
+        self.bytes = read.to_vec();
+        Poll::Ready(Ok(read.len()))
     }
 
     /// Reads until at least `need` bytes are there.
@@ -120,6 +157,22 @@ impl WriteBuffer {
         self.bytes.len() - self.written + usize::from(self.is_unflushed)
     }
 
+    /// Nothing more is to be written for now: gives the memory back.
+    pub(crate) fn rest(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = Vec::new();
+        }
+    }
+
+    /// Where to add bytes, with room for what is usual. The room is given back by the next flush that
+    /// comes to its end.
+    pub(crate) fn room(&mut self) -> &mut Vec<u8> {
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve_exact(USUAL_BYTES);
+        }
+        &mut self.bytes
+    }
+
     /// Writes what it can; ready when nothing is left. Cancel-safe.
     pub(crate) fn poll_flush(
         &mut self,
@@ -140,7 +193,11 @@ impl WriteBuffer {
                 }
             }
         }
-        if !self.bytes.is_empty() {
+        if self.bytes.len() >= BULK_BYTES {
+            // There is more to come, or [`Self::rest`] follows.
+            self.bytes.clear();
+            self.written = 0;
+        } else if self.bytes.capacity() > 0 {
             self.bytes = Vec::new();
             self.written = 0;
         }

@@ -12,6 +12,7 @@ const SHARD_LIMIT: usize = 64 * 1024;
 /// other. The aggregator comes by on its own clock: an event costs no wake-up and no system call.
 #[derive(Debug)]
 pub struct EventBuffer {
+    /// None where nobody takes events.
     shards: Box<[Mutex<Shard>]>,
 }
 
@@ -28,12 +29,19 @@ impl EventBuffer {
         Self { shards: (0..shards.max(1)).map(|_| Mutex::default()).collect() }
     }
 
+    /// One that nobody takes events from: it keeps none.
+    #[must_use]
+    pub fn closed() -> Self {
+        Self { shards: Box::default() }
+    }
+
     /// Adds a client's events and empties `events`. What does not fit is dropped and counted.
     pub(crate) fn push(&self, client: ClientId, events: &mut Vec<Event>) {
         if events.is_empty() {
             return;
         }
-        let index = usize::try_from(client.0).unwrap_or(0) % self.shards.len();
+        let number = usize::try_from(client.0).unwrap_or(0);
+        let Some(index) = number.checked_rem(self.shards.len()) else { return events.clear() };
         let mut shard = self.shards[index].lock();
         let room = SHARD_LIMIT - shard.events.len();
         if events.len() > room {

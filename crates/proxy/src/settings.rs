@@ -116,6 +116,8 @@ pub struct ProxySettings {
     pub max_wait_queue: Option<usize>,
     /// Prepared statements kept on a server connection.
     pub max_prepared_statements: usize,
+    /// Whether the unnamed statement is served from named ones.
+    pub share_unnamed_statements: bool,
     /// How long a client waits for a server connection.
     pub query_wait_timeout: Duration,
     /// How long a server connection may be idle.
@@ -157,6 +159,7 @@ impl ProxySettings {
             mode: target.mode,
             limits,
             maxima,
+            shares_unnamed: self.share_unnamed_statements,
             unused_timeout: self.autodb_idle_timeout.filter(|_| target.on_demand),
             upstream: self.upstream(target),
         }

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::{Buf, BytesMut};
 use model::Address;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -265,7 +264,9 @@ impl AsyncWrite for Stream {
 #[derive(Debug)]
 pub struct Handover {
     pub(crate) stream: Stream,
-    pub(crate) read: BytesMut,
+    pub(crate) read: Vec<u8>,
+    /// How many of these are taken.
+    pub(crate) taken: usize,
 }
 
 impl AsyncRead for Handover {
@@ -275,12 +276,13 @@ impl AsyncRead for Handover {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.read.is_empty() {
+        let left = &this.read[this.taken..];
+        if left.is_empty() {
             return Pin::new(&mut this.stream).poll_read(cx, buf);
         }
-        let taken = this.read.len().min(buf.remaining());
-        buf.put_slice(&this.read[..taken]);
-        this.read.advance(taken);
+        let count = left.len().min(buf.remaining());
+        buf.put_slice(&left[..count]);
+        this.taken += count;
         Poll::Ready(Ok(()))
     }
 }

@@ -39,7 +39,8 @@ impl Found {
     }
 }
 
-fn server_directory() -> Option<PathBuf> {
+/// Where the server's programs are.
+pub(super) fn server_directory() -> Option<PathBuf> {
     let mut directories = path_directories();
     directories.extend(output_of("pg_config", &["--bindir"]).map(PathBuf::from));
     directories.extend(versions_below(Path::new("/usr/lib/postgresql"), ""));

@@ -3,6 +3,7 @@
 mod machine;
 mod plan;
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -35,6 +36,11 @@ pub(crate) fn run() -> Result<()> {
         Plan::Offer(_) | Plan::Nothing => {}
     }
     Ok(())
+}
+
+/// Where PostgreSQL's server programs are, if they are installed.
+pub(crate) fn server_programs() -> Option<PathBuf> {
+    machine::server_directory()
 }
 
 /// rustfmt and clippy, which a minimal toolchain has not.

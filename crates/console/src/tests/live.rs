@@ -234,8 +234,8 @@ fn published() -> Published {
         let row = |fingerprint| RowKey { fingerprint: FingerprintId(fingerprint), labels: shop_id };
         Arc::new(Minute {
             minute,
-            queries: HashMap::from([(row(0xABC), slow), (row(0xDEF), fast)]),
-            transactions: HashMap::from([(shop_id, transactions(factor))]),
+            queries: [(row(0xABC), slow), (row(0xDEF), fast)].into_iter().collect(),
+            transactions: [(shop_id, transactions(factor))].into_iter().collect(),
             ..Minute::default()
         })
     };

@@ -3,10 +3,10 @@
 //! Every statement is counted in exactly one place when it comes, so that no count ever goes down:
 //! one that joins the busiest begins at zero, and one that leaves them is gone.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use model::{FingerprintId, FingerprintTotals, Minute, Outcome, QueryEvent};
+use model::{ById, FingerprintId, FingerprintTotals, Minute, Outcome, QueryEvent};
 use sql::Shape;
 
 /// What a minute ago counts of what counts now: half after a quarter of an hour.
@@ -23,12 +23,12 @@ const WEIGHTS_LIMIT: usize = 20_000;
 #[derive(Debug)]
 pub(super) struct Busiest {
     limit: usize,
-    kept: HashMap<FingerprintId, Counted>,
+    kept: ById<FingerprintId, Counted>,
     others: FingerprintTotals,
     /// Those that may take the places that were made in this minute.
     invited: HashSet<FingerprintId>,
     /// Time of late, ms.
-    weights: HashMap<FingerprintId, f64>,
+    weights: ById<FingerprintId, f64>,
 }
 
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Busiest {
             summary: name,
             ..FingerprintTotals::default()
         };
-        let (kept, invited, weights) = (HashMap::new(), HashSet::new(), HashMap::new());
+        let (kept, invited, weights) = (ById::default(), HashSet::new(), ById::default());
         Self { limit, kept, others, invited, weights }
     }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use model::{
-    FingerprintId, LabelId, LabelRegistry, Labels, Minute, Sample, ShapeId, ShapeInfo, StrictId,
+    ById, FingerprintId, LabelId, LabelRegistry, Labels, Minute, Sample, ShapeId, ShapeInfo,
+    StrictId,
 };
 use sql::Shape;
 
@@ -26,7 +27,7 @@ const SAMPLE_FRESH_S: i64 = 300;
 #[derive(Debug)]
 pub(super) struct KnownShapes {
     limit: usize,
-    by_fingerprint: HashMap<FingerprintId, Known>,
+    by_fingerprint: ById<FingerprintId, Known>,
 }
 
 #[derive(Debug)]
@@ -57,7 +58,7 @@ struct KeptSample {
 
 impl KnownShapes {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, by_fingerprint: HashMap::new() }
+        Self { limit, by_fingerprint: ById::default() }
     }
 
     pub(super) fn len(&self) -> usize {

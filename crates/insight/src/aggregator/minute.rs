@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    FingerprintId, Histogram, LabelId, Labels, Minute, PoolKey, PoolMinute, QueryStats, RowKey,
-    SqlState,
+    ById, FingerprintId, Histogram, LabelId, Labels, Minute, PoolKey, PoolMinute, QueryStats,
+    RowKey, SqlState,
 };
 
 /// Codes counted apart in one place. A server can be made to raise any of 36⁵ codes.
@@ -19,7 +19,7 @@ const POOLS_LIMIT: usize = 1_000;
 #[derive(Clone, Debug)]
 pub(super) struct OpenMinute {
     pub(super) minute: Minute,
-    held: HashMap<LabelId, PoolTimes>,
+    held: ById<LabelId, PoolTimes>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -30,7 +30,7 @@ struct PoolTimes {
 
 impl OpenMinute {
     pub(super) fn new(minute: i64) -> Self {
-        Self { minute: Minute { minute, ..Minute::default() }, held: HashMap::new() }
+        Self { minute: Minute { minute, ..Minute::default() }, held: ById::default() }
     }
 
     /// Where `wanted` is counted: in its own row while there is room, then in its fingerprint's
@@ -103,7 +103,7 @@ impl OpenMinute {
 }
 
 /// Folds all but the `keep` rows with the most time into the others row.
-pub(super) fn keep_largest(rows: &mut HashMap<RowKey, QueryStats>, keep: usize) {
+pub(super) fn keep_largest(rows: &mut ById<RowKey, QueryStats>, keep: usize) {
     if rows.len() <= keep {
         return;
     }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use model::{
-    ConnectionEvent, Coverage, Event, FingerprintId, LabelId, LabelRegistry, Labels, Minute,
+    ById, ConnectionEvent, Coverage, Event, FingerprintId, LabelId, LabelRegistry, Labels, Minute,
     OpenTransaction, PoolMode, PoolStatus, QueryEvent, RowKey, Snapshot, Totals, TransactionEvent,
     TransactionStats,
 };
@@ -92,7 +92,7 @@ pub struct Aggregator {
     slow: SlowTracker,
     open_transactions: Vec<OpenTransaction>,
     labels: HashMap<LabelId, Arc<Labels>>,
-    totals: HashMap<LabelId, TransactionStats>,
+    totals: ById<LabelId, TransactionStats>,
     cumulative: Cumulative,
     busiest: Busiest,
     pools: Vec<PoolStatus>,
@@ -118,7 +118,7 @@ impl Aggregator {
             slow: SlowTracker::default(),
             open_transactions: Vec::new(),
             labels: HashMap::new(),
-            totals: HashMap::new(),
+            totals: ById::default(),
             cumulative: Cumulative::default(),
             busiest: Busiest::new(settings.busiest),
             pools: Vec::new(),

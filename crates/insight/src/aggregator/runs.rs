@@ -16,10 +16,9 @@
 //!
 //! In both cases at least [`SHORTEST`] different values are needed.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use model::{ClientId, QueryEvent, RowKey};
+use model::{ById, ClientId, QueryEvent, RowKey};
 use sql::Class;
 
 /// Silence that ends a burst.
@@ -42,7 +41,7 @@ pub(super) struct EndedRun {
 #[derive(Debug)]
 pub(super) struct RunTracker {
     limit: usize,
-    clients: HashMap<ClientId, Stretch>,
+    clients: ById<ClientId, Stretch>,
 }
 
 /// What one client did in its transaction, or since its last pause.
@@ -71,7 +70,7 @@ struct Run {
 
 impl RunTracker {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, clients: HashMap::new() }
+        Self { limit, clients: ById::default() }
     }
 
     /// Takes a statement. Runs that it ends are appended to `ended`.

@@ -1,11 +1,10 @@
 //! Statements that took long, and those that take strong locks: one by one, so that it can be told
 //! who waited for whom.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use model::{ClientId, Outcome, QueryEvent, RowKey, SlowStatement, TransactionEvent};
+use model::{ById, ClientId, Outcome, QueryEvent, RowKey, SlowStatement, TransactionEvent};
 use sql::{Class, Shape};
 
 use super::row::database_time;
@@ -21,7 +20,7 @@ const LOCKING_LIMIT: usize = 200;
 /// Follows statements whose locks last until their transaction ends.
 #[derive(Debug, Default)]
 pub(super) struct SlowTracker {
-    locking: HashMap<ClientId, Vec<SlowStatement>>,
+    locking: ById<ClientId, Vec<SlowStatement>>,
     followed: usize,
 }
 

@@ -39,9 +39,11 @@ pub(super) async fn serve(
     let measures = Measures {
         shapes: Arc::new(ShapeRegistry::new(fingerprints * SHAPES_EACH_FINGERPRINT)),
         labels: Arc::new(LabelRegistry::new(MAX_LABELS)),
-        events: Arc::new(EventBuffer::new(
-            tokio::runtime::Handle::current().metrics().num_workers(),
-        )),
+        events: Arc::new(if settings.statistics {
+            EventBuffer::new(tokio::runtime::Handle::current().metrics().num_workers())
+        } else {
+            EventBuffer::closed()
+        }),
         traces: settings.monitoring.otlp_endpoint.is_some(),
     };
     let local_password = local_password();

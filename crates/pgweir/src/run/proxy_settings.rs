@@ -47,6 +47,7 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
         max_client_conn: settings.max_client_conn.get() as usize,
         max_not_logged_in: max_not_logged_in(settings),
         max_wait_queue: settings.max_wait_queue.map(|limit| limit.get() as usize),
+        share_unnamed_statements: settings.share_unnamed_statements,
         max_prepared_statements: settings.max_prepared_statements.get() as usize,
         query_wait_timeout: settings.query_wait_timeout.unwrap_or(FOR_EVER),
         server_idle_timeout: settings.server_idle_timeout.unwrap_or(FOR_EVER),

@@ -39,6 +39,7 @@ const LIMIT: &str = "number, 0: none";
 pub(super) const DURATION: &str = "duration";
 const TIMEOUT: &str = "duration, 0: none";
 const TEXT: &str = "text";
+const BOOLEAN: &str = "true, false";
 const SIZE: &str = "size";
 const NAMES: &str = "list of names";
 const PEM: &str = "PEM file";
@@ -316,6 +317,14 @@ pub const REFERENCE: &[SettingReference] = &[
         "Prepared statements kept on a server connection; the one unused for longest makes room.",
     ),
     setting(
+        "share_unnamed_statements",
+        BOOLEAN,
+        Value("true"),
+        "Whether a statement that drivers prepare anew each time, without a name, is parsed once on \
+         each server connection. Should it take clearly longer with a plan for all values, it is \
+         parsed and planned each time again; `plan_cache_mode` rules here too.",
+    ),
+    setting(
         "query_wait_timeout",
         TIMEOUT,
         Value("120s"),
@@ -379,7 +388,7 @@ pub const REFERENCE: &[SettingReference] = &[
     ),
     setting(
         "server_round_robin",
-        "true, false",
+        BOOLEAN,
         Value("false"),
         "Gives out the server connection that was idle for longest. Without it a client gets the one \
          that it had last, or the one used last, so that a pool too large shrinks.",
@@ -436,8 +445,15 @@ pub const REFERENCE: &[SettingReference] = &[
         "Fingerprints kept apart in the statistics; the rest is counted in one row, \"others\".",
     )),
     fixed(setting(
+        "statistics",
+        BOOLEAN,
+        Value("true"),
+        "Whether statements and transactions are counted and timed. Without it there is no report, \
+         and the console's statistics stay empty.",
+    )),
+    fixed(setting(
         "analyse",
-        "true, false",
+        BOOLEAN,
         Value("true"),
         "Whether to read the server's catalogues and ask its planner, which finding missing \
          indexes needs. Takes up to two server connections besides the pools.",
@@ -451,7 +467,7 @@ pub const REFERENCE: &[SettingReference] = &[
     fixed(setting("catalog_password", TEXT, Unset, "Password of `catalog_user`.")),
     setting(
         "report_values",
-        "true, false",
+        BOOLEAN,
         Value("false"),
         "Whether `pgweir report --show-values` may show what clients sent with the slowest \
          executions, to admin_users only. Those values may be personal data.",

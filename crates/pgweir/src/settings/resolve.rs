@@ -136,6 +136,8 @@ impl Reader {
         self.set(&mut settings.max_client_conn, "max_client_conn", values::count);
         self.set(&mut settings.max_wait_queue, "max_wait_queue", values::limit);
         self.set(&mut settings.max_prepared_statements, "max_prepared_statements", values::count);
+        let shares = &mut settings.share_unnamed_statements;
+        self.set(shares, "share_unnamed_statements", values::boolean);
         self.set(&mut settings.query_wait_timeout, "query_wait_timeout", values::timeout);
         self.set(&mut settings.query_wait_notify, "query_wait_notify", values::timeout);
         self.set(&mut settings.query_timeout, "query_timeout", values::timeout);
@@ -166,6 +168,7 @@ impl Reader {
         self.set(&mut settings.shutdown_timeout, "shutdown_timeout", values::duration);
         self.set(&mut settings.worker_threads, "worker_threads", values::threads);
         self.set(&mut settings.max_fingerprints, "max_fingerprints", values::count);
+        self.set(&mut settings.statistics, "statistics", values::boolean);
         self.set(&mut settings.analyse, "analyse", values::boolean);
         self.set(&mut settings.catalog_user, "catalog_user", some_text);
         self.set(&mut settings.catalog_password, "catalog_password", secret);

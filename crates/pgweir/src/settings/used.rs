@@ -76,6 +76,8 @@ pub struct Settings {
     pub max_wait_queue: Option<NonZeroU32>,
     /// Prepared statements kept on a server connection.
     pub max_prepared_statements: NonZeroU32,
+    /// Whether the unnamed statement is served from named ones.
+    pub share_unnamed_statements: bool,
     /// How long a client waits for a server connection; none is for ever.
     pub query_wait_timeout: Option<Duration>,
     /// When a client in the queue is told that it waits; none is never.
@@ -115,6 +117,8 @@ pub struct Settings {
     pub max_fingerprints: NonZeroU32,
     /// Whether to read catalogues and to plan, so as to find missing indexes.
     pub analyse: bool,
+    /// Whether statements and transactions are counted and timed.
+    pub statistics: bool,
     /// When detectors speak.
     pub detection: DetectionSettings,
     /// The analyser's user on the server, where not the URL's.
@@ -179,6 +183,7 @@ impl Default for Settings {
             max_client_conn: non_zero(10_000),
             max_wait_queue: None,
             max_prepared_statements: non_zero(200),
+            share_unnamed_statements: true,
             query_wait_timeout: Some(Duration::from_secs(120)),
             query_wait_notify: Some(Duration::from_secs(5)),
             query_timeout: None,
@@ -198,6 +203,7 @@ impl Default for Settings {
             worker_threads: None,
             max_fingerprints: non_zero(5_000),
             analyse: true,
+            statistics: true,
             detection: DetectionSettings::default(),
             catalog_user: None,
             catalog_password: None,

@@ -12,6 +12,10 @@ impl ServerParameters {
     /// The server is considered changed: the caller must send them.
     pub fn difference(&mut self, client: &ClientParameters) -> Vec<String> {
         self.believe_reports();
+        if self.unsure.is_empty() && self.applied == client.wanted {
+            // As nearly always. What is applied is never a default.
+            return Vec::new();
+        }
         let changed = self.applied.keys().chain(&self.unsure);
         let mut gone: Vec<_> =
             changed.filter(|name| !client.wanted.contains_key(*name)).cloned().collect();

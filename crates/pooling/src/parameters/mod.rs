@@ -14,6 +14,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use litemap::LiteMap;
 use sql::{SettingChange, SettingValue};
 
 pub use journal::Journal;
@@ -41,11 +42,23 @@ pub(crate) fn of_the_transaction(name: &str) -> bool {
     OF_THE_TRANSACTION.contains(&name)
 }
 
-/// Names fold to lower case: PostgreSQL compares parameter names so.
-type Values = BTreeMap<Box<str>, SettingValue>;
+/// Names fold to lower case: PostgreSQL compares parameter names so. Sorted in one piece of memory:
+/// each client has a few.
+type Values = LiteMap<Box<str>, SettingValue>;
 
 fn text(value: &str) -> SettingValue {
     SettingValue::Text(value.into())
+}
+
+/// Whether a constant in SQL is plainly this text. A word without quotes is folded to lower case.
+fn stands_for(source: &str, value: &str) -> bool {
+    match source.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+        Some(quoted) => quoted == value && !quoted.contains(['\'', '\\']),
+        None => {
+            source == value
+                && source.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
+        }
+    }
 }
 
 /// What a client wants.
@@ -100,16 +113,17 @@ impl ClientParameters {
     /// they were applied: what it wants, in the server's own spelling, so that two spellings of one
     /// value are not a difference.
     pub fn settle(&mut self, server: &ServerParameters, reported: &[(String, String)]) {
-        self.startup.retain(|name, value| {
-            let report = reported.iter().rfind(|(found, _)| found.eq_ignore_ascii_case(name));
-            match report {
-                Some((_, canonical)) => *value = text(canonical),
+        let settled = |(name, value): (Box<str>, SettingValue)| {
+            let report = reported.iter().rfind(|(found, _)| found.eq_ignore_ascii_case(&name));
+            let value = match report {
+                Some((_, canonical)) => text(canonical),
                 // Reported at login and not since: it is what the server has anyway.
-                None if server.defaults.contains_key(name) => return false,
-                None => {}
-            }
-            server.defaults.get(name) != Some(value)
-        });
+                None if server.defaults.contains_key(&name) => return None,
+                None => value,
+            };
+            (server.defaults.get(&name) != Some(&value)).then_some((name, value))
+        };
+        self.startup = std::mem::take(&mut self.startup).into_iter().filter_map(settled).collect();
         self.wanted = self.startup.clone();
     }
 
@@ -168,6 +182,27 @@ impl ClientParameters {
         self.before.get_or_insert_with(keep)
     }
 
+    /// Whether nothing was changed since the start, and nothing is being changed.
+    #[must_use]
+    pub fn are_as_at_startup(&self) -> bool {
+        self.before.is_none()
+            && self.reset.is_empty()
+            && self.identity.is_empty()
+            && self.wanted == self.startup
+    }
+
+    /// Whether it has this value already, so that to set it is to change nothing. Not of who the
+    /// session acts as, which others may have been forbidden since.
+    #[must_use]
+    pub fn has(&self, name: &str, value: &SettingValue) -> bool {
+        let is_settled = self.before.is_none() && self.reset.is_empty();
+        let same = |has: &SettingValue| match (has, value) {
+            (SettingValue::Text(has), SettingValue::Source(source)) => stands_for(source, has),
+            _ => has == value,
+        };
+        is_settled && !IDENTITY.contains(&name) && self.wanted.get(name).is_some_and(same)
+    }
+
     /// Whether it asked for this parameter at startup, so that a RESET does not go back to the
     /// server's own default.
     #[must_use]
@@ -201,7 +236,7 @@ impl ServerParameters {
     /// DISCARD ALL was run. It leaves settings with a prefix that no library has defined
     /// (GUC_NO_RESET_ALL in guc.c), and which these are nobody tells.
     pub fn reset(&mut self) {
-        for name in std::mem::take(&mut self.applied).into_keys() {
+        for (name, _) in std::mem::take(&mut self.applied) {
             if self.defaults.contains_key(&name) {
                 self.touched.insert(name);
             } else if name.contains('.') {

@@ -1,17 +1,19 @@
 //! The client's messages, on their way to the server.
 
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
+
 use wire::frame::{HEAD_BYTES, Head, write_head, write_message};
-use wire::frontend::{self, Bind, Parse, Target};
+use wire::frontend::{self, Bind, Target};
 
 use super::effect::Effect;
 use super::fronts::{calls_large_object, front_limit};
 use super::measure::Running;
-use super::pins::PinReason;
+use super::portals::Portal;
 use super::refusal::IN_ITS_PLACE;
-use super::{Barrier, Body, ClientSession, ClientStep, Io, Portal, ServerSession, samples};
+use super::{Barrier, Body, ClientSession, ClientStep, Io, ServerSession, samples};
 use crate::error::PoolingError;
 use crate::prepared::Statement;
 use crate::replies::Expected;
@@ -46,7 +48,7 @@ impl ClientSession {
         mut server: Option<&mut ServerSession>,
         io: &mut Io<'_>,
     ) -> Result<ClientStep, PoolingError> {
-        let mut consumed = 0;
+        let (mut consumed, mut repeatable_from) = (0, None);
         let enough = io.to_server.len() + input.len() + MAX_ADDED_BYTES;
         loop {
             let rest = &input[consumed..];
@@ -110,7 +112,9 @@ impl ClientSession {
                 None if self.answer_detached(head, bytes, io)? => false,
                 None => return Ok(ClientStep::NeedServer { consumed }),
             };
+            let from = consumed;
             consumed += HEAD_BYTES + front;
+            self.follow_repeatable(head.kind, &input[..consumed], from, &mut repeatable_from);
             if head.body > front {
                 let statements = head.kind == frontend::QUERY && forward;
                 self.body = Some(Body { remaining: head.body - front, forward, statements });
@@ -139,13 +143,9 @@ impl ClientSession {
         server: &mut ServerSession,
         io: &mut Io<'_>,
     ) -> Result<Taken, PoolingError> {
-        if let Some(taken) = self.need_own_server(head, front, server, io) {
-            return Ok(taken);
-        }
-        self.meter.arrived(HEAD_BYTES + front.len(), self.held_by_pin(), io.now);
-        self.skipping = false;
-        if self.reattach && self.between_transactions() {
-            self.attach(server, std::time::Duration::ZERO, io);
+        // Of these it may turn out that they must wait.
+        if !matches!(head.kind, frontend::QUERY | frontend::PARSE) {
+            self.accept(front, server, io);
         }
         let mut taken = Taken::Forwarded;
         match head.kind {
@@ -193,6 +193,15 @@ impl ClientSession {
         Ok(taken)
     }
 
+    /// A message is dealt with now.
+    pub(super) fn accept(&mut self, front: &[u8], server: &mut ServerSession, io: &mut Io<'_>) {
+        self.meter.arrived(HEAD_BYTES + front.len(), self.held_by_pin(), io.now);
+        self.skipping = false;
+        if self.reattach && self.between_transactions() {
+            self.attach(server, std::time::Duration::ZERO, io);
+        }
+    }
+
     /// Forwards a message and waits for its answer.
     pub(super) fn expect(&mut self, expected: Expected, head: Head, front: &[u8], io: &mut Io<'_>) {
         self.replies.push(expected);
@@ -209,7 +218,19 @@ impl ClientSession {
     ) -> Taken {
         let text = frontend::read_query(front);
         let mut observed = std::mem::take(&mut self.observed);
+        if observed.capacity() == 0 {
+            // Most clients send one at a time.
+            observed.reserve_exact(1);
+        }
         io.shapes.observe(text, &mut observed);
+        if let Some(first) = observed.first()
+            && let Some(taken) = self.need_own_server(&first.shape, text, server, io)
+        {
+            observed.clear();
+            self.observed = observed;
+            return taken;
+        }
+        self.accept(front, server, io);
         if head.body == front.len() && self.deallocate_here(&observed, text, server, io) {
             observed.clear();
             self.observed = observed;
@@ -238,15 +259,11 @@ impl ClientSession {
                 self.barrier = Barrier::Shut;
             }
             self.meter.begin(Running {
-                effect,
-                sample: samples::of_text(&one.shape, text, &self.parameters),
-                shape: one.shape,
                 values: one.values,
-                literals: None,
-                arrived: io.now,
-                received: 0,
+                sample: samples::of_text(&one.shape, text, &self.parameters),
                 tags,
                 trace,
+                ..Running::new(one.shape, effect, io.now)
             });
         }
         self.observed = observed;
@@ -280,87 +297,6 @@ impl ClientSession {
         Taken::Forwarded
     }
 
-    fn parse(
-        &mut self,
-        head: Head,
-        front: &[u8],
-        server: &mut ServerSession,
-        io: &mut Io<'_>,
-    ) -> Result<Taken, PoolingError> {
-        self.meter.client_parse();
-        let whole = head.body == front.len();
-        let read = if whole { Parse::read(front) } else { Parse::read_front(front) };
-        let parse = read.map_err(PoolingError::Client)?;
-        let observed = io.shapes.observe_one(parse.text);
-        self.guard_sequences(&observed.shape, false, server, io);
-        let trace = self.traces.of_text(parse.text, &observed);
-        let tags = self.comments.tags(parse.text, &observed);
-        let is_kept = whole || parse.name.is_empty();
-        let refused = self.refusal_of_parse(&observed.shape, parse.text, is_kept);
-        let statement = Arc::new(if whole {
-            Statement::new(parse.text, parse.types, observed.shape, observed.values)
-                .in_epoch(self.known.epoch())
-                .tagged(tags)
-        } else {
-            if refused.is_none() {
-                self.pins.add(PinReason::LargeStatement);
-            }
-            Statement::not_kept(observed.shape).tagged(tags)
-        });
-        self.traces.parsed(trace, &statement);
-        if refused.is_some() {
-            if parse.name.is_empty() {
-                self.statements.remove(b"");
-            }
-            server.statements.set_unnamed(None);
-            frontend::write_parse(io.to_server, b"", IN_ITS_PLACE, &[0, 0]);
-            let name = parse.name.into();
-            self.replies.push(Expected::Parse { name, statement, server: None, refused });
-            self.quiet = false;
-            return Ok(Taken::Replaced);
-        }
-        if parse.name.is_empty() {
-            self.meter.server_parse();
-            server.statements.set_unnamed(Some(Arc::clone(&statement)));
-            self.statements.insert(b"", Arc::clone(&statement));
-            self.unpin_large();
-            let expected =
-                Expected::Parse { name: Box::default(), statement, server: None, refused: None };
-            self.expect(expected, head, front, io);
-            return Ok(Taken::Forwarded);
-        }
-        if self.statements.get(parse.name).is_some() {
-            // The name is taken: the server must say so, and undo what the pipeline did before. It
-            // does when it is given a name that it has; the error is put into the client's words.
-            self.duplicate(parse.name, statement, server, io);
-            return Ok(Taken::Replaced);
-        }
-        let preparation = server.statements.prepare(&statement);
-        self.write_closes(&preparation.close, io);
-        self.statements.insert(parse.name, Arc::clone(&statement));
-        let name = parse.name.into();
-        if preparation.parse {
-            self.meter.server_parse();
-            let server = Some(preparation.name);
-            self.replies.push(Expected::Parse { name, statement, server, refused: None });
-            self.quiet = false;
-            let name = preparation.name.to_string();
-            let renamed = Head { kind: head.kind, body: head.body - parse.name.len() + name.len() };
-            write_head(io.to_server, renamed);
-            io.to_server.extend_from_slice(name.as_bytes());
-            io.to_server.extend_from_slice(&front[parse.name.len()..]);
-        } else if self.is_refused_in_block(&statement) {
-            let taken = preparation.name.to_string();
-            frontend::write_parse(io.to_server, taken.as_bytes(), parse.text, parse.types);
-            self.replies.push(Expected::Parse { name, statement, server: None, refused: None });
-            self.quiet = false;
-        } else {
-            self.replies.push(Expected::LocalParseComplete { name, statement });
-            self.answer_local(io.to_client);
-        }
-        Ok(Taken::Forwarded)
-    }
-
     fn bind(
         &mut self,
         head: Head,
@@ -374,30 +310,35 @@ impl ClientSession {
         if let Some(statement) = &statement {
             self.guard_sequences(&statement.shape, false, server, io);
         }
-        let renamed = self.server_name(bind.statement, server, io);
-        let values = statement.as_ref().map_or(0, |statement| {
-            let mut hasher = std::hash::DefaultHasher::new();
-            statement.values.hash(&mut hasher);
-            bind.rest.hash(&mut hasher);
-            hasher.finish()
-        });
-        let sample = statement
-            .as_ref()
-            .and_then(|statement| samples::of_bind(statement, &bind, &self.parameters));
-        if let Some(statement) = &statement {
-            self.note_settings_bound(&statement.shape, &bind);
-        }
-        let trace = statement.as_ref().and_then(|statement| self.traces.take(statement));
-        self.portals.insert(bind.portal.into(), Portal { statement, values, sample, trace });
+        self.begin_repeatable(&bind);
+        let renamed = match &statement {
+            Some(statement) => self.name_on_server(bind.statement, statement, server, io),
+            None => self.unknown_name(bind.statement, server, io),
+        };
+        let portal = match statement {
+            Some(statement) => {
+                self.note_settings_bound(&statement.shape, &bind);
+                Portal {
+                    values: hash_of_values(&statement, &bind),
+                    sample: samples::of_bind(&statement, &bind, &self.parameters),
+                    trace: self.traces.take(&statement),
+                    trial: self.trial(&bind, &statement, server),
+                    statement: Some(statement),
+                }
+            }
+            None => Portal::default(),
+        };
+        self.portals.insert(bind.portal, portal);
         match renamed {
             Some(name) => {
                 self.replies.push(Expected::Bind);
                 self.quiet = false;
+                let name = name.as_bytes();
                 let body = head.body - bind.statement.len() + name.len();
                 write_head(io.to_server, Head { kind: head.kind, body });
                 io.to_server.extend_from_slice(bind.portal);
                 io.to_server.push(0);
-                io.to_server.extend_from_slice(&name);
+                io.to_server.extend_from_slice(name);
                 io.to_server.push(0);
                 io.to_server.extend_from_slice(bind.rest);
             }
@@ -416,14 +357,17 @@ impl ClientSession {
         let (target, name) =
             frontend::read_target(head.kind, front).map_err(PoolingError::Client)?;
         let renamed = match target {
-            Target::Statement => self.server_name(name, server, io),
+            Target::Statement => match self.statements.get(name).cloned() {
+                Some(statement) => self.name_on_server(name, &statement, server, io),
+                None => self.unknown_name(name, server, io),
+            },
             Target::Portal => None,
         };
         match renamed {
             Some(name) => {
                 self.replies.push(Expected::Describe);
                 self.quiet = false;
-                frontend::write_statement_target(io.to_server, head.kind, &name);
+                frontend::write_statement_target(io.to_server, head.kind, name.as_bytes());
             }
             None => self.expect(Expected::Describe, head, front, io),
         }
@@ -438,41 +382,44 @@ impl ClientSession {
         io: &mut Io<'_>,
     ) -> Result<(), PoolingError> {
         let name = frontend::read_execute(front).map_err(PoolingError::Client)?;
-        let (shape, values, literals, sample, tags, trace, effect) =
-            match self.portals.get_mut(name) {
-                Some(Portal { statement: Some(statement), values, sample, trace }) => {
-                    let statement = Arc::clone(statement);
-                    let effect = Effect::of(&statement.shape, statement.text());
-                    let (values, sample, trace) = (*values, sample.take(), trace.take());
-                    self.note_settings_of(&effect, statement.text());
-                    let literals = Some(statement.values);
-                    let tags = statement.tags.clone();
-                    (Arc::clone(&statement.shape), values, literals, sample, tags, trace, effect)
-                }
-                // A portal made by SQL (DECLARE), or of a statement prepared by SQL, or none at all.
-                _ => {
-                    let shape = io.shapes.observe_one(b"EXECUTE portal").shape;
-                    (shape, 0, None, None, None, None, Effect::None)
-                }
-            };
-        if effect.is_barrier(&self.parameters) {
+        let running = match self.portals.get_mut(name) {
+            Some(Portal { statement: Some(statement), values, sample, trace, trial }) => {
+                let statement = Arc::clone(statement);
+                let effect = Effect::of(&statement.shape, statement.text());
+                let running = Running {
+                    values: *values,
+                    literals: Some(statement.values),
+                    sample: sample.take(),
+                    tags: statement.tags.clone(),
+                    trace: trace.take(),
+                    trial: trial.take(),
+                    ..Running::new(Arc::clone(&statement.shape), effect, io.now)
+                };
+                self.note_settings_of(&running.effect, statement.text());
+                running
+            }
+            // A portal made by SQL (DECLARE), or of a statement prepared by SQL, or none at all.
+            _ => {
+                let shape = io.shapes.observe_one(b"EXECUTE portal").shape;
+                Running::new(shape, Effect::None, io.now)
+            }
+        };
+        if running.effect.is_barrier(&self.parameters) {
             self.barrier = Barrier::AtSync;
         }
-        self.guard_sequences(&shape, true, server, io);
-        self.meter.begin(Running {
-            shape,
-            values,
-            literals,
-            effect,
-            arrived: io.now,
-            received: 0,
-            sample,
-            tags,
-            trace,
-        });
+        self.guard_sequences(&running.shape, true, server, io);
+        self.meter.begin(running);
         self.expect(Expected::Execute, head, front, io);
         Ok(())
     }
+}
+
+/// Equal values hash equally, for as long as the process runs.
+fn hash_of_values(statement: &Statement, bind: &Bind<'_>) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    statement.values.hash(&mut hasher);
+    bind.rest.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What a COPY that runs needs to come to its end.

@@ -1,8 +1,6 @@
 //! A client that holds no server connection: what is answered without one, and what is left of a
 //! conversation whose server went away.
 
-use std::sync::Arc;
-
 use model::{Outcome, SqlState};
 use sql::Class;
 use wire::backend::{self, TransactionStatus};
@@ -76,6 +74,9 @@ impl ClientSession {
                 return Ok(true);
             }
             frontend::PARSE if self.parse_known(head, front, io)? => return Ok(true),
+            frontend::QUERY if head.body == front.len() && self.answer_locally(front, io) => {
+                return Ok(true);
+            }
             _ => {}
         }
         match std::mem::take(&mut self.detached) {
@@ -107,23 +108,21 @@ impl ClientSession {
             return Ok(false);
         }
         let parse = Parse::read(front).map_err(PoolingError::Client)?;
-        // The unnamed statement would be sent with the Bind that follows it anyway; a name that is
-        // taken is for the server to refuse.
-        if parse.name.is_empty() || self.statements.get(parse.name).is_some() {
+        // A name that is taken is for the server to refuse.
+        if !parse.name.is_empty() && self.statements.get(parse.name).is_some() {
             return Ok(false);
         }
-        let observed = io.shapes.observe_one(parse.text);
-        let trace = self.traces.of_text(parse.text, &observed);
-        let tags = self.comments.tags(parse.text, &observed);
-        let (shape, values) = (observed.shape, observed.values);
-        if may_need_own_server(shape.effect) {
+        let Some(statement) = self.known.find(parse.text, parse.types) else { return Ok(false) };
+        if may_need_own_server(statement.shape.effect) {
             return Ok(false);
         }
-        let statement = Statement::new(parse.text, parse.types, shape, values);
-        let statement = Arc::new(statement.in_epoch(self.known.epoch()).tagged(tags));
-        if !self.known.has(&statement) {
-            return Ok(false);
+        if parse.name.is_empty() {
+            if !self.is_served_by_name(&statement) {
+                return Ok(false);
+            }
+            self.unnamed_by_name = true;
         }
+        let trace = self.traces.of_parse(parse.text, io.shapes);
         self.traces.parsed(trace, &statement);
         self.statements.insert(parse.name, statement);
         backend::write_empty(io.to_client, backend::PARSE_COMPLETE);
@@ -157,15 +156,8 @@ impl ClientSession {
             _ => return,
         };
         self.meter.begin(Running {
-            shape: observed.shape,
             values: observed.values,
-            literals: None,
-            effect: Effect::None,
-            arrived: io.now,
-            received: 0,
-            sample: None,
-            tags: None,
-            trace: None,
+            ..Running::new(observed.shape, Effect::None, io.now)
         });
         let sqlstate = SqlState::from_bytes(error.sqlstate().as_bytes());
         self.meter.finish(Outcome::Failed(sqlstate), 0, io.now, io.events);

@@ -1,5 +1,7 @@
 //! The server's errors: what they undo, and how they are told.
 
+use std::sync::Arc;
+
 use model::{Outcome, SqlState};
 use wire::backend;
 use wire::error_response::ErrorView;
@@ -30,6 +32,9 @@ impl ClientSession {
         // "cached plan must not change result type": only a new Parse helps.
         if sqlstate == SqlState::from_bytes(b"0A000") && contains(body, b"RevalidateCachedQuery") {
             server.statements.doubt(self.known.next_epoch());
+            if let Some(fate) = self.repeat(server, io) {
+                return fate;
+            }
         }
         let (parsed, refused) = match self.replies.front() {
             Some(Expected::Parse { name, refused, .. }) => (Some(name.clone()), *refused),
@@ -117,7 +122,7 @@ impl ClientSession {
                     self.statements.insert(&name, statement);
                 }
                 Expected::OwnParse(Some(name)) => {
-                    if let Some(statement) = server.statements.find(name.to_string().as_bytes()) {
+                    if let Some(statement) = server.statements.find(name.spelled().as_bytes()) {
                         self.known.forget(statement);
                     }
                     server.statements.forget(name);
@@ -142,15 +147,11 @@ impl ClientSession {
         {
             // It failed before it was run; it is an error of this statement all the same.
             self.meter.begin_first(Running {
-                shape: statement.shape.clone(),
                 values: statement.values,
                 literals: Some(statement.values),
-                effect: Effect::None,
-                arrived: io.now,
-                received: 0,
-                sample: None,
                 tags: statement.tags.clone(),
                 trace: self.traces.take(&statement),
+                ..Running::new(Arc::clone(&statement.shape), Effect::None, io.now)
             });
             executes = 1;
         }

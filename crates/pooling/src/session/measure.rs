@@ -12,6 +12,7 @@ use sql::Shape;
 use wire::backend::TransactionStatus;
 
 use super::effect::Effect;
+use crate::plan_trial::Trial;
 
 /// A statement that was sent and is not answered in full.
 #[derive(Debug)]
@@ -26,6 +27,25 @@ pub(crate) struct Running {
     pub(crate) sample: Option<Box<Sample>>,
     pub(crate) tags: Option<Arc<Tags>>,
     pub(crate) trace: Option<Box<TraceContext>>,
+    pub(crate) trial: Option<Trial>,
+}
+
+impl Running {
+    /// A statement of which no more is known than this.
+    pub(crate) fn new(shape: Arc<Shape>, effect: Effect, arrived: Instant) -> Self {
+        Self {
+            shape,
+            values: 0,
+            literals: None,
+            effect,
+            arrived,
+            received: 0,
+            sample: None,
+            tags: None,
+            trace: None,
+            trial: None,
+        }
+    }
 }
 
 /// The measures of one client.
@@ -168,6 +188,10 @@ impl Meter {
     /// A statement was sent. It is charged with the bytes since the one before.
     pub(crate) fn begin(&mut self, mut running: Running) {
         running.received += std::mem::take(&mut self.received);
+        if self.running.capacity() == 0 {
+            // Most clients run one at a time.
+            self.running.reserve_exact(1);
+        }
         self.running.push_back(running);
     }
 
@@ -202,6 +226,12 @@ impl Meter {
         let wait = std::mem::take(&mut transaction.wait_uncharged);
         // A pipelined statement's time begins when its predecessor's ended.
         let start = self.last_finish.map_or(running.arrived, |last| last.max(running.arrived));
+        let total = now.saturating_duration_since(start);
+        if outcome == Outcome::Done
+            && let Some(trial) = running.trial.take()
+        {
+            trial.ended(total.saturating_sub(wait));
+        }
         let first_byte = self.first_byte.take().unwrap_or(now).max(start);
         let sent = std::mem::take(&mut self.sent);
         transaction.sent += sent;
@@ -219,7 +249,7 @@ impl Meter {
             finished: now,
             wait,
             first_byte: first_byte.duration_since(start).saturating_sub(wait),
-            total: now.saturating_duration_since(start),
+            total,
             stalled: std::mem::take(&mut self.stalled),
             rows,
             bytes_received: running.received,

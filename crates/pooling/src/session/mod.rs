@@ -10,19 +10,23 @@ mod detached;
 mod effect;
 mod failure;
 mod fronts;
+mod local;
 mod measure;
 mod naming;
 mod outcome;
 mod own_server;
+mod parsing;
 mod pins;
+mod portals;
 mod probe;
 mod refusal;
+mod repeat;
 mod samples;
 mod sequences;
 mod server;
 mod traces;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,11 +42,12 @@ pub use refusal::Refusal;
 
 use crate::known::KnownStatements;
 use crate::parameters::{ClientParameters, Journal, ServerParameters};
-use crate::prepared::{ClientStatements, ServerStatements, Statement};
+use crate::prepared::{ClientStatements, ServerStatements};
 use crate::replies::{Expected, ReplyQueue};
 use comments::Comments;
 use detached::Detached;
 use measure::Meter;
+use portals::Portals;
 use probe::{Answer, Doubt};
 use traces::Traces;
 
@@ -213,15 +218,6 @@ pub enum ServerStep {
     Lost,
 }
 
-/// A statement bound to a portal.
-#[derive(Debug)]
-struct Portal {
-    statement: Option<Arc<Statement>>,
-    values: u64,
-    sample: Option<Box<model::Sample>>,
-    trace: Option<Box<model::TraceContext>>,
-}
-
 /// A statement that changes what pgweir knows of the whole session (DISCARD ALL and its like) is
 /// answered before what the client has sent behind it is dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,8 +235,14 @@ pub struct ClientSession {
     mode: PoolMode,
     known: Arc<KnownStatements>,
     statements: ClientStatements,
+    /// The unnamed statement is served from a named one.
+    unnamed_by_name: bool,
+    /// The Bind at hand may begin what can be sent again.
+    may_repeat: bool,
+    /// What to send again should such a statement not be valid any more.
+    repeatable: Option<Box<[u8]>>,
     parameters: ClientParameters,
-    portals: HashMap<Box<[u8]>, Portal>,
+    portals: Portals,
     replies: ReplyQueue,
     status: TransactionStatus,
     /// ReadyForQuery has come and nothing was sent since.
@@ -304,8 +306,11 @@ impl ClientSession {
             mode,
             known: Arc::default(),
             statements: ClientStatements::default(),
+            unnamed_by_name: false,
+            may_repeat: false,
+            repeatable: None,
             parameters,
-            portals: HashMap::new(),
+            portals: Portals::default(),
             replies: ReplyQueue::default(),
             status: TransactionStatus::Idle,
             quiet: true,

@@ -13,7 +13,7 @@ use super::measure::Running;
 use super::pins::PinReason;
 use super::{ClientSession, Io, ServerSession};
 use crate::error::PoolingError;
-use crate::prepared::{SERVER_NAME_PREFIX, ServerName, Statement};
+use crate::prepared::{SERVER_NAME_PREFIX, ServerName, SpelledName, Statement};
 use crate::replies::{Deallocated, Expected};
 
 impl ClientSession {
@@ -54,15 +54,8 @@ impl ClientSession {
         self.statements.remove(name.as_bytes());
         self.statements.remove(b"");
         self.meter.begin(Running {
-            shape: Arc::clone(&only.shape),
             values: only.values,
-            literals: None,
-            effect: Effect::None,
-            arrived: io.now,
-            received: 0,
-            sample: None,
-            tags: None,
-            trace: None,
+            ..Running::new(Arc::clone(&only.shape), Effect::None, io.now)
         });
         self.meter.finish(Outcome::Done, 0, io.now, io.events);
         backend::write_command_complete(io.to_client, "DEALLOCATE");
@@ -123,7 +116,7 @@ impl ClientSession {
                 server.statements.forget(server_name);
                 self.replies.push(Expected::Close);
                 self.quiet = false;
-                let text = server_name.to_string();
+                let text = server_name.spelled();
                 frontend::write_statement_target(io.to_server, frontend::CLOSE, text.as_bytes());
             }
             _ if name.starts_with(SERVER_NAME_PREFIX.as_bytes()) => {
@@ -158,7 +151,9 @@ impl ClientSession {
         io: &mut Io<'_>,
     ) {
         let known = self.statements.get(name).cloned().unwrap_or_else(|| Arc::clone(&statement));
-        let taken = self.prepare_on(&known, server, io).to_string();
+        // Another than the one that stays when this fails.
+        let statement = Arc::new(statement.again());
+        let taken = self.prepare_on(&known, server, io).spelled();
         let types = if statement.is_kept() { statement.types() } else { &[0, 0] };
         frontend::write_parse(io.to_server, taken.as_bytes(), statement.text(), types);
         self.replies.push(Expected::Parse {
@@ -180,7 +175,7 @@ impl ClientSession {
         let preparation = server.statements.prepare(statement);
         self.write_closes(&preparation.close, io);
         if preparation.parse {
-            let name = preparation.name.to_string();
+            let name = preparation.name.spelled();
             frontend::write_parse(
                 io.to_server,
                 name.as_bytes(),
@@ -196,44 +191,75 @@ impl ClientSession {
 
     pub(super) fn write_closes(&mut self, names: &[ServerName], io: &mut Io<'_>) {
         for name in names {
-            let text = name.to_string();
+            let text = name.spelled();
             frontend::write_statement_target(io.to_server, frontend::CLOSE, text.as_bytes());
             self.replies.push(Expected::OwnClose(Some(*name)));
             self.quiet = false;
         }
     }
 
-    /// The name to use on the server for the client's statement `name`; none to leave it as it is.
-    pub(super) fn server_name(
+    /// The name to use on the server for a statement that the client has as `name`; none to leave it
+    /// as it is.
+    pub(super) fn name_on_server(
         &mut self,
         name: &[u8],
+        statement: &Arc<Statement>,
         server: &mut ServerSession,
         io: &mut Io<'_>,
-    ) -> Option<Vec<u8>> {
-        let Some(statement) = self.statements.get(name).cloned() else {
-            if name.is_empty() {
-                // The server may have another client's: without it the server raises the error.
-                frontend::write_statement_target(io.to_server, frontend::CLOSE, b"");
-                self.replies.push(Expected::OwnClose(None));
-                self.quiet = false;
-                server.statements.set_unnamed(None);
-                return None;
-            }
-            // Not prepared through the protocol: SQL's PREPARE, or an error that the server will
-            // raise. A name of ours must not lead to another client's statement.
-            let ours = name.starts_with(SERVER_NAME_PREFIX.as_bytes());
-            return ours.then(|| [b"?", name].concat());
-        };
-        if !name.is_empty() {
-            return Some(self.prepare_on(&statement, server, io).to_string().into_bytes());
+    ) -> Option<NameOnServer> {
+        if !name.is_empty() || self.unnamed_by_name {
+            let due = self.replies.len();
+            let ours = self.prepare_on(statement, server, io);
+            // Parsed just now, it is valid.
+            self.may_repeat &= self.replies.len() == due;
+            return Some(NameOnServer::Ours(ours.spelled()));
         }
-        if !server.statements.unnamed_is(&statement) && statement.is_kept() {
+        if !server.statements.unnamed_is(statement) && statement.is_kept() {
             frontend::write_parse(io.to_server, b"", statement.text(), statement.types());
             self.meter.server_parse();
             self.replies.push(Expected::OwnParse(None));
             self.quiet = false;
-            server.statements.set_unnamed(Some(statement));
+            server.statements.set_unnamed(Some(Arc::clone(statement)));
         }
         None
+    }
+
+    /// The same for a name that the client has not prepared a statement under.
+    pub(super) fn unknown_name(
+        &mut self,
+        name: &[u8],
+        server: &mut ServerSession,
+        io: &mut Io<'_>,
+    ) -> Option<NameOnServer> {
+        if name.is_empty() {
+            // The server may have another client's: without it the server raises the error.
+            frontend::write_statement_target(io.to_server, frontend::CLOSE, b"");
+            self.replies.push(Expected::OwnClose(None));
+            self.quiet = false;
+            server.statements.set_unnamed(None);
+            return None;
+        }
+        // Not prepared through the protocol: SQL's PREPARE, or an error that the server will raise. A
+        // name of ours must not lead to another client's statement.
+        let ours = name.starts_with(SERVER_NAME_PREFIX.as_bytes());
+        ours.then(|| NameOnServer::Foreign([b"?", name].concat()))
+    }
+}
+
+/// The name of a statement on the server.
+#[derive(Debug)]
+pub(super) enum NameOnServer {
+    /// One that pgweir has given.
+    Ours(SpelledName),
+    /// One that nothing has.
+    Foreign(Vec<u8>),
+}
+
+impl NameOnServer {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Ours(name) => name.as_bytes(),
+            Self::Foreign(name) => name,
+        }
     }
 }

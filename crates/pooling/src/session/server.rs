@@ -265,7 +265,7 @@ impl ClientSession {
         let unexpected = PoolingError::Unexpected { kind: head.kind };
         let status = TransactionStatus::read(body).ok_or(unexpected.clone())?;
         let fate = match self.replies.front() {
-            Some(Expected::OwnQuestion) => Fate::Swallow,
+            Some(Expected::OwnQuestion | Expected::OwnSync) => Fate::Swallow,
             Some(Expected::Query { .. } | Expected::FunctionCall | Expected::Sync) => Fate::Forward,
             None if self.unsure && self.skipping => {
                 self.skipping = false;
@@ -287,7 +287,7 @@ impl ClientSession {
         if self.quiet {
             self.barrier = Barrier::Open;
         }
-        if self.quiet || matches!(answered, Some(Expected::Sync)) {
+        if self.quiet || matches!(answered, Some(Expected::Sync | Expected::OwnSync)) {
             server.statements.pipeline_answered(self.quiet);
         }
         if matches!(answered, Some(Expected::OwnQuestion)) {

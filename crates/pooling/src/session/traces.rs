@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use model::TraceContext;
-use sql::Observed;
+use sql::{Observed, ShapeRegistry};
 
 use super::ClientSession;
 use crate::prepared::Statement;
@@ -27,6 +27,18 @@ impl Traces {
             return None;
         }
         sql::trace_context(text, observed).map(Box::new)
+    }
+
+    /// The same, of a text that was not looked at yet.
+    pub(super) fn of_parse(
+        &self,
+        text: &[u8],
+        shapes: &ShapeRegistry,
+    ) -> Option<Box<TraceContext>> {
+        if !self.wanted {
+            return None;
+        }
+        self.of_text(text, &shapes.observe_one(text))
     }
 
     /// This was said in the Parse of `statement`.

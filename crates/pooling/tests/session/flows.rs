@@ -81,6 +81,9 @@ fn discard_all_brings_back_what_was_asked_for_at_startup() {
     let mut one = server(10);
     talk.client(&mut one, &["P s1 select 1", "S"]);
     talk.server(&mut one, &["own 1", "1", "S TimeZone=Europe/Berlin", "Z I"]);
+    // With nothing to discard it would not be sent.
+    talk.client(&mut one, &["Q set statement_timeout to 1"]);
+    talk.server(&mut one, &["C SET", "Z I"]);
     talk.client(&mut one, &["Q discard all"]);
     talk.forget();
     // Since PostgreSQL 14 changes are reported just before ReadyForQuery.

@@ -38,8 +38,9 @@ impl Activity {
     }
 
     fn micros(&self, at: Instant) -> u64 {
-        let us = at.saturating_duration_since(self.started).as_micros();
-        u64::try_from(us).unwrap_or(u64::MAX)
+        // Not `as_micros`, which divides in 128 bits: this is done several times for each statement.
+        let after = at.saturating_duration_since(self.started);
+        after.as_secs().saturating_mul(1_000_000) + u64::from(after.subsec_micros())
     }
 
     fn instant(&self, us: &AtomicU64) -> Instant {

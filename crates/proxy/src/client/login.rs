@@ -51,7 +51,11 @@ enum LoggedIn {
     },
 }
 
-/// Serves one socket from first byte to last. `stay` is over when it is logged in.
+/// Serves one socket until it is logged in, and then has it served. `stay` is over when it is logged
+/// in.
+///
+/// What a login needs of memory is many times what an idle client may cost: so the conversation is a
+/// task of its own, and that of the login ends.
 pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, stay: Stay) {
     let settings = shared.settings();
     let peer = stream.peer_address();
@@ -67,14 +71,13 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, stay: Stay) {
     match result {
         Ok(LoggedIn::Client(task, place)) => {
             drop(stay);
-            task.run(talk.stream, talk.read).await;
-            drop(place);
+            tokio::spawn(task.run(talk.stream, talk.read, place));
         }
         Ok(LoggedIn::Admin(user, role, entered)) => {
             drop(stay);
             if let Some(admin) = &shared.admin {
                 let read = talk.read.into_bytes();
-                let stream = Handover { stream: talk.stream, read };
+                let stream = Handover { stream: talk.stream, read, taken: 0 };
                 admin.serve(stream, user, role, entered.cancelled()).await;
             }
         }
@@ -249,6 +252,8 @@ async fn client(
         let error = ErrorFields::fatal("3D000", format!("no such database: {}", request.database));
         return Err(ProxyError::Refused(Box::new(error)));
     };
+    // Its names are those of all its clients.
+    let key = pool.key.clone();
     if let Some(learned) = learned {
         pool.learn(&request.user, learned);
     }

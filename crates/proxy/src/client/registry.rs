@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use atomic_waker::AtomicWaker;
 use jiff::{SignedDuration, Timestamp};
 use model::{Address, ClientId, ClientState, ClientStatus, OpenTransaction, ServerId, ShapeId};
 use parking_lot::{Mutex, RwLock};
@@ -50,7 +50,8 @@ pub(crate) struct ClientShared {
     statement: AtomicU64,
     prepared: AtomicU32,
     order: AtomicU8,
-    waker: AtomicWaker,
+    /// The client's task, which is woken by an order.
+    waker: Mutex<Option<Waker>>,
     /// The server connection it holds, as far as a cancel request is concerned.
     cancel: Mutex<Cancel>,
 }
@@ -103,7 +104,7 @@ impl ClientShared {
             statement: AtomicU64::new(0),
             prepared: AtomicU32::new(0),
             order: AtomicU8::new(Order::Stay as u8),
-            waker: AtomicWaker::new(),
+            waker: Mutex::default(),
             cancel: Mutex::default(),
         }
     }
@@ -137,7 +138,7 @@ impl ClientShared {
     pub(crate) fn ring_if_overdue(&self, timeouts: &Timeouts, now: Instant) {
         if self.activity.is_overdue(timeouts, now) {
             self.activity.ring();
-            self.waker.wake();
+            self.wake();
         }
     }
 
@@ -148,7 +149,14 @@ impl ClientShared {
 
     /// Wakes its task.
     pub(crate) fn wake(&self) {
-        self.waker.wake();
+        if let Some(waker) = &*self.waker.lock() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Orders wake this task from now on. What was ordered before is seen by asking.
+    pub(crate) fn is_served_by(&self, waker: &Waker) {
+        *self.waker.lock() = Some(waker.clone());
     }
 
     pub(crate) fn set_statement(&self, shape: ShapeId, prepared: usize) {
@@ -197,7 +205,7 @@ impl ClientShared {
             Cancel::Waiting(cancelled) => {
                 *cancelled = true;
                 drop(cancel);
-                self.waker.wake();
+                self.wake();
                 CancelAction::Woken
             }
             // Announced under the lock: the client cannot give the connection back in between.
@@ -205,9 +213,8 @@ impl ClientShared {
         }
     }
 
-    /// What it is told. `waker` is woken when that changes.
-    pub(crate) fn order(&self, cx: &std::task::Context<'_>) -> Order {
-        self.waker.register(cx.waker());
+    /// What it is told. The task is woken when that changes.
+    pub(crate) fn order(&self) -> Order {
         match self.order.load(Ordering::Acquire) {
             0 => Order::Stay,
             1 => Order::Drain,
@@ -217,7 +224,7 @@ impl ClientShared {
 
     pub(crate) fn give_order(&self, order: Order) {
         self.order.fetch_max(order as u8, Ordering::AcqRel);
-        self.waker.wake();
+        self.wake();
     }
 
     /// The time of an instant after it came.

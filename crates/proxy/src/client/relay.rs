@@ -45,7 +45,7 @@ impl ClientTask {
         server: &mut ServerConnection,
         cx: &mut Context<'_>,
     ) -> Poll<Relay> {
-        let order = self.client.order(cx);
+        let order = self.order(cx);
         if order == Order::Kill {
             return Poll::Ready(Relay::End(End::Killed));
         }
@@ -169,7 +169,7 @@ impl ClientTask {
         }
         let mut io = Io {
             shapes: &self.shared.measures.shapes,
-            to_server: &mut self.to_server.bytes,
+            to_server: self.to_server.room(),
             to_client: &mut socket.write.bytes,
             events: &mut self.events,
             now: self.arrived,
@@ -212,7 +212,7 @@ impl ClientTask {
         let mut io = Io {
             shapes: &self.shared.measures.shapes,
             to_server: &mut self.to_server.bytes,
-            to_client: &mut socket.write.bytes,
+            to_client: socket.write.room(),
             events: &mut self.events,
             now: self.clock,
         };

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use model::{ClientState, ConnectionEvent, Event, Labels, ServerId};
@@ -13,12 +14,12 @@ use tokio::io::AsyncWriteExt;
 use wire::error_response::ErrorFields;
 
 use super::overdue::Interruption;
-use super::registry::ClientShared;
+use super::registry::{ClientShared, Order};
 use super::relay::Relay;
 use super::unleased::{Idle, Wanted};
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::pool::Lease;
-use crate::proxy::{Seat, Shared};
+use crate::proxy::{Place, Seat, Shared};
 use crate::server::Running;
 use crate::stream::Stream;
 
@@ -84,6 +85,8 @@ pub(super) struct ClientTask {
     pinned: Option<&'static str>,
     pub(super) last_server: Option<ServerId>,
     since: Instant,
+    /// Who is woken by orders: this task, which has one waker for all of its life.
+    waker: Option<Waker>,
     /// Held as long as the client is there.
     _seat: Seat,
 }
@@ -124,16 +127,24 @@ impl ClientTask {
             pinned: None,
             last_server: None,
             since: now,
+            waker: None,
             _seat: seat,
         }
     }
 
     /// Serves the client until it leaves. Not cancel-safe: dropped, it closes both sides.
-    pub(super) async fn run(mut self, stream: Stream, read: ReadBuffer) {
+    ///
+    /// There is one such future for each client, idle or not: what is rare in it is in boxes.
+    pub(super) async fn run(mut self: Box<Self>, stream: Stream, read: ReadBuffer, _place: Place) {
         let mut socket =
             Socket { stream, read, write: WriteBuffer::default(), need: 1, cut_off: false };
         self.publish();
         let end = self.converse(&mut socket).await;
+        Box::pin(self.part_ways(socket, end)).await;
+    }
+
+    /// Tells the client why it must go, if it has not gone by itself.
+    async fn part_ways(mut self: Box<Self>, mut socket: Socket, end: End) {
         let now = Instant::now();
         self.session.gone(now, &mut self.events);
         let parting = match &end {
@@ -171,6 +182,15 @@ impl ClientTask {
         }
     }
 
+    /// What it is told from outside; this task is woken when that changes. It costs a look.
+    pub(super) fn order(&mut self, cx: &Context<'_>) -> Order {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.client.is_served_by(cx.waker());
+            self.waker = Some(cx.waker().clone());
+        }
+        self.client.order()
+    }
+
     async fn converse(&mut self, socket: &mut Socket) -> End {
         'conversation: loop {
             match poll_fn(|cx| self.poll_idle(socket, cx)).await {
@@ -196,7 +216,7 @@ impl ClientTask {
                 }
                 self.client.holds_nothing(self.clock);
                 self.to_server = WriteBuffer::default();
-                match lease.renew(self.client.id).await {
+                match Box::pin(lease.renew(self.client.id)).await {
                     Ok(renewed) => lease = renewed,
                     Err(error) => {
                         self.session.refuse(error);
@@ -217,9 +237,11 @@ impl ClientTask {
         self.client.holds_nothing(self.clock);
         self.interruption = None;
         self.client.set_statement(self.session.statement(), self.session.prepared_statements());
+        self.to_server.rest();
+        socket.write.rest();
         let end = match relay {
             Relay::Release => {
-                lease.release();
+                lease.release(self.clock);
                 None
             }
             // Goes on with another one: it never gets here.
@@ -264,7 +286,7 @@ impl ClientTask {
             // The server has the front of a message that will never end.
             lease.abandon();
         } else if nothing_runs && session.releasable() {
-            lease.release();
+            lease.release(Instant::now());
         } else {
             let running = match politely {
                 _ if nothing_runs => Running::Nothing,
@@ -286,6 +308,8 @@ impl ClientTask {
             }
         }
         self.shared.measures.events.push(self.client.id, &mut self.events);
+        // An idle client has none; while one runs, a statement and its transaction.
+        self.events = Vec::new();
         let pinned = self.session.pinned().map(pooling::session::PinReason::as_str);
         if pinned != self.pinned {
             match (self.pinned, pinned) {
@@ -323,5 +347,23 @@ impl Drop for ClientTask {
             lifetime: self.since.elapsed(),
         }));
         self.shared.measures.events.push(self.client.id, &mut self.events);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<F: Future>(_: impl Fn(Box<ClientTask>, Stream, ReadBuffer, Place) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// There are as many as clients. What is rare belongs into a box, see [`ClientTask::run`].
+    #[test]
+    fn an_idle_clients_task_is_small() {
+        let future = size(|task, stream, read, place| task.run(stream, read, place));
+        let task = size_of::<ClientTask>();
+        assert!(future <= 640, "{future} bytes");
+        assert!(task <= 1280, "{task} bytes");
     }
 }

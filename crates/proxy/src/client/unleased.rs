@@ -1,7 +1,6 @@
 //! A client without a server connection: idle, or in the queue for one.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -34,7 +33,7 @@ impl ClientTask {
     /// Without a server connection: answers what can be answered, until one is needed.
     pub(super) fn poll_idle(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<Idle> {
         loop {
-            match self.client.order(cx) {
+            match self.order(cx) {
                 Order::Stay => {}
                 Order::Drain => return Poll::Ready(Idle::End(End::Drained)),
                 Order::Kill => return Poll::Ready(Idle::End(End::Killed)),
@@ -103,7 +102,7 @@ impl ClientTask {
         let pool = Arc::clone(&self.client.pool);
         self.leased = self.arrived;
         self.yields = false;
-        let (mut lease, wait) = match pool.acquire(self.client.id, self.last_server) {
+        let (mut lease, wait) = match pool.acquire(self.client.id, self.last_server, self.clock) {
             Acquired::Now(lease) => (lease, Duration::ZERO),
             Acquired::Refused(error) => return Wanted::Refused(error),
             Acquired::Later(mut ticket) => {
@@ -129,7 +128,7 @@ impl ClientTask {
         self.last_server = Some(server.id);
         let mut io = Io {
             shapes: &self.shared.measures.shapes,
-            to_server: &mut self.to_server.bytes,
+            to_server: self.to_server.room(),
             to_client: &mut socket.write.bytes,
             events: &mut self.events,
             now: self.arrived,
@@ -146,7 +145,7 @@ impl ClientTask {
         ticket: &mut Ticket,
         cx: &mut Context<'_>,
     ) -> Poll<Wanted> {
-        match self.client.order(cx) {
+        match self.order(cx) {
             Order::Kill => return Poll::Ready(Wanted::End(End::Killed)),
             // A transaction that was begun before the drain may end.
             Order::Drain | Order::Stay => {}
@@ -155,11 +154,10 @@ impl ClientTask {
             let error = ErrorFields::error("57014", "canceling statement due to user request");
             return Poll::Ready(Wanted::Refused(error));
         }
-        if let Poll::Ready(grant) = Pin::new(&mut ticket.grant).poll(cx) {
+        if let Poll::Ready(grant) = ticket.poll_grant(cx) {
             return Poll::Ready(match grant {
-                Ok(Ok(lease)) => Wanted::Lease(lease),
-                Ok(Err(error)) => Wanted::Refused(error),
-                Err(_) => Wanted::Refused(ErrorFields::error("08006", "the pool was closed")),
+                Ok(lease) => Wanted::Lease(lease),
+                Err(error) => Wanted::Refused(error),
             });
         }
         if self.client.take_alarm()

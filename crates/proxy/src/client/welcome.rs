@@ -1,6 +1,8 @@
 //! What a client is told of the server's parameters when it logs in.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Instant;
 
 use model::ClientId;
 use pooling::parameters::{ClientParameters, ServerParameters};
@@ -57,7 +59,7 @@ pub(super) async fn negotiate(
             }
             Ok(Err(refusal)) => {
                 if let Some(lease) = lease {
-                    lease.release();
+                    lease.release(Instant::now());
                 }
                 return Err(ProxyError::Refused(Box::new(refusal)));
             }
@@ -68,7 +70,7 @@ pub(super) async fn negotiate(
         }
     };
     if let Some(lease) = lease {
-        lease.release();
+        lease.release(Instant::now());
     }
     let application = parameters.get("application_name").map(str::to_owned);
     let mut changes = changes.to_vec();
@@ -91,13 +93,10 @@ async fn acquire(pool: &Arc<Pool>, client: ClientId) -> Result<Lease, ProxyError
         fatal.severity = Severity::Fatal;
         ProxyError::Refused(Box::new(fatal))
     };
-    match pool.acquire(client, None) {
+    match pool.acquire(client, None, Instant::now()) {
         Acquired::Now(lease) => Ok(lease),
         Acquired::Refused(error) => Err(refused(error)),
-        Acquired::Later(mut ticket) => {
-            let grant = (&mut ticket.grant).await.map_err(|_| ProxyError::Closed)?;
-            grant.map_err(refused)
-        }
+        Acquired::Later(mut ticket) => poll_fn(|cx| ticket.poll_grant(cx)).await.map_err(refused),
     }
 }
 

@@ -17,15 +17,15 @@ impl Pool {
         self: &Arc<Self>,
         client: ClientId,
         prefer: Option<ServerId>,
+        now: Instant,
     ) -> Acquired {
         let waiter = WaiterId(self.next_waiter.fetch_add(1, Ordering::Relaxed));
-        let now = Instant::now();
         let mut inner = self.inner.lock();
         match inner.scheduler.request(waiter, prefer, now) {
             Request::Granted(server) => {
                 if let Some(server) = self.take_alive(&mut inner, server) {
                     inner.waits.at_once();
-                    return Acquired::Now(self.lease(&mut inner, server, client));
+                    return Acquired::Now(self.lease(&mut inner, server, client, now));
                 }
                 inner.scheduler.requeue_first(waiter, now);
             }
@@ -38,7 +38,7 @@ impl Pool {
         inner.waiters.insert(waiter, Waiting { client, since: now, sender });
         self.note_queue(&inner);
         self.open_due(&mut inner);
-        Acquired::Later(Ticket { pool: Arc::clone(self), waiter, grant })
+        Acquired::Later(Ticket { pool: Arc::clone(self), waiter, grant, is_answered: false })
     }
 
     /// The granted connection, or another idle one if it is dead.
@@ -69,9 +69,10 @@ impl Pool {
         inner: &mut Inner,
         mut server: Box<ServerConnection>,
         client: ClientId,
+        now: Instant,
     ) -> Lease {
         server.cancels_before = server.cancel.begun();
-        inner.out.insert(server.id, status::Out::of(&server, Some(client)));
+        inner.out.insert(server.id, status::Out::of(&server, Some(client), now));
         Lease::new(Arc::clone(self), server)
     }
 
@@ -83,8 +84,8 @@ impl Pool {
     }
 
     /// A clean connection comes free: it goes to the first in the queue, or is idle, or is closed.
-    pub(crate) fn free(self: &Arc<Self>, server: Box<ServerConnection>) {
-        let now = Instant::now();
+    /// `now` is about now: when the answer came that it was waited for.
+    pub(crate) fn free(self: &Arc<Self>, server: Box<ServerConnection>, now: Instant) {
         let mut inner = self.inner.lock();
         inner.out.remove(&server.id);
         let mut server = server;
@@ -97,7 +98,7 @@ impl Pool {
                     let Some(waiting) = inner.waiters.remove(&waiter) else { continue };
                     inner.waits.queued(now.duration_since(waiting.since), now);
                     self.note_queue(&inner);
-                    let lease = self.lease(&mut inner, server, waiting.client);
+                    let lease = self.lease(&mut inner, server, waiting.client, now);
                     match waiting.sender.send(Ok(lease)) {
                         Ok(()) => return,
                         // It has just left: the next one gets it.

@@ -1,6 +1,7 @@
 //! A server connection in the hands of a client.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use model::{ClientId, ServerId};
 use wire::error_response::ErrorFields;
@@ -33,15 +34,15 @@ impl Lease {
     }
 
     /// Gives back a clean connection. One that a cancel request is on its way to is first made sure
-    /// of.
-    pub(crate) fn release(mut self) {
+    /// of. `now` is about now.
+    pub(crate) fn release(mut self, now: Instant) {
         let Some(server) = self.server.take() else { return };
         if server.session.is_worn() {
             self.pool.close_in_background(server);
         } else if server.was_cancelled() {
             clean(Arc::clone(&self.pool), server, Running::Nothing, false);
         } else {
-            self.pool.free(server);
+            self.pool.free(server, now);
         }
     }
 
@@ -120,7 +121,7 @@ fn clean(pool: Arc<Pool>, server: Box<ServerConnection>, running: Running, state
         match server.clean(running, state).await {
             Ok(()) => {
                 server.cancels_before = server.cancel.begun();
-                lease.release();
+                lease.release(Instant::now());
             }
             Err(error) => {
                 tracing::debug!(server = %server.id, "server connection is closed, not reused: {error}");

@@ -10,10 +10,14 @@ mod status;
 mod upkeep;
 
 use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use foldhash::fast::FixedState;
 use model::{ClientId, PoolKey, PoolMode, ServerId};
 use parking_lot::{Mutex, RwLock};
 use pooling::known::KnownStatements;
@@ -47,16 +51,31 @@ pub(crate) enum Acquired {
 pub(crate) struct Ticket {
     pool: Arc<Pool>,
     waiter: WaiterId,
-    pub(crate) grant: oneshot::Receiver<Grant>,
+    grant: oneshot::Receiver<Grant>,
+    /// It has left the queue with what it waited for.
+    is_answered: bool,
+}
+
+impl Ticket {
+    /// What came of it. Cancel-safe.
+    pub(crate) fn poll_grant(&mut self, cx: &mut Context<'_>) -> Poll<Grant> {
+        let closed = |_| Err(ErrorFields::error("08006", "the pool was closed"));
+        let grant = ready!(Pin::new(&mut self.grant).poll(cx));
+        self.is_answered = true;
+        Poll::Ready(grant.unwrap_or_else(closed))
+    }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        if self.is_answered {
+            return;
+        }
         self.pool.leave_queue(self.waiter);
         // A connection that was granted in this very moment goes to the next in the queue.
         self.grant.close();
         if let Ok(Ok(lease)) = self.grant.try_recv() {
-            lease.release();
+            lease.release(Instant::now());
         }
     }
 }
@@ -103,9 +122,14 @@ pub(crate) struct PoolSetup {
     pub(crate) limits: Limits,
     /// What it shares with other pools.
     pub(crate) maxima: Vec<Maximum>,
+    /// Whether the unnamed statement is served from named ones.
+    pub(crate) shares_unnamed: bool,
     /// How long it may be without clients; none is for ever.
     pub(crate) unused_timeout: Option<Duration>,
 }
+
+/// By a number that pgweir gives, so that nobody can choose numbers that collide.
+type ById<K, V> = HashMap<K, V, FixedState>;
 
 #[derive(Debug)]
 struct Inner {
@@ -114,10 +138,10 @@ struct Inner {
     /// Counts the places that `upstream` has led to.
     place: u32,
     mode: PoolMode,
-    idle: HashMap<ServerId, Box<ServerConnection>>,
+    idle: ById<ServerId, Box<ServerConnection>>,
     /// Connections out, for SHOW SERVERS.
-    out: HashMap<ServerId, status::Out>,
-    waiters: HashMap<WaiterId, Waiting>,
+    out: ById<ServerId, status::Out>,
+    waiters: ById<WaiterId, Waiting>,
     waits: Waits,
     /// Whether the pool has asked for connections that it has not got yet.
     asks: bool,
@@ -155,9 +179,9 @@ impl Pool {
             upstream: setup.upstream,
             place: 0,
             mode: setup.mode,
-            idle: HashMap::new(),
-            out: HashMap::new(),
-            waiters: HashMap::new(),
+            idle: ById::default(),
+            out: ById::default(),
+            waiters: ById::default(),
             waits: Waits::default(),
             asks: false,
             unused_timeout: setup.unused_timeout,
@@ -182,6 +206,7 @@ impl Pool {
             has_queue: AtomicBool::new(false),
             inner: Mutex::new(inner),
         });
+        pool.known.serve_unnamed(setup.shares_unnamed);
         pool.shares.join(&pool, setup.maxima);
         pool
     }
@@ -243,6 +268,7 @@ impl Pool {
     /// New settings. Connections that lead to where clients do not belong any more are closed, or
     /// will be when they come free.
     pub(crate) fn reconfigure(self: &Arc<Self>, setup: PoolSetup) {
+        self.known.serve_unnamed(setup.shares_unnamed);
         self.shares.join(self, setup.maxima);
         let mut inner = self.inner.lock();
         let mut upstream = setup.upstream;

@@ -109,7 +109,7 @@ impl Pool {
                 let mut inner = self.inner.lock();
                 inner.out.remove(&old.server);
                 old.taken();
-                Ok(self.lease(&mut inner, Box::new(server), client))
+                Ok(self.lease(&mut inner, Box::new(server), client, Instant::now()))
             }
             Err(error) => Err(error.as_connect_failure(&upstream.address)),
         }
@@ -127,7 +127,7 @@ impl Pool {
             inner.welcome = Some(welcome);
         }
         drop(inner);
-        self.free(Box::new(server));
+        self.free(Box::new(server), Instant::now());
     }
 
     fn open_failed(self: &Arc<Self>, upstream: &Upstream, error: &ProxyError) {

@@ -23,10 +23,10 @@ pub(super) struct Out {
 }
 
 impl Out {
-    pub(super) fn of(server: &ServerConnection, client: Option<ClientId>) -> Self {
+    pub(super) fn of(server: &ServerConnection, client: Option<ClientId>, since: Instant) -> Self {
         Self {
             client,
-            since: Instant::now(),
+            since,
             address: server.address,
             local_address: server.local_address,
             tls: server.stream.tls_description(),
@@ -99,10 +99,10 @@ impl Pool {
                 if out.client.is_some() { ServerState::Active } else { ServerState::Tested };
             out.status(*id, &self.key, state)
         });
-        let idle = inner
-            .idle
-            .values()
-            .map(|server| Out::of(server, None).status(server.id, &self.key, ServerState::Idle));
+        let now = Instant::now();
+        let idle = inner.idle.values().map(|server| {
+            Out::of(server, None, now).status(server.id, &self.key, ServerState::Idle)
+        });
         out.chain(idle).collect()
     }
 }

@@ -76,11 +76,12 @@ impl Pool {
     }
 
     pub(crate) fn resume(self: &Arc<Self>) {
+        let now = Instant::now();
         let mut inner = self.inner.lock();
         for (waiter, id) in inner.scheduler.resume() {
             match (inner.idle.remove(&id), inner.waiters.remove(&waiter)) {
                 (Some(server), Some(waiting)) => {
-                    let lease = self.lease(&mut inner, server, waiting.client);
+                    let lease = self.lease(&mut inner, server, waiting.client, now);
                     if let Err(Ok(lease)) = waiting.sender.send(Ok(lease))
                         && let Some(server) = lease.into_server()
                     {

@@ -1,0 +1,145 @@
+//! The unnamed statement, served from a named one.
+
+use std::sync::Arc;
+
+use pgweir_pooling::known::KnownStatements;
+
+use crate::conversation::{Conversation, server};
+
+const ONCE: [&str; 5] = ["P - select $1", "B -", "Dp -", "E", "S"];
+
+/// A client of a pool that has parsed `select $1` before.
+fn acquainted() -> (Conversation, Arc<KnownStatements>) {
+    let known = Arc::new(KnownStatements::default());
+    let mut talk = Conversation::new(&[]);
+    talk.session = talk.session.with_known(Arc::clone(&known));
+    let mut first = server(10);
+    talk.client(&mut first, &ONCE);
+    assert_eq!(talk.server_got(), "P - select $1\nB -\nDp -\nE\nS", "nobody knows it yet");
+    talk.server(&mut first, &["1", "2", "n", "C SELECT 0", "Z I"]);
+    assert_eq!(talk.client_got(), "1\n2\nn\nC SELECT 0\nZ I");
+    (talk, known)
+}
+
+#[test]
+fn what_is_prepared_anew_each_time_is_parsed_once() {
+    let (mut talk, _known) = acquainted();
+    let mut one = server(10);
+    talk.client(&mut one, &ONCE);
+    assert_eq!(talk.client_got(), "1", "at once");
+    assert_eq!(talk.server_got(), "P __pgweir_0 select $1\nB __pgweir_0\nDp -\nE\nS");
+    talk.server(&mut one, &["1", "2", "n", "C SELECT 0", "Z I"]);
+    assert_eq!(talk.client_got(), "2\nn\nC SELECT 0\nZ I");
+    for _ in 0..3 {
+        talk.client(&mut one, &ONCE);
+        assert_eq!(talk.server_got(), "B __pgweir_0\nDp -\nE\nS");
+        talk.server(&mut one, &["2", "n", "C SELECT 0", "Z I"]);
+        assert_eq!(talk.client_got(), "1\n2\nn\nC SELECT 0\nZ I");
+    }
+}
+
+#[test]
+fn a_bind_that_comes_later_finds_it_on_another_server() {
+    let (mut talk, _known) = acquainted();
+    let (mut one, mut other) = (server(10), server(10));
+    talk.client(&mut one, &["P - select $1", "S"]);
+    assert_eq!(talk.server_got(), "", "a known statement needs no server");
+    assert_eq!(talk.client_got(), "1\nZ I");
+    talk.client(&mut other, &["Ds -", "B -", "E", "S"]);
+    assert_eq!(talk.server_got(), "P __pgweir_0 select $1\nDs __pgweir_0\nB __pgweir_0\nE\nS");
+    talk.server(&mut other, &["1", "t", "n", "2", "C SELECT 0", "Z I"]);
+    assert_eq!(talk.client_got(), "t\nn\n2\nC SELECT 0\nZ I");
+}
+
+#[test]
+fn a_query_ends_it_as_it_ends_every_unnamed_statement() {
+    let (mut talk, _known) = acquainted();
+    let mut one = server(10);
+    talk.client(&mut one, &ONCE);
+    talk.server(&mut one, &["1", "2", "n", "C SELECT 0", "Z I"]);
+    talk.client(&mut one, &["Q select 2"]);
+    talk.server(&mut one, &["C SELECT 1", "Z I"]);
+    talk.client_got();
+    talk.server_got();
+    talk.client(&mut one, &["B -", "E", "S"]);
+    assert_eq!(talk.server_got(), "Cs -\nB -\nE\nS", "the server has to say that there is none");
+}
+
+#[test]
+fn what_has_no_plan_or_changes_the_session_is_sent_as_it_is() {
+    for text in
+        ["begin", "set a.b to 1", "select set_config('a.b', $1, false)", "create table t ()"]
+    {
+        let known = Arc::new(KnownStatements::default());
+        let mut talk = Conversation::new(&[]);
+        talk.session = talk.session.with_known(known);
+        let mut one = server(10);
+        let parse = format!("P - {text}");
+        for _ in 0..2 {
+            talk.client(&mut one, &[&parse, "S"]);
+            assert_eq!(talk.server_got(), format!("{parse}\nS"));
+            talk.server(&mut one, &["1", "Z I"]);
+        }
+    }
+}
+
+#[test]
+fn it_can_be_turned_off() {
+    let (mut talk, known) = acquainted();
+    known.serve_unnamed(false);
+    let mut one = server(10);
+    talk.client(&mut one, &ONCE);
+    assert_eq!(talk.server_got(), "P - select $1\nB -\nDp -\nE\nS");
+}
+
+#[test]
+fn a_table_that_has_changed_is_not_the_clients_business() {
+    let (mut talk, _known) = acquainted();
+    let mut one = server(10);
+    talk.client(&mut one, &ONCE);
+    talk.server(&mut one, &["1", "2", "n", "C SELECT 0", "Z I"]);
+    talk.client_got();
+    talk.server_got();
+
+    talk.client(&mut one, &ONCE);
+    assert_eq!(talk.server_got(), "B __pgweir_0\nDp -\nE\nS");
+    assert_eq!(talk.client_got(), "1");
+    talk.server(&mut one, &["E 0A000 RevalidateCachedQuery"]);
+    assert_eq!(talk.client_got(), "", "it would not have met the error");
+    assert_eq!(talk.server_got(), "P - select $1\nB -\nDp -\nE\nS");
+    talk.server(&mut one, &["Z I", "1", "2", "n", "C SELECT 0", "Z I"]);
+    assert_eq!(talk.client_got(), "2\nn\nC SELECT 0\nZ I");
+    assert!(!talk.attached);
+
+    talk.client(&mut one, &ONCE);
+    assert_eq!(talk.server_got(), "P - select $1\nB -\nDp -\nE\nS", "new to the pool");
+    talk.server(&mut one, &["1", "2", "n", "C SELECT 0", "Z I"]);
+    talk.client(&mut one, &ONCE);
+    let anew = "Cs __pgweir_0\nP __pgweir_1 select $1\nB __pgweir_1\nDp -\nE\nS";
+    assert_eq!(talk.server_got(), anew);
+}
+
+#[test]
+fn in_a_block_or_behind_others_the_client_is_told() {
+    let error = "E 0A000 RevalidateCachedQuery";
+    let (mut talk, _known) = acquainted();
+    let mut one = server(10);
+    talk.client(&mut one, &ONCE);
+    talk.server(&mut one, &["1", "2", "n", "C SELECT 0", "Z I"]);
+    talk.client(&mut one, &["Q begin"]);
+    talk.server(&mut one, &["C BEGIN", "Z T"]);
+    talk.client_got();
+    talk.client(&mut one, &ONCE);
+    talk.server(&mut one, &[error, "Z E"]);
+    assert_eq!(talk.client_got(), format!("1\n{error}\nZ E"));
+
+    let (mut talk, _known) = acquainted();
+    let mut one = server(10);
+    talk.client(&mut one, &ONCE);
+    talk.server(&mut one, &["1", "2", "n", "C SELECT 0", "Z I"]);
+    talk.client_got();
+    talk.client(&mut one, &ONCE);
+    talk.client(&mut one, &["Q select 2"]);
+    talk.server(&mut one, &[error, "Z I", "C SELECT 1", "Z I"]);
+    assert_eq!(talk.client_got(), format!("1\n{error}\nZ I\nC SELECT 1\nZ I"));
+}
