@@ -85,7 +85,7 @@ const SERVICE: Becomes = Unneeded("it is for Windows' services");
 
 /// All settings of the section `[pgbouncer]`, alphabetically.
 pub const INI_SETTINGS: &[IniSetting] = &[
-    setting("admin_users", Text, "", Same),
+    setting("admin_users", Text, "", Different("with auth_type any, too, nobody else is an admin")),
     setting(
         "application_name_add_host",
         Flag,
