@@ -89,7 +89,7 @@ impl Pool {
         inner.out.remove(&server.id);
         let mut server = server;
         loop {
-            if server.place != inner.place {
+            if server.place != inner.place || inner.is_unwelcome(&server) {
                 return self.close_in_background(server);
             }
             match inner.scheduler.freed(server.id, server.age, now) {
