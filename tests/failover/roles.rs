@@ -9,6 +9,7 @@ use crate::scene::{Pair, host, is, port, show, start, until};
 #[tokio::test]
 async fn reads_go_to_the_standby_until_it_is_too_far_behind() {
     let mut pair = Pair::start().await;
+    pair.create("CREATE TABLE before ()").await;
     let sections = "query_wait_timeout = \"2s\"\n[databases.shop]\nHOSTS\n\
         [databases.reports]\nHOSTS\ntarget_session_attrs = \"prefer-standby\"\nmax_replica_lag = \"1s\"\n\
         [databases.archive]\nHOSTS\ntarget_session_attrs = \"standby\"\nmax_replica_lag = \"1s\"\n";
@@ -62,7 +63,7 @@ async fn a_primary_that_is_fenced_is_left() {
     let proxy = pair.pgweir("[databases.shop]\nHOSTS\n").await;
     let console = proxy.connect("postgres", "pgweir").await;
     let client = proxy.connect("postgres", "shop").await;
-    client.batch_execute("CREATE TABLE t (n int)").await.unwrap();
+    pair.create("CREATE TABLE t (n int)").await;
     assert_eq!(port(&client).await, pair.primary.port());
     // As cluster managers do before they promote another one.
     let admin = pair.primary.admin().await;
@@ -88,7 +89,8 @@ async fn a_write_that_is_refused_is_not_refused_twice() {
         "host_check_interval = 0\n[databases.shop]\nHOSTS\nload_balance_hosts = \"disable\"\n";
     let proxy = pair.pgweir(sections).await;
     let client = proxy.connect("postgres", "shop").await;
-    client.batch_execute("CREATE TABLE t (n int)").await.unwrap();
+    pair.create("CREATE TABLE t (n int)").await;
+    assert_eq!(port(&client).await, pair.primary.port());
     pair.standby.promote().await;
     let admin = pair.primary.admin().await;
     admin.batch_execute("ALTER SYSTEM SET default_transaction_read_only = on").await.unwrap();

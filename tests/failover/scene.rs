@@ -42,6 +42,19 @@ impl Pair {
         .await;
     }
 
+    /// Makes a table on the primary; done when the standby has it.
+    pub(crate) async fn create(&self, table: &str) {
+        self.primary.admin().await.batch_execute(table).await.unwrap();
+        let there = self.primary.admin().await;
+        let here = self.standby.admin().await;
+        until("the standby has followed", async || {
+            let end = there.query_one("SELECT pg_current_wal_lsn()::text", &[]).await.unwrap();
+            let sql = format!("SELECT pg_last_wal_replay_lsn() >= '{}'", end.get::<_, &str>(0));
+            here.query_one(&sql, &[]).await.unwrap().get(0)
+        })
+        .await;
+    }
+
     /// The keys of a section that names both, the primary first.
     pub(crate) fn hosts(&self) -> String {
         let ports = (self.primary.port(), self.standby.port());

@@ -1,7 +1,7 @@
 //! The servers that some pools go to, and connecting to one of them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use model::ServerId;
@@ -23,7 +23,9 @@ pub(crate) struct Cluster {
     settings: Arc<RwLock<HostSettings>>,
     pub(super) hosts: Mutex<Hosts<Endpoint>>,
     /// That of `hosts`: who has seen it has nothing to do, and takes no lock.
-    version: watch::Sender<u64>,
+    version: AtomicU64,
+    /// Tells of each change of it.
+    changed: watch::Sender<()>,
     names: Names,
     /// As whom a connection was opened last: so the hosts are checked.
     login: Mutex<Option<Upstream>>,
@@ -48,7 +50,8 @@ impl Cluster {
         }
         Arc::new(Self {
             names: Names::of(&written, resolve),
-            version: watch::Sender::new(hosts.version()),
+            version: AtomicU64::new(hosts.version()),
+            changed: watch::Sender::new(()),
             has_roles: AtomicBool::new(written.len() > 1),
             written,
             settings,
@@ -70,7 +73,7 @@ impl Cluster {
 
     /// Changes with whatever may make another choice of it.
     pub(crate) fn version(&self) -> u64 {
-        *self.version.borrow()
+        self.version.load(Ordering::Acquire)
     }
 
     /// Changes what is known of the hosts.
@@ -79,11 +82,9 @@ impl Cluster {
         let result = change(&mut hosts);
         let version = hosts.version();
         drop(hosts);
-        self.version.send_if_modified(|known| {
-            let is_new = version > *known;
-            *known = version.max(*known);
-            is_new
-        });
+        if self.version.fetch_max(version, Ordering::AcqRel) < version {
+            self.changed.send_replace(());
+        }
         result
     }
 
@@ -168,7 +169,7 @@ impl Cluster {
         endpoint: &Endpoint,
         id: ServerId,
     ) -> Result<(ServerConnection, Option<Answer>), ProxyError> {
-        let mut changes = self.version.subscribe();
+        let mut changes = self.changed.subscribe();
         let opening = async {
             let mut server = connect(upstream, endpoint, id).await?;
             let mut answer = question::told_at_login(&server);

@@ -21,6 +21,7 @@ impl Pool {
         let waiter = WaiterId(self.next_waiter.fetch_add(1, Ordering::Relaxed));
         let now = Instant::now();
         let mut inner = self.inner.lock();
+        self.look_at_hosts(&mut inner, now);
         match inner.scheduler.request(waiter, prefer, now) {
             Request::Granted(server) => {
                 if let Some(server) = self.take_alive(&mut inner, server) {
