@@ -55,8 +55,8 @@ pub use snapshot::{
     ShapeInfo, SlowStatement, Snapshot, Spread, TransactionStats, WindowStats,
 };
 pub use status::{
-    ClientState, ClientStatus, DatabaseStatus, PoolMode, PoolStatus, ServerState, ServerStatus,
-    SettingStatus, UserStatus,
+    ClientState, ClientStatus, DatabaseStatus, HostState, HostStatus, PoolMode, PoolStatus,
+    ServerState, ServerStatus, SettingStatus, UserStatus,
 };
 pub use totals::{FingerprintTotals, PoolTotals, Totals};
 pub use trace::{InvalidTraceParent, SpanId, TraceContext, TraceId};

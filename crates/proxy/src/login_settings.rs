@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use access::IdentMaps;
 use access::hba::Rules;
+use pooling::hosts::Wish;
 use wire::auth::Secret;
 
 use crate::server::Upstream;
@@ -43,7 +44,9 @@ pub struct LookupTarget {
 
 impl LookupTarget {
     pub(crate) fn upstream(&self) -> Upstream {
-        Upstream::new(self.server.clone(), self.timeout, self.timeout, 0)
+        // A standby knows the users too.
+        let server = PoolTarget { wish: Wish::default(), ..self.server.clone() };
+        Upstream::new(server, self.timeout, self.timeout, 0)
     }
 }
 

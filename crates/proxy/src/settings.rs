@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{PoolKey, PoolMode};
+use pooling::hosts::Wish;
 use pooling::quota::Scope;
 use pooling::scheduler::Limits;
 use pooling::timeouts::Timeouts;
 use wire::auth::Secret;
 
+use crate::hosts::{Clusters, HostSettings};
 use crate::login_settings::LoginSettings;
 use crate::pool::PoolSetup;
 use crate::server::Upstream;
@@ -20,8 +22,10 @@ use crate::tls::{ClientTls, ServerTls};
 /// Where the server connections of a pool go, and how it is run.
 #[derive(Clone, Debug)]
 pub struct PoolTarget {
-    /// The upstream.
-    pub address: ServerAddress,
+    /// The hosts that its connections may go to, in the order in which they are written.
+    pub hosts: Vec<ServerAddress>,
+    /// Which of them will do.
+    pub wish: Wish,
     /// Name of the database there.
     pub database: String,
     /// User there.
@@ -131,6 +135,8 @@ pub struct ProxySettings {
     pub autodb_idle_timeout: Option<Duration>,
     /// How long connecting and logging in to the server may take.
     pub server_connect_timeout: Duration,
+    /// How hosts are looked after.
+    pub hosts: HostSettings,
     /// How long the upstream may be unreachable before clients in the queue are told.
     pub server_login_retry: Duration,
     /// How long a client may take to log in.
@@ -143,7 +149,12 @@ pub struct ProxySettings {
 
 impl ProxySettings {
     /// How a pool of this database is run.
-    pub(crate) fn pool_setup(&self, database: &Arc<str>, target: PoolTarget) -> PoolSetup {
+    pub(crate) fn pool_setup(
+        &self,
+        database: &Arc<str>,
+        target: PoolTarget,
+        clusters: &Clusters,
+    ) -> PoolSetup {
         let limits = self.limits(&target);
         let mut maxima = vec![
             (Scope::Database(Arc::clone(database)), target.maxima.db_connections),
@@ -161,11 +172,17 @@ impl ProxySettings {
             maxima,
             shares_unnamed: self.share_unnamed_statements,
             unused_timeout: self.autodb_idle_timeout.filter(|_| target.on_demand),
+            cluster: clusters.of(&target.hosts),
             upstream: self.upstream(target),
         }
     }
 
     fn limits(&self, target: &PoolTarget) -> Limits {
+        // A failover may take longer: who waits for one is told by `query_wait_timeout`.
+        let login_retry = match target.hosts.len() {
+            0 | 1 => self.server_login_retry,
+            _ => self.server_login_retry.max(self.query_wait_timeout),
+        };
         Limits {
             size: target.size,
             min_size: target.min_size,
@@ -175,7 +192,7 @@ impl ProxySettings {
             wait_timeout: self.query_wait_timeout,
             idle_timeout: self.server_idle_timeout,
             lifetime: target.server_lifetime,
-            login_retry: self.server_login_retry,
+            login_retry,
             round_robin: self.server_round_robin,
         }
     }

@@ -59,22 +59,6 @@ impl ServerAddress {
             Self::Tcp { port, .. } | Self::Unix { port, .. } => *port,
         }
     }
-
-    /// Opens a socket. Cancel-safe: dropping the future closes it.
-    pub(crate) async fn connect(&self) -> io::Result<Stream> {
-        match self {
-            Self::Tcp { host, port } => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                stream.set_nodelay(true)?;
-                keep_alive(&stream);
-                Ok(Stream::Tcp(stream))
-            }
-            Self::Unix { directory, port } => {
-                let path = directory.join(socket_name(*port));
-                Ok(Stream::Unix(UnixStream::connect(path).await?))
-            }
-        }
-    }
 }
 
 impl fmt::Display for ServerAddress {

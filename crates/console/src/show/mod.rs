@@ -9,6 +9,7 @@ mod connection;
 mod databases;
 mod findings;
 mod help;
+mod hosts;
 mod lists;
 pub(crate) mod pools;
 pub(crate) mod queries;
@@ -33,7 +34,7 @@ use crate::statement::{Accepts, Arguments};
 use crate::table::{Column, Row, Table};
 
 /// All tables, in the order of SHOW HELP.
-pub(crate) static ALL: [&Show; 15] = [
+pub(crate) static ALL: [&Show; 16] = [
     &queries::QUERIES,
     &findings::FINDINGS,
     &report::REPORT,
@@ -41,6 +42,7 @@ pub(crate) static ALL: [&Show; 15] = [
     &clients::CLIENTS,
     &servers::SERVERS,
     &databases::DATABASES,
+    &hosts::HOSTS,
     &users::USERS,
     &stats::STATS,
     &stats_totals::STATS_TOTALS,

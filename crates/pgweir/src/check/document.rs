@@ -57,8 +57,8 @@ pub(super) struct Said {
 #[derive(Debug, Serialize)]
 pub(super) struct DatabaseRow {
     pub(super) name: String,
-    pub(super) host: String,
-    pub(super) port: u16,
+    /// Each with its port, with commas between.
+    pub(super) hosts: String,
     /// None: the name that the client asks for.
     pub(super) dbname: Option<String>,
     /// Whom server connections log in as; none: as the client.
@@ -202,8 +202,7 @@ fn database_row(settings: &Settings, name: &str, database: &Database) -> Databas
     };
     DatabaseRow {
         name: name.to_owned(),
-        host: database.host.clone(),
-        port: database.port,
+        hosts: database.hosts.to_string(),
         dbname: database.dbname.clone(),
         user: database.forced_user.clone(),
         pool_mode: database.pool_mode.unwrap_or(settings.pool_mode).to_string(),

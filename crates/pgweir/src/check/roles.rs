@@ -33,7 +33,7 @@ pub(super) fn logins(settings: &Settings, tls: &LoadedTls) -> (Vec<Login>, Vec<N
         let asked = if name == "*" { any_database(settings) } else { name };
         let roles = roles(settings, name, asked);
         if roles.is_empty() {
-            let place = format!("{}:{}", database.host, database.port);
+            let place = database.hosts.to_string();
             without.push(NoLogin { database: name.to_owned(), place });
         }
         for (role, password) in roles {
@@ -98,8 +98,8 @@ fn login(
         database: name.to_owned(),
         dbname: pool.dbname,
         upstream: Upstream {
-            host: pool.host,
-            port: pool.port,
+            to_write: pool.hosts.are_several() && pool.wish.attrs.is_to_write(),
+            hosts: pool.hosts.pairs(),
             user: role,
             password,
             tls: tls.servers.get(&pool.tls).and_then(for_tokio_postgres),

@@ -62,7 +62,9 @@ fn not_asked(without: NoLogin) -> Server {
 
 async fn ask_one(login: Login, bounds: CatalogSettings, detection: &DetectionSettings) -> Server {
     let Login { database, dbname, upstream, is_hash } = login;
-    let place = format!("{}@{}:{}/{dbname}", upstream.user, upstream.host, upstream.port);
+    let hosts: Vec<String> =
+        upstream.hosts.iter().map(|(host, port)| format!("{host}:{port}")).collect();
+    let place = format!("{}@{}/{dbname}", upstream.user, hosts.join(","));
     let mut server = Server {
         database,
         login: place,

@@ -98,11 +98,9 @@ fn databases(databases: &[DatabaseRow]) -> Vec<Vec<String>> {
     let header = ["name", "leads to", "logs in as", "mode", "pool", "at most", "tls"];
     let rows = databases.iter().map(|database| {
         let dbname = database.dbname.as_deref().unwrap_or("(the same name)");
-        let host = &database.host;
-        let place = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         vec![
             database.name.clone(),
-            format!("{dbname} on {place}:{}", database.port),
+            format!("{dbname} on {}", database.hosts),
             database.user.clone().unwrap_or_else(|| "(the client)".to_owned()),
             database.pool_mode.clone(),
             pool(database),

@@ -10,6 +10,8 @@ use store::{Bounds, Fleet, HistorySettings, Run};
 
 use super::analyser::Analyser;
 use super::local_admin::state_directory;
+use tokio_postgres::config::TargetSessionAttrs;
+
 use crate::settings::{LoadedTls, Settings, for_tokio_postgres};
 
 /// The window of a report that is not told otherwise.
@@ -72,7 +74,12 @@ pub(crate) fn fleet_at(
     tls: Option<catalog::Tls>,
 ) -> Result<Fleet, store::StoreError> {
     let mut login = tokio_postgres::Config::new();
-    login.host(&store.host).port(store.port);
+    for (host, port) in store.hosts.iter() {
+        login.host(host).port(port);
+    }
+    if store.hosts.are_several() {
+        login.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    }
     if let Some(user) = &store.user {
         login.user(user);
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use model::PoolKey;
 use proxy::{
-    AuthType, FindLookup, FindPool, LoginSettings, LookupTarget, Maxima, PoolTarget, ProxySettings,
-    ServerAddress, UnixSocketPlace,
+    AuthType, FindLookup, FindPool, HostSettings, LoginSettings, LookupTarget, Maxima, PoolTarget,
+    ProxySettings, UnixSocketPlace,
 };
 use wire::auth::Secret;
 
@@ -55,6 +55,11 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
         server_round_robin: settings.server_round_robin,
         autodb_idle_timeout: settings.autodb_idle_timeout,
         server_connect_timeout: settings.server_connect_timeout,
+        hosts: HostSettings {
+            check_interval: settings.host_check_interval,
+            check_timeout: settings.host_check_timeout,
+            dns_max_ttl: settings.dns_max_ttl,
+        },
         server_login_retry: settings.server_login_retry,
         client_login_timeout: settings.client_login_timeout.unwrap_or(FOR_EVER),
         cancel_wait_timeout: settings.cancel_wait_timeout.unwrap_or(FOR_EVER),
@@ -84,7 +89,8 @@ fn max_not_logged_in(settings: &Settings) -> usize {
 fn target(pool: PoolSettings, tls: &LoadedTls) -> Option<PoolTarget> {
     let tls = tls.servers.get(&pool.tls)?.clone();
     Some(PoolTarget {
-        address: ServerAddress::new(&pool.host, pool.port),
+        hosts: pool.hosts.addresses(),
+        wish: pool.wish,
         database: pool.dbname,
         user: pool.user,
         password: pool.password.map(|password| Secret::parse(password.reveal())),

@@ -11,6 +11,7 @@ mod describe;
 mod detection;
 mod file;
 mod history;
+mod hosts;
 mod ini;
 mod limits;
 mod manual;
@@ -30,6 +31,7 @@ mod written;
 pub use authentication::{Authentication, LookupKeys};
 pub use database::{Database, Lookup, PoolSettings, User, UserTimeouts};
 pub use history::HistoryKept;
+pub use hosts::{HostChoice, HostList};
 pub(crate) use ini::migration_page;
 pub use ini::{
     Becomes, INI_DATABASE_KEYS, INI_PEER_KEYS, INI_SETTINGS, INI_USER_KEYS, IniKey, IniSetting,

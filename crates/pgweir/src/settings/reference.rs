@@ -2,6 +2,7 @@
 //! names in the environment and the suggestions in errors come from this table.
 
 mod history;
+mod hosts;
 mod keys;
 mod monitoring;
 
@@ -117,7 +118,9 @@ pub const REFERENCE: &[SettingReference] = &[
          ask for any database on that server; with several, each is the way to the database that \
          it names. The URL's user may log in with the URL's password. The same as the arguments of \
          `pgweir run`. `sslmode`, `sslrootcert`, `sslcert` and `sslkey` take the place of \
-         `server_tls_…`; `sslnegotiation` and `channel_binding` mean what they do in libpq.",
+         `server_tls_…`; `sslnegotiation`, `channel_binding` and `target_session_attrs` mean what \
+         they do in libpq. A URL may name several hosts, as `postgres://user@a:5432,b:5433/dbname`; \
+         see docs/high-availability.md.",
     ),
     setting(
         "client_tls_sslmode",
@@ -406,12 +409,16 @@ pub const REFERENCE: &[SettingReference] = &[
         Value("15s"),
         "How long connecting and logging in to the server may take.",
     ),
+    hosts::HOST_CHECK_INTERVAL,
+    hosts::HOST_CHECK_TIMEOUT,
+    hosts::DNS_MAX_TTL,
     setting(
         "server_login_retry",
         DURATION,
         Value("15s"),
         "How long clients wait for a server that was there and cannot be reached, before they are \
-         told. It is tried again all the while, after pauses that grow from 50 ms to 1 s.",
+         told. It is tried again all the while, after pauses that grow from 50 ms to 1 s, each \
+         shortened by chance. Of a database with several hosts they wait for `query_wait_timeout`.",
     ),
     setting(
         "client_login_timeout",

@@ -158,6 +158,9 @@ impl Reader {
             "server_connect_timeout",
             values::some_duration,
         );
+        self.set(&mut settings.host_check_interval, "host_check_interval", values::timeout);
+        self.set(&mut settings.host_check_timeout, "host_check_timeout", values::some_duration);
+        self.set(&mut settings.dns_max_ttl, "dns_max_ttl", values::timeout);
         self.set(&mut settings.server_login_retry, "server_login_retry", values::duration);
         self.set(
             &mut settings.console_query_timeout,

@@ -103,6 +103,12 @@ pub struct Settings {
     pub autodb_idle_timeout: Option<Duration>,
     /// How long connecting and logging in to the server may take.
     pub server_connect_timeout: Duration,
+    /// How often it is checked what each of several hosts is; none is never.
+    pub host_check_interval: Option<Duration>,
+    /// How long a host may take to answer that.
+    pub host_check_timeout: Duration,
+    /// How long the addresses that a host's name leads to are used; none: for one connection.
+    pub dns_max_ttl: Option<Duration>,
     /// How long the server may be out of reach before waiting clients are told.
     pub server_login_retry: Duration,
     /// How long a client may take to log in; none is for ever.
@@ -196,6 +202,9 @@ impl Default for Settings {
             server_round_robin: false,
             autodb_idle_timeout: Some(Duration::from_secs(3600)),
             server_connect_timeout: Duration::from_secs(15),
+            host_check_interval: Some(Duration::from_secs(1)),
+            host_check_timeout: Duration::from_secs(3),
+            dns_max_ttl: Some(Duration::from_secs(15)),
             server_login_retry: Duration::from_secs(15),
             client_login_timeout: Some(Duration::from_secs(60)),
             console_query_timeout: Duration::from_secs(10),

@@ -24,6 +24,12 @@ impl ServerParameters {
         }
     }
 
+    /// What the server reported last of this parameter, whose name is in lower case.
+    #[must_use]
+    pub fn reported_value(&self, name: &str) -> Option<&str> {
+        self.told.get(name).map(|(_, value)| &**value)
+    }
+
     /// Whether a report of this name is of one that was reported at login.
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {

@@ -1,18 +1,24 @@
 //! Pools and server connections as SHOW prints them.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use model::{Address, ClientId, PoolKey, PoolStatus, ServerId, ServerState, ServerStatus};
+use pooling::hosts::{HostId, Wish};
 
-use super::Pool;
+use super::{Inner, Pool};
+use crate::hosts::Cluster;
 use crate::server::ServerConnection;
 
 /// What SHOW SERVERS says of a connection that is out.
 #[derive(Clone, Debug)]
 pub(super) struct Out {
     client: Option<ClientId>,
+    host: HostId,
+    place: u32,
     since: Instant,
     address: Address,
     local_address: Address,
@@ -26,6 +32,8 @@ impl Out {
     pub(super) fn of(server: &ServerConnection, client: Option<ClientId>, since: Instant) -> Self {
         Self {
             client,
+            host: server.host,
+            place: server.place,
             since,
             address: server.address,
             local_address: server.local_address,
@@ -40,7 +48,17 @@ impl Out {
         self.client
     }
 
-    fn status(&self, id: ServerId, pool: &PoolKey, state: ServerState) -> ServerStatus {
+    pub(super) fn host(&self) -> HostId {
+        self.host
+    }
+
+    fn status(
+        &self,
+        id: ServerId,
+        pool: &PoolKey,
+        inner: &Inner,
+        state: ServerState,
+    ) -> ServerStatus {
         let ago = jiff::SignedDuration::try_from(self.since.elapsed()).unwrap_or_default();
         ServerStatus {
             id,
@@ -54,9 +72,15 @@ impl Out {
             client: self.client,
             remote_pid: self.process_id,
             prepared_statements: u32::try_from(self.prepared).unwrap_or(u32::MAX),
-            close_needed: false,
+            close_needed: self.place != inner.place || inner.unwelcome.contains(&self.host),
+            host: inner.cluster.host_name(self.host).unwrap_or_default(),
         }
     }
+}
+
+/// As PgBouncer shows it: only where there are several hosts.
+fn load_balance(wish: &Wish, cluster: &Cluster) -> Option<&'static str> {
+    (cluster.written().len() > 1).then(|| wish.balance.as_str())
 }
 
 fn count(number: usize) -> u32 {
@@ -64,6 +88,17 @@ fn count(number: usize) -> u32 {
 }
 
 impl Pool {
+    /// The hosts that it goes to, and how many of its connections go to each.
+    pub(crate) fn hosts(&self) -> (Arc<Cluster>, HashMap<HostId, u32>) {
+        let inner = self.inner.lock();
+        let mut connections = HashMap::new();
+        let idle = inner.idle.values().map(|server| server.host);
+        for host in inner.out.values().map(Out::host).chain(idle) {
+            *connections.entry(host).or_default() += 1;
+        }
+        (Arc::clone(&inner.cluster), connections)
+    }
+
     pub(crate) fn status(&self) -> PoolStatus {
         let now = Instant::now();
         let inner = self.inner.lock();
@@ -87,6 +122,7 @@ impl Pool {
             wait_p95: inner.waits.p95(),
             transactions: self.counters.transactions.load(Ordering::Relaxed),
             pinned_transactions: self.counters.pinned_transactions.load(Ordering::Relaxed),
+            load_balance_hosts: load_balance(&inner.upstream.wish, &inner.cluster),
             paused: scheduler.is_paused(),
             last_failure: inner.last_failure.as_ref().map(|failure| failure.message.clone()),
         }
@@ -97,11 +133,11 @@ impl Pool {
         let out = inner.out.iter().map(|(id, out)| {
             let state =
                 if out.client.is_some() { ServerState::Active } else { ServerState::Tested };
-            out.status(*id, &self.key, state)
+            out.status(*id, &self.key, &inner, state)
         });
         let now = Instant::now();
         let idle = inner.idle.values().map(|server| {
-            Out::of(server, None, now).status(server.id, &self.key, ServerState::Idle)
+            Out::of(server, None, now).status(server.id, &self.key, &inner, ServerState::Idle)
         });
         out.chain(idle).collect()
     }

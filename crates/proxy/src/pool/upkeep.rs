@@ -14,6 +14,7 @@ impl Pool {
         let mut inner = self.inner.lock();
         inner.waits.advance(now);
         self.look_after_clients(&mut inner, now);
+        self.look_at_hosts(&mut inner, now);
         let due = inner.scheduler.tick(self.is_warm(), now);
         for id in due.close {
             match inner.idle.remove(&id) {

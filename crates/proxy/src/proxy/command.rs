@@ -115,6 +115,7 @@ impl Proxy {
     pub fn reconfigure(&self, settings: ProxySettings) {
         let settings = Arc::new(settings);
         self.shared.auth.prepare(&settings.login);
+        self.shared.clusters.set(settings.hosts);
         *self.shared.settings.write() = Arc::clone(&settings);
         for pool in self.shared.all_pools() {
             // A database that is gone keeps its pool until its clients have left.
@@ -122,7 +123,8 @@ impl Proxy {
             if let Some(target) = target {
                 pool.set_timeouts(target.timeouts);
                 pool.keep_warm(settings.warm.contains(&pool.key));
-                pool.reconfigure(settings.pool_setup(&pool.key.database, target));
+                let clusters = &self.shared.clusters;
+                pool.reconfigure(settings.pool_setup(&pool.key.database, target, clusters));
             }
         }
     }

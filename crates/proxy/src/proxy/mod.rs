@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::{
-    ClientStatus, DatabaseStatus, LabelRegistry, OpenTransaction, PoolStatus, ServerStatus,
-    ShutdownMode,
+    ClientStatus, DatabaseStatus, HostStatus, LabelRegistry, OpenTransaction, PoolStatus,
+    ServerStatus, ShutdownMode,
 };
 use sql::ShapeRegistry;
 
@@ -206,6 +206,12 @@ impl Proxy {
     #[must_use]
     pub fn servers(&self) -> Vec<ServerStatus> {
         self.shared.server_status()
+    }
+
+    /// The hosts that pools go to, now.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<HostStatus> {
+        self.shared.host_status()
     }
 
     /// Databases, now.

@@ -14,6 +14,7 @@ use super::lobby::Lobby;
 use super::places::Places;
 use crate::admin::AdminConsole;
 use crate::client::{Authenticator, ClientRegistry, Consoles, Turns};
+use crate::hosts::Clusters;
 use crate::pool::{Pool, Shares};
 use crate::settings::ProxySettings;
 
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) next_client: AtomicU64,
     next_server: Arc<AtomicU64>,
     pub(super) shares: Arc<Shares>,
+    pub(super) clusters: Arc<Clusters>,
     pub(super) draining: AtomicBool,
     /// When idle clients are looked at next.
     pub(super) next_look_at_idle: Mutex<Instant>,
@@ -58,7 +60,8 @@ impl Shared {
         measures: Measures,
         admin: Option<Arc<dyn AdminConsole>>,
     ) -> Self {
-        let auth = Authenticator::new();
+        let clusters = Arc::new(Clusters::new(settings.hosts));
+        let auth = Authenticator::new(Arc::clone(&clusters));
         auth.prepare(&settings.login);
         Self {
             settings: RwLock::new(Arc::new(settings)),
@@ -75,6 +78,7 @@ impl Shared {
             next_client: AtomicU64::new(1),
             next_server: Arc::new(AtomicU64::new(1)),
             shares: Arc::default(),
+            clusters,
             draining: AtomicBool::new(false),
             next_look_at_idle: Mutex::new(Instant::now()),
             stop: watch::Sender::new(None),
@@ -120,7 +124,7 @@ impl Shared {
         let mut pools = self.pools.write();
         let pool = pools.entry(key.clone()).or_insert_with(|| {
             let (events, ids) = (Arc::clone(&self.measures.events), Arc::clone(&self.next_server));
-            let setup = settings.pool_setup(&key.database, target);
+            let setup = settings.pool_setup(&key.database, target, &self.clusters);
             Pool::new(key.clone(), setup, events, Arc::clone(&self.shares), ids)
         });
         pool.set_timeouts(timeouts);

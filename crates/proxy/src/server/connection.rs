@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use model::ServerId;
+use pooling::hosts::HostId;
 use pooling::scheduler::Age;
 use pooling::session::ServerSession;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -145,6 +146,8 @@ pub(crate) struct ServerConnection {
     pub(crate) parameters: Vec<(String, String)>,
     /// Which of the places that its pool has led to it leads to.
     pub(crate) place: u32,
+    /// Which of the hosts of that place.
+    pub(crate) host: HostId,
     /// `cancel.begun()` when the present client got it.
     pub(crate) cancels_before: u64,
 }

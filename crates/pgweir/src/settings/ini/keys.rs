@@ -39,8 +39,15 @@ pub const INI_DATABASE_KEYS: &[IniKey] = &[
     key("connect_query", Text, Same),
     key("datestyle", Text, Same),
     key("dbname", Text, Same),
-    key("host", Text, Different("abstract sockets (`@…`) and lists of hosts are refused")),
-    key("load_balance_hosts", Word, NotOffered("a database has one host")),
+    key(
+        "host",
+        Text,
+        Different(
+            "abstract sockets (`@…`) are refused; a host of a list that is down is left out until it is \
+             back",
+        ),
+    ),
+    key("load_balance_hosts", Word, Same),
     key("max_db_client_connections", Number, Same),
     key("max_db_connections", Number, Same),
     key("min_pool_size", Number, Same),
@@ -59,7 +66,11 @@ pub const INI_DATABASE_KEYS: &[IniKey] = &[
     key("reserve_pool", Number, Same),
     key("reserve_pool_size", Number, Same),
     key("server_lifetime", Number, Same),
-    key("target_session_attrs", Word, NotOffered("a database has one host")),
+    key(
+        "target_session_attrs",
+        Word,
+        Different("it is looked at all the time, not only when a connection is opened"),
+    ),
     key("timezone", Text, Same),
     key("user", Text, Same),
 ];

@@ -115,15 +115,23 @@ impl Entry {
             Some(Raw::Text(host)) if host.starts_with('@') => {
                 Some("abstract sockets are not supported; write the directory of the socket")
             }
-            Some(Raw::Text(host)) if host.contains(',') => {
-                Some("names several hosts, which is not offered yet")
-            }
             None if socket_directory.is_none() => Some("needs a `host`: unix_socket_dir is empty"),
             _ => None,
         };
         if let Some(message) = unusable {
             return to.problem(self.origin, &format!("{path}.host"), message);
         }
+        if matches!(host, Some(Raw::Text(host)) if host.contains(',')) {
+            // By our own default, those that can be written to; by PgBouncer's, all in turn.
+            for (name, default) in
+                [("target_session_attrs", "any"), ("load_balance_hosts", "round-robin")]
+            {
+                let raw = Raw::Text(default.to_owned());
+                let by_default = WrittenValue { raw, origin: Origin::Default };
+                values.entry(name.to_owned()).or_insert(by_default);
+            }
+        }
+        let host = values.get("host");
         if let (None, Some(directory)) = (host, socket_directory) {
             let raw = Raw::Text(directory.to_owned());
             values.insert("host".to_owned(), WrittenValue { raw, origin: self.origin.clone() });

@@ -143,7 +143,7 @@ pub const INI_SETTINGS: &[IniSetting] = &[
         "0",
         NotOffered("simple queries are always taken, several statements in one among them"),
     ),
-    setting("dns_max_ttl", Seconds, "15", RESOLVED),
+    setting("dns_max_ttl", Seconds, "15", Same),
     setting("dns_nxdomain_ttl", Seconds, "15", RESOLVED),
     setting("dns_zone_check_period", Seconds, "0", RESOLVED),
     setting(

@@ -19,15 +19,38 @@ pub struct KeyReference {
 pub const DATABASE_KEYS: &[KeyReference] = &[
     KeyReference {
         name: "host",
-        kind: TEXT,
+        kind: "text, or a list",
         default: "that of `upstream`",
-        what: "Host name or address of the server.",
+        what: "Host name or address of the server, or the directory of its Unix socket. Several, as \
+               a list or with commas between, are tried as `target_session_attrs` and \
+               `load_balance_hosts` say.",
     },
     KeyReference {
         name: "port",
-        kind: "port",
+        kind: "port, or a list",
         default: "5432; that of `upstream` if `host` is left out",
-        what: "Port of the server.",
+        what: "Port of the server: one for all hosts, or one for each.",
+    },
+    KeyReference {
+        name: "target_session_attrs",
+        kind: "any, read-write, read-only, primary, standby, prefer-standby",
+        default: "any; read-write where there are several hosts",
+        what: "Which hosts will do, as in libpq. When one that did becomes another, connections to \
+               it are closed as they come free, and new ones go to one that does.",
+    },
+    KeyReference {
+        name: "load_balance_hosts",
+        kind: "disable, round-robin, random",
+        default: "round-robin",
+        what: "Which of several hosts that will do, or of the addresses of a name, is tried first: \
+               the one that is written first, the next one each time, or any by chance.",
+    },
+    KeyReference {
+        name: "max_replica_lag",
+        kind: TIMEOUT,
+        default: "0",
+        what: "How far a standby may be behind: one that is further behind gets no new connections, \
+               and those to it are closed as they come free.",
     },
     KeyReference {
         name: "dbname",

@@ -4,6 +4,7 @@ mod access;
 mod authentication;
 mod detection;
 mod history;
+mod hosts;
 mod limits;
 mod monitoring;
 mod pgbouncer;

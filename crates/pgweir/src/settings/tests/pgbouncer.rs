@@ -148,12 +148,12 @@ fn databases_and_users() {
     let settings = files.resolved().settings;
     let pool = |database: &str, user: &str| settings.pool(database, user).unwrap();
     let foodb = pool("foodb", "u");
-    assert_eq!((foodb.host, foodb.port), (files.0.path().display().to_string(), 5432));
+    assert_eq!(foodb.hosts.first(), (&*files.0.path().display().to_string(), 5432));
     assert_eq!((foodb.dbname.as_str(), foodb.user.as_str()), ("foodb", "u"));
     assert_eq!(foodb.pool_mode, PoolMode::Session);
     assert_eq!(pool("bardb", "u").dbname, "bazdb");
     let forced = pool("forcedb", "u");
-    assert_eq!((forced.port, forced.user.as_str()), (300, "baz"));
+    assert_eq!((forced.hosts.first(), forced.user.as_str()), (("localhost", 300), "baz"));
     assert_eq!(forced.password.unwrap().reveal(), "f'o o");
     assert_eq!(forced.connect_query.as_deref(), Some("SELECT 1"));
     let startup = forced.startup.iter().map(|(name, value)| format!("{name}={value}"));
@@ -170,7 +170,7 @@ fn databases_and_users() {
     assert_eq!(lookup.query, "SELECT a, b FROM f($1)");
     assert_eq!(pool("odd name", "u").limits.pool_size.get(), 7, "-1 is as for all");
     let other = pool("whatever", "amy");
-    assert_eq!((other.host.as_str(), other.dbname.as_str()), ("testserver", "whatever"));
+    assert_eq!((other.hosts.first().0, other.dbname.as_str()), ("testserver", "whatever"));
     assert!(other.on_demand);
     assert_eq!((other.pool_mode, other.limits.pool_size.get()), (PoolMode::Transaction, 5));
     assert_eq!(other.timeouts.query, Some(Duration::from_secs(3)));
@@ -224,7 +224,7 @@ fn what_is_not_known_is_refused_at_its_place() {
 #[test]
 fn what_is_not_used_is_named_in_one_line() {
     let files = ini_file(
-        "[databases]\nshop = host=h load_balance_hosts=disable password=x\n[pgbouncer]\n\
+        "[databases]\nshop = host=h query_wait_timeout=3 password=x\n[pgbouncer]\n\
          logfile = /var/log/x\npidfile = /run/x\nserver_reset_query = DISCARD ALL\n\
          disable_pqexec = 1\napplication_name_add_host = 0\nunix_socket_dir = @\n\
          query_timeout = 5\nauth_type = any\n[databases]\nshop = host=h user=u\n",
@@ -233,7 +233,7 @@ fn what_is_not_used_is_named_in_one_line() {
     let warnings = files.without_directory(&resolved.warnings.join("\n"));
     let named = "pgbouncer.ini: of no use here: logfile, pidfile, server_reset_query, \
                  databases.shop.password; not offered: disable_pqexec, \
-                 databases.shop.load_balance_hosts; `pgweir check -c pgbouncer.ini` says why";
+                 databases.shop.query_wait_timeout; `pgweir check -c pgbouncer.ini` says why";
     assert_eq!(warnings.lines().filter(|line| line.contains("of no use")).count(), 1);
     assert!(warnings.contains(named), "{warnings}");
     let different = resolved.pgbouncer.unwrap();
