@@ -48,7 +48,8 @@ impl Pair {
         let there = self.primary.admin().await;
         let here = self.standby.admin().await;
         until("the standby has followed", async || {
-            let end = there.query_one("SELECT pg_current_wal_lsn()::text", &[]).await.unwrap();
+            let end =
+                there.query_one("SELECT pg_current_wal_insert_lsn()::text", &[]).await.unwrap();
             let sql = format!("SELECT pg_last_wal_replay_lsn() >= '{}'", end.get::<_, &str>(0));
             here.query_one(&sql, &[]).await.unwrap().get(0)
         })
