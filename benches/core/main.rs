@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use model::{ClientId, Histogram, LabelRegistry, Labels, PoolMode, ServerId};
+use model::{ClientId, Histogram, LabelRegistry, Labels, PoolMode, Priority, ServerId};
 use pooling::parameters::{ClientParameters, ServerParameters};
 use pooling::scheduler::{Age, Limits, Request, Scheduler, WaiterId};
 use pooling::session::{ClientSession, Io, ServerSession, write_settings};
@@ -79,6 +79,9 @@ fn limits() -> Limits {
         reserve_timeout: None,
         round_robin: false,
         max_waiting: None,
+        max_age: None,
+        low_share: 75,
+        low_share_of: 10,
         wait_timeout: Duration::from_secs(120),
         idle_timeout: Duration::from_secs(600),
         lifetime: Duration::from_secs(3600),
@@ -89,7 +92,7 @@ fn limits() -> Limits {
 fn scheduler(criterion: &mut Criterion) {
     let now = Instant::now();
     let mut scheduler = Scheduler::new(limits());
-    scheduler.request(WaiterId(0), None, now);
+    scheduler.request(WaiterId(0), Priority::Normal, None, now);
     let age = Age::new(now, 0.5);
     for _ in 0..scheduler.connects_due(false, now).for_queue {
         scheduler.begin_connects(1);
@@ -98,7 +101,7 @@ fn scheduler(criterion: &mut Criterion) {
     }
     scheduler.freed(ServerId(1), age, now);
     criterion.bench_function("scheduler: request and free", |bencher| {
-        bencher.iter(|| match scheduler.request(WaiterId(1), None, now) {
+        bencher.iter(|| match scheduler.request(WaiterId(1), Priority::Normal, None, now) {
             Request::Granted(server) => scheduler.freed(black_box(server), age, now),
             other => panic!("the pool is idle: {other:?}"),
         });

@@ -41,6 +41,9 @@ impl Live for Quiet {
     fn users(&self) -> Vec<model::UserStatus> {
         Vec::new()
     }
+    fn peers(&self) -> Vec<model::PeerStatus> {
+        Vec::new()
+    }
     fn published(&self) -> BoxFuture<'_, Arc<Published>> {
         let published = Published {
             snapshot: Arc::default(),
@@ -79,8 +82,11 @@ impl Live for Quiet {
     fn sql_turns(&self) -> &SqlTurns {
         &self.turns
     }
-    fn execute(&self, _: Command) -> BoxFuture<'_, Result<(), CommandError>> {
-        Box::pin(async { Ok(()) })
+    fn pooler(&self) -> model::PoolerState {
+        model::PoolerState::Active
+    }
+    fn execute(&self, _: Command) -> BoxFuture<'_, Result<Vec<String>, CommandError>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
     fn fingerprint(&self, _: ShapeId) -> Option<FingerprintId> {
         None

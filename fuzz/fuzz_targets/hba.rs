@@ -22,7 +22,13 @@ fuzz_target!(|text: &str| {
     let own = Interface { address: [10, 0, 0, 1].into(), mask: Some([255, 0, 0, 0].into()) };
     for address in [None, Some([10, 0, 0, 7].into()), Some("::ffff:10.0.0.7".parse().unwrap())] {
         for encrypted in [false, true] {
-            let connection = Connection { database: "shop", user: "amy", address, encrypted };
+            let connection = Connection {
+                database: "shop",
+                user: "amy",
+                address,
+                encrypted,
+                replication: encrypted,
+            };
             let found = rules.find(connection, &|| vec![own]);
             assert!(found.is_none_or(|rule| lines.contains(&rule.line)));
         }

@@ -3,11 +3,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use wire::proxy_protocol::{self, MAX_HEADER_BYTES};
 use wire::startup::{self, MAX_STARTUP_BYTES, StartupRequest};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = startup::parse_options(text);
+    }
+    if let Ok(Some((_, consumed))) = proxy_protocol::parse(bytes) {
+        assert!(consumed <= bytes.len() && consumed <= MAX_HEADER_BYTES);
     }
     let Ok(Some((request, consumed))) = startup::parse_startup(bytes) else { return };
     assert!(consumed <= bytes.len() && consumed <= MAX_STARTUP_BYTES);

@@ -6,17 +6,23 @@ use std::time::{Duration, Instant};
 use testkit::{Postgres, Proxy, ProxyOptions, TestDatabase};
 use tokio::process::Command;
 use tokio::task::JoinHandle;
+use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 /// The binary under test.
 pub(crate) const PGWEIR: &str = env!("CARGO_BIN_EXE_pgweir");
 /// How long something may take to be seen.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Clients are trusted; `postgres` is an admin, `watcher` may look.
+const USERS: &str =
+    "auth_type = \"trust\"\nadmin_users = [\"postgres\"]\nstats_users = [\"watcher\"]\n";
 
 pub(crate) struct Scene {
     pub(crate) postgres: &'static Postgres,
     pub(crate) database: TestDatabase,
     pub(crate) proxy: Proxy,
+    /// Where its configuration is, if a test changes that.
+    file: Option<tempfile::TempDir>,
 }
 
 impl Scene {
@@ -24,13 +30,51 @@ impl Scene {
     pub(crate) async fn with(settings: &str) -> Self {
         let postgres = Postgres::shared().await;
         let database = postgres.database().await;
-        let settings = format!(
-            "auth_type = \"trust\"\nadmin_users = [\"postgres\"]\nstats_users = [\"watcher\"]\n\
-             {settings}"
-        );
+        let settings = format!("{USERS}{settings}");
         let options =
             ProxyOptions::upstream(postgres.url("postgres", "postgres")).settings(settings);
-        Self { postgres, proxy: Proxy::start(PGWEIR, options).await, database }
+        Self { postgres, proxy: Proxy::start(PGWEIR, options).await, database, file: None }
+    }
+
+    /// With one database, `shop`, and no others.
+    pub(crate) async fn with_named_databases() -> Self {
+        let postgres = Postgres::shared().await;
+        let database = postgres.database().await;
+        let (host, port) = (postgres.address().ip(), postgres.address().port());
+        let settings = format!(
+            "{USERS}[databases.shop]\nhost = \"{host}\"\nport = {port}\ndbname = {:?}\n",
+            database.name
+        );
+        let options = ProxyOptions::default().settings(settings);
+        Self { postgres, proxy: Proxy::start(PGWEIR, options).await, database, file: None }
+    }
+
+    /// With a configuration file that can be changed.
+    pub(crate) async fn with_file(settings: &str) -> Self {
+        let postgres = Postgres::shared().await;
+        let database = postgres.database().await;
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("pgweir.toml");
+        std::fs::write(&file, text(postgres, settings)).expect("a file");
+        let file = file.to_str().expect("UTF-8");
+        let options = ProxyOptions::default().arguments(["-c", file]);
+        let proxy = Proxy::start(PGWEIR, options).await;
+        Self { postgres, proxy, database, file: Some(directory) }
+    }
+
+    /// Changes the file.
+    pub(crate) fn write_file(&self, settings: &str) {
+        let directory = self.file.as_ref().expect("a scene with a file").path();
+        let text = text(self.postgres, settings);
+        std::fs::write(directory.join("pgweir.toml"), text).expect("a file");
+    }
+
+    /// The processes that serve pgweir's pools in the scene's database, `direct` aside.
+    pub(crate) async fn server_connections(&self, direct: &Client) -> Vec<String> {
+        let text = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() \
+                    AND pid <> pg_backend_pid() AND backend_type = 'client backend' \
+                    AND application_name <> 'pgweir-catalog' ORDER BY pid";
+        rows(direct, text).await
     }
 
     /// A driver's connection to the database, with an application's name.
@@ -43,7 +87,7 @@ impl Scene {
         self.connect(&format!("dbname=pgweir user={user}")).await
     }
 
-    async fn connect(&self, rest: &str) -> Client {
+    pub(crate) async fn connect(&self, rest: &str) -> Client {
         self.connected(rest).await.0
     }
 
@@ -104,4 +148,34 @@ pub(crate) async fn rows(client: &Client, text: &str) -> Vec<String> {
         _ => None,
     });
     rows.collect()
+}
+
+/// The text of a file in which `settings` begin in the first line.
+fn text(postgres: &Postgres, settings: &str) -> String {
+    // Sections must stand last.
+    let (top, sections) = settings.split_at(settings.find('[').unwrap_or(settings.len()));
+    let upstream = postgres.url("postgres", "postgres");
+    format!("{top}upstream = {upstream:?}\n{USERS}{sections}")
+}
+
+/// The error that a statement is refused with.
+pub(crate) async fn refused(client: &Client, text: &str) -> DbError {
+    let error = client.batch_execute(text).await.err().unwrap_or_else(|| panic!("{text} is done"));
+    error.as_db_error().unwrap_or_else(|| panic!("{text}: {error}")).clone()
+}
+
+/// The second column of the row that begins with `key`.
+pub(crate) async fn shown(client: &Client, show: &str, key: &str) -> String {
+    let rows = rows(client, show).await;
+    let row = rows.iter().find_map(|row| row.strip_prefix(key)?.strip_prefix('|'));
+    let row = row.unwrap_or_else(|| panic!("no {key} in {rows:?}"));
+    row.split('|').next().unwrap_or_default().to_owned()
+}
+
+/// Whether SHOW DATABASES says that a database is paused.
+pub(crate) async fn is_paused(client: &Client, database: &str) -> bool {
+    rows(client, "SHOW DATABASES").await.iter().any(|row| {
+        let fields: Vec<_> = row.split('|').collect();
+        fields.first() == Some(&database) && fields.iter().rev().nth(1) == Some(&"1")
+    })
 }

@@ -50,8 +50,8 @@ async fn startup_packets_of_the_wrong_layout() {
     refused(&scene, &frames::startup(0x0004_0000, &[("user", "postgres")]), "0A000").await;
     refused(
         &scene,
-        &frames::startup(PROTOCOL_3_0, &[("user", "postgres"), ("replication", "true")]),
-        "0A000",
+        &frames::startup(PROTOCOL_3_0, &[("user", "postgres"), ("replication", "no such")]),
+        "22023",
     )
     .await;
 }

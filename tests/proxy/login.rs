@@ -149,10 +149,14 @@ async fn a_client_that_has_logged_in_may_be_silent() {
 }
 
 #[tokio::test]
-async fn replication_is_refused_in_so_many_words() {
+async fn who_does_not_want_to_replicate_is_a_client_as_any_other() {
     let scene = Scene::with_pool_of(1).await;
     let mut client = scene.proxy.scripted().await;
-    client.startup("postgres", &scene.database.name, &[("replication", "database")]).await;
+    client.startup("postgres", &scene.database.name, &[("replication", "perhaps")]).await;
+    let error = client.expect_error().await;
+    assert_eq!((error.severity(), error.sqlstate()), ("FATAL", "22023"));
+    let mut client = scene.proxy.scripted().await;
+    client.startup("postgres", "pgweir", &[("replication", "database")]).await;
     let error = client.expect_error().await;
     assert_eq!((error.severity(), error.sqlstate()), ("FATAL", "0A000"));
     let mut client = ScriptedClient::connect(scene.proxy.address()).await;

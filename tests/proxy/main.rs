@@ -17,6 +17,7 @@ mod modes;
 mod pinning;
 mod pool;
 mod prepared;
+mod priorities;
 mod programs;
 mod reload;
 mod scene;

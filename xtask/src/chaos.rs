@@ -1,5 +1,5 @@
-//! `cargo xtask chaos` and `cargo xtask storm`: the long versions of tests in `tests/chaos`, with a
-//! pgweir that is built for use.
+//! `cargo xtask chaos`, `cargo xtask storm` and `cargo xtask overload`: the long versions of tests in
+//! `tests/chaos` and `tests/overload`, with a pgweir that is built for use.
 
 use anyhow::{Context, Result, bail};
 
@@ -9,6 +9,8 @@ use crate::step::{step, succeed};
 
 /// One of the long runs.
 struct Run {
+    /// The folder of `tests/`.
+    target: &'static str,
     test: &'static str,
     /// What the test reads its numbers from.
     variable: &'static str,
@@ -17,12 +19,14 @@ struct Run {
 }
 
 const CHAOS: Run = Run {
+    target: "chaos",
     test: "chaos_harms_nobody_who_was_not_hit",
     variable: "PGWEIR_CHAOS",
     defaults: &[("minutes", 10), ("clients", 500), ("pool", 10), ("think", 200), ("seed", 1)],
 };
 
 const STORM: Run = Run {
+    target: "chaos",
     test: "idle_clients_cost_nothing_and_a_storm_of_logins_harms_nobody",
     variable: "PGWEIR_STORM",
     defaults: &[
@@ -32,6 +36,22 @@ const STORM: Run = Run {
         ("rounds", 5),
         ("calm_ms", 5_000),
         ("pool", 20),
+        ("timed", 1),
+    ],
+};
+
+const OVERLOAD: Run = Run {
+    target: "overload",
+    test: "overload_changes_nothing_for_the_urgent_and_the_rest_is_told_at_once",
+    variable: "PGWEIR_OVERLOAD",
+    defaults: &[
+        ("seconds", 10),
+        ("pool", 10),
+        ("statement_ms", 20),
+        ("age_ms", 100),
+        ("urgent", 30),
+        ("clients", 1_000),
+        ("share", 100),
         ("timed", 1),
     ],
 };
@@ -46,10 +66,15 @@ pub(crate) fn storm(arguments: &[String]) -> Result<()> {
     run(&STORM, arguments)
 }
 
+/// `--seconds`, `--pool`, `--statement_ms`, `--age_ms`, `--urgent`, `--clients`, `--share`, `--timed`.
+pub(crate) fn overload(arguments: &[String]) -> Result<()> {
+    run(&OVERLOAD, arguments)
+}
+
 fn run(run: &Run, arguments: &[String]) -> Result<()> {
     let numbers = numbers(run, arguments)?;
     step("setup", setup::run)?;
-    let mut test = cargo(&["test", "--release", "--package", "pgweir", "--test", "chaos"]);
+    let mut test = cargo(&["test", "--release", "--package", "pgweir", "--test", run.target]);
     test.args(["--", "--exact", run.test, "--nocapture"]).env(run.variable, numbers);
     step(run.test, || succeed(&mut test))
 }

@@ -43,6 +43,10 @@ cargo xtask COMMAND
                       docs/performance.md says how to read it
   bench --instructions [--accept]
                       instructions of the pure core, counted by valgrind; --accept notes them
+  overload [--seconds 10] [--pool 10] [--statement_ms 20] [--age_ms 100] [--urgent 30]
+           [--clients 1000] [--share 100] [--timed 1]
+                      1, 2, 5 and 10 times the load that a pool can do; a table of what was served and
+                      what was refused, and a verdict
   tidy                what the compiler cannot check: which crate may use which, sizes, names, links
   docs [--check]      write the generated pages of docs/, or only compare them
 ";
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         ("bench", rest) => bench::run(rest),
         ("chaos", rest) => chaos::chaos(rest),
         ("storm", rest) => chaos::storm(rest),
+        ("overload", rest) => chaos::overload(rest),
         ("tidy", []) => tidy::run(),
         ("fuzz", rest) => fuzz::run(rest),
         ("docs", []) => docs::run(docs::Mode::Write),

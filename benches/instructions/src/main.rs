@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use model::{ClientId, Event, LabelRegistry, Labels, PoolMode, ServerId};
+use model::{ClientId, Event, LabelRegistry, Labels, PoolMode, Priority, ServerId};
 use pooling::parameters::{ClientParameters, ServerParameters};
 use pooling::scheduler::{Age, Limits, Request, Scheduler, WaiterId};
 use pooling::session::{ClientSession, Io, ServerSession, write_settings};
@@ -190,13 +190,16 @@ fn schedule() -> Box<dyn FnMut()> {
         reserve_timeout: None,
         round_robin: false,
         max_waiting: None,
+        max_age: None,
+        low_share: 75,
+        low_share_of: 10,
         wait_timeout: Duration::from_secs(120),
         idle_timeout: Duration::from_secs(600),
         lifetime: Duration::from_secs(3600),
         login_retry: Duration::from_secs(15),
     });
     let age = Age::new(now, 0.5);
-    scheduler.request(WaiterId(0), None, now);
+    scheduler.request(WaiterId(0), Priority::Normal, None, now);
     for _ in 0..scheduler.connects_due(false, now).for_queue {
         scheduler.begin_connects(1);
         scheduler.connected();
@@ -204,7 +207,9 @@ fn schedule() -> Box<dyn FnMut()> {
     }
     scheduler.freed(ServerId(1), age, now);
     Box::new(move || {
-        if let Request::Granted(server) = scheduler.request(WaiterId(1), None, now) {
+        if let Request::Granted(server) =
+            scheduler.request(WaiterId(1), Priority::Normal, None, now)
+        {
             black_box(scheduler.freed(black_box(server), age, now));
         }
     })

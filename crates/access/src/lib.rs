@@ -5,9 +5,11 @@ mod failures;
 pub mod hba;
 mod ident;
 mod lines;
+mod networks;
 mod userlist;
 
 pub use failures::FailedLogins;
 pub use ident::IdentMaps;
 pub use lines::{LineError, ReadList};
+pub use networks::Networks;
 pub use userlist::{Entry, parse_userlist};

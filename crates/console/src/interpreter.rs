@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::Command;
 use pgwire::messages::response::TransactionStatus;
-use wire::error_response::ErrorFields;
+use wire::error_response::{ErrorFields, Severity};
 
 use crate::explain;
 use crate::live::{Live, Role, Session};
@@ -21,8 +21,8 @@ use crate::table::{Column, Table, Value};
 pub(crate) enum Outcome {
     /// Rows, and the tag to send after them.
     Rows(Table, Cow<'static, str>),
-    /// A notice before the tag.
-    Notice(ErrorFields, &'static str),
+    /// Notices before the tag.
+    Notices(Vec<ErrorFields>, &'static str),
     /// The connection is to forget a prepared statement, or all, before the tag.
     Deallocate(Option<String>, &'static str),
     /// The tag alone.
@@ -151,7 +151,7 @@ impl Interpreter {
             return Err(Refusal::error("25P02", message));
         }
         match statement {
-            Statement::Help => Ok(Outcome::Notice(show::help(), "SHOW")),
+            Statement::Help => Ok(Outcome::Notices(vec![show::help()], "SHOW")),
             Statement::Show(show, arguments) => {
                 let table = show.table(&*self.live, arguments, self.session.role).await?;
                 Ok(Outcome::Rows(table, "SHOW".into()))
@@ -166,7 +166,7 @@ impl Interpreter {
             Statement::Ignored(tag) => Ok(Outcome::Done(tag)),
             Statement::Deallocate(name, tag) => Ok(Outcome::Deallocate(name.clone(), tag)),
             Statement::Transaction(control) => Ok(Outcome::Done(self.control(*control))),
-            Statement::Command(command) => self.command(command).await,
+            Statement::Command(command) => self.command(command, &stop).await,
             Statement::Sql(sql) => self.query(sql, bound, stop).await,
             Statement::Explain(id) => {
                 let table = explain::table(id, &*self.live.published().await)?;
@@ -204,27 +204,34 @@ impl Interpreter {
         }
     }
 
-    async fn command(&self, command: &Command) -> Result<Outcome, Refusal> {
+    async fn command(&self, command: &Command, stop: &Stop) -> Result<Outcome, Refusal> {
         let user = &self.session.user;
         if self.session.role != Role::Admin {
-            tracing::warn!(%user, ?command, "console command refused: admin access needed");
+            tracing::warn!(%user, %command, "console command refused: admin access needed");
             return Err(Refusal::error("42501", "admin access needed"));
         }
-        tracing::info!(%user, ?command, "console command");
-        self.live.execute(command.clone()).await.map_err(|error| {
-            tracing::warn!(%user, ?command, %error, "console command failed");
+        tracing::info!(%user, %command, "console command");
+        let done = tokio::select! {
+            biased;
+            done = self.live.execute(command.clone()) => done,
+            () = stop.is_asked_for(), if command.waits() => {
+                tracing::info!(%user, %command, "console command cancelled while it waited");
+                if let Some(back) = command.taken_back() {
+                    // Whoever has taken it back before has done it.
+                    let _ = self.live.execute(back).await;
+                }
+                let message = "canceling statement due to user request";
+                return Err(Refusal::error("57014", message));
+            }
+        };
+        let warnings = done.map_err(|error| {
+            tracing::warn!(%user, %command, %error, "console command failed");
             refusal::of_command(&error)
         })?;
-        Ok(Outcome::Done(match command {
-            Command::Pause(_) => "PAUSE",
-            Command::Resume(_) => "RESUME",
-            Command::Reload => "RELOAD",
-            Command::KillClient(_) => "KILL_CLIENT",
-            Command::Cancel(_) => "CANCEL",
-            Command::ResetStats => "RESET STATS",
-            Command::Note(_) => "NOTE",
-            Command::Shutdown(_) => "SHUTDOWN",
-        }))
+        let warnings = warnings
+            .into_iter()
+            .map(|warning| ErrorFields::new(Severity::Warning, "01000", warning));
+        Ok(Outcome::Notices(warnings.collect(), command.name()))
     }
 }
 

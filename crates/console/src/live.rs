@@ -8,7 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use model::{
     ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, HostStatus, Mark,
-    PoolStatus, Published, ServerStatus, SettingStatus, ShapeId, Snapshot, UserStatus,
+    PeerStatus, PoolStatus, PoolerState, Published, ServerStatus, SettingStatus, ShapeId, Snapshot,
+    UserStatus,
 };
 
 use crate::sql::{SqlTurns, Stop};
@@ -32,6 +33,8 @@ pub trait Live: Send + Sync + 'static {
     fn settings(&self) -> Vec<SettingStatus>;
     /// The users known.
     fn users(&self) -> Vec<UserStatus>;
+    /// The other poolers that cancel requests are passed on to.
+    fn peers(&self) -> Vec<PeerStatus>;
     /// A fresh tick: all that was sent before this call is in it.
     fn published(&self) -> BoxFuture<'_, Arc<Published>>;
     /// What happened to the service itself, the oldest first.
@@ -57,9 +60,11 @@ pub trait Live: Send + Sync + 'static {
     fn query_timeout(&self) -> Duration;
     /// The turns that such statements take.
     fn sql_turns(&self) -> &SqlTurns;
-    /// Carries a command out; done when it has taken effect (PAUSE: when the last transaction is
-    /// over).
-    fn execute(&self, command: Command) -> BoxFuture<'_, Result<(), CommandError>>;
+    /// Carries a command out; done when it has taken effect (PAUSE: when the last server connection
+    /// is closed). Returns what the admin should know, a sentence each.
+    fn execute(&self, command: Command) -> BoxFuture<'_, Result<Vec<String>, CommandError>>;
+    /// Whether the pooler as a whole is at work.
+    fn pooler(&self) -> PoolerState;
     /// The fingerprint that a statement belongs to, once it is known.
     fn fingerprint(&self, shape: ShapeId) -> Option<FingerprintId>;
     /// pgweir's version, such as `0.1.0`.

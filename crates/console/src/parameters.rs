@@ -33,6 +33,43 @@ const UNREPORTED: &[(&str, &str)] = &[
     ("transaction_read_only", "off"),
 ];
 
+/// What clients set of their sessions besides, and the console has no use for.
+const SET_BY_CLIENTS: &[&str] = &[
+    "backslash_quote",
+    "bytea_output",
+    "client_min_messages",
+    "default_tablespace",
+    "default_transaction_deferrable",
+    "escape_string_warning",
+    "geqo",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "jit",
+    "lc_messages",
+    "lc_monetary",
+    "lc_numeric",
+    "lc_time",
+    "maintenance_work_mem",
+    "max_parallel_workers_per_gather",
+    "quote_all_identifiers",
+    "role",
+    "row_security",
+    "session_authorization",
+    "session_replication_role",
+    "synchronous_commit",
+    "synchronize_seqscans",
+    "temp_buffers",
+    "transaction_deferrable",
+    "work_mem",
+    "xmloption",
+];
+
+/// Whether a name, in lower case, is that of a parameter of a PostgreSQL session, as far as clients
+/// set any. Those with a dot are whoever's.
+pub(crate) fn is_session_parameter(name: &str) -> bool {
+    find(name).is_some() || SET_BY_CLIENTS.contains(&name) || name.contains('.')
+}
+
 /// The ParameterStatus values to announce at login; `version` is pgweir's, such as `0.1.0`.
 #[must_use]
 pub fn parameter_status(version: &str) -> Vec<(&'static str, String)> {

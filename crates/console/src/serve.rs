@@ -1,6 +1,7 @@
 //! The console's side of a connection: reads messages, answers them.
 
 use std::borrow::Cow;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -206,8 +207,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         Ok(())
     }
 
-    /// Carries a statement out with an ear to the client: whoever goes away meanwhile ends a query.
-    /// What the client sends on is kept for later.
+    /// Carries a statement out with an ear to the client: whoever goes away meanwhile ends a query, and
+    /// waits for no command any more, which stays in force. What the client sends on is kept for later.
     pub(crate) async fn attended(
         &mut self,
         statement: &Statement,
@@ -223,6 +224,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 biased;
                 outcome = &mut running => return Ok(outcome),
                 read = stream.read_buf(inbox) => if read? == 0 {
+                    if matches!(statement, Statement::Command(_)) {
+                        return Err(std::io::Error::from(ErrorKind::UnexpectedEof).into());
+                    }
                     stop.now();
                     break;
                 }
@@ -238,8 +242,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     ) -> Result<Option<(Table, Cow<'static, str>)>, Refusal> {
         let tag = match outcome {
             Outcome::Rows(table, tag) => return Ok(Some((table, tag))),
-            Outcome::Notice(notice, tag) => {
-                self.replies.fields(&notice);
+            Outcome::Notices(notices, tag) => {
+                notices.iter().for_each(|notice| self.replies.fields(notice));
                 tag
             }
             Outcome::Deallocate(name, tag) => {

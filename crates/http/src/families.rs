@@ -57,6 +57,7 @@ impl Family {
 const NONE: &[&str] = &[];
 const POOL: &[&str] = &["database", "user"];
 const POOL_STATE: &[&str] = &["database", "user", "state"];
+const POOL_REASON: &[&str] = &["database", "user", "reason"];
 const POOL_CODE: &[&str] = &["database", "user", "sqlstate"];
 const FINGERPRINT: &[&str] = &["fingerprint"];
 
@@ -121,6 +122,10 @@ families! {
         POOL_CONNECT_FAILURES = counter("pgweir_pool_connect_failures", "", POOL_CODE,
             "Attempts to open a server connection that failed, by SQLSTATE; 08006 where the server \
              said nothing.");
+        POOL_REJECTIONS = counter("pgweir_pool_rejections", "", POOL_REASON,
+            "Queries refused since there was too much to do: `queue_full` (max_wait_queue), \
+             `queue_age` (max_queue_age), `displaced` (for a higher priority), `timed_out` \
+             (query_wait_timeout).");
         POOL_WAIT = histogram("pgweir_pool_wait_seconds", POOL,
             "How long each transaction waited for a server connection; most wait for nothing.");
     }

@@ -220,6 +220,7 @@ impl Scene {
             transactions: 900,
             pinned_transactions: 30,
             load_balance_hosts: None,
+            rejected: model::Rejections::default(),
             paused: false,
             last_failure: None,
         }]);

@@ -15,6 +15,7 @@ mod labels;
 mod mark;
 mod minute;
 mod plan;
+mod priority;
 mod proof;
 mod sample;
 mod server;
@@ -44,6 +45,7 @@ pub use minute::Minute;
 pub use plan::{
     MemoryNode, PlanShape, PlanText, PlanVariant, PlanVersion, RankedSample, SampleRank,
 };
+pub use priority::Priority;
 pub use proof::{Basis, Effect, FixResult, Measured, SideEffect};
 pub use sample::{ParameterFormat, PlannerSetting, Sample, SampleParameter};
 pub use server::{
@@ -55,8 +57,9 @@ pub use snapshot::{
     ShapeInfo, SlowStatement, Snapshot, Spread, TransactionStats, WindowStats,
 };
 pub use status::{
-    ClientState, ClientStatus, DatabaseStatus, HostState, HostStatus, PoolMode, PoolStatus,
-    ServerState, ServerStatus, SettingStatus, UserStatus,
+    ClientState, ClientStatus, DatabaseStatus, HostState, HostStatus, PeerStatus, PoolMode,
+    PoolStatus, PoolerState, Rejections, Replication, ServerState, ServerStatus, SettingStatus,
+    UserStatus,
 };
 pub use totals::{FingerprintTotals, PoolTotals, Totals};
 pub use trace::{InvalidTraceParent, SpanId, TraceContext, TraceId};

@@ -34,6 +34,30 @@ impl std::fmt::Display for PoolMode {
     }
 }
 
+/// Whether a connection is one of replication, and what it replicates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replication {
+    /// It is not.
+    #[default]
+    None,
+    /// One database.
+    Logical,
+    /// The whole server.
+    Physical,
+}
+
+impl Replication {
+    /// As PgBouncer's SHOW prints it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Logical => "logical",
+            Self::Physical => "physical",
+        }
+    }
+}
+
 /// A pool at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PoolStatus {
@@ -70,10 +94,44 @@ pub struct PoolStatus {
     pub pinned_transactions: u64,
     /// In which order its hosts are tried, where there are several.
     pub load_balance_hosts: Option<&'static str>,
+    /// Queries refused since the pool was made.
+    pub rejected: Rejections,
     /// Whether PAUSE holds it.
     pub paused: bool,
     /// Why the last attempt to open a server connection failed, if it did.
     pub last_failure: Option<String>,
+}
+
+/// Queries that a pool refused because it had too much to do, by the reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rejections {
+    /// The queue had `max_wait_queue` clients.
+    pub queue_full: u64,
+    /// They would have waited for longer than `max_queue_age`.
+    pub queue_age: u64,
+    /// They gave up their place in a full queue to a client of a higher priority.
+    pub displaced: u64,
+    /// They had waited for `query_wait_timeout`.
+    pub timed_out: u64,
+}
+
+impl Rejections {
+    /// Each reason by its name, with its count.
+    #[must_use]
+    pub fn by_reason(&self) -> [(&'static str, u64); 4] {
+        [
+            ("queue_full", self.queue_full),
+            ("queue_age", self.queue_age),
+            ("displaced", self.displaced),
+            ("timed_out", self.timed_out),
+        ]
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.by_reason().iter().map(|(_, count)| count).sum()
+    }
 }
 
 /// What a client is doing.
@@ -118,6 +176,8 @@ pub struct ClientStatus {
     pub id: ClientId,
     /// Database and user.
     pub pool: PoolKey,
+    /// What it replicates.
+    pub replication: Replication,
     /// `application_name`.
     pub application: Arc<str>,
     /// What it is doing.
@@ -168,6 +228,8 @@ pub struct ServerStatus {
     pub id: ServerId,
     /// Database and user.
     pub pool: PoolKey,
+    /// What it replicates.
+    pub replication: Replication,
     /// What it is doing.
     pub state: ServerState,
     /// The server's address.
@@ -227,8 +289,22 @@ pub struct DatabaseStatus {
     pub servers: u32,
     /// Client connections now.
     pub clients: u32,
-    /// Whether PAUSE holds it.
+    /// Whether PAUSE or KILL holds it.
     pub paused: bool,
+    /// Whether DISABLE keeps new clients out.
+    pub disabled: bool,
+}
+
+/// Whether the pooler as a whole is at work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PoolerState {
+    /// It is; single databases may be paused.
+    #[default]
+    Active,
+    /// PAUSE or KILL of all databases is in force.
+    Paused,
+    /// SUSPEND is in force.
+    Suspended,
 }
 
 /// What is known of a host.
@@ -298,6 +374,25 @@ pub struct UserStatus {
     pub max_connections: Option<u32>,
     /// Clients that may be logged in as the user; none is no bound.
     pub max_client_connections: Option<u32>,
+}
+
+/// Another pooler of the fleet, and the cancel requests on their way to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Its `peer_id`.
+    pub id: u16,
+    /// Its host, or the directory of its Unix socket.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Cancel requests that are passed on to it at a time.
+    pub pool_size: u32,
+    /// Cancel requests that wait for their turn.
+    pub cancels_waiting: u32,
+    /// Cancel requests that it has, and has not dealt with.
+    pub cancels_active: u32,
+    /// Connections being opened to it.
+    pub connecting: u32,
 }
 
 /// A setting, as SHOW CONFIG prints it.

@@ -5,6 +5,7 @@
 //! - [`prepared`]: prepared statements by content.
 //! - [`hosts`]: which of several servers a connection goes to.
 //! - [`parameters`]: run-time parameters that follow a client from server to server.
+//! - [`priorities`]: whose queries go first.
 //! - [`replies`]: which reply belongs to whom.
 //! - [`routines`]: what functions do to the session.
 //! - [`quota`]: maxima that pools share, and who gives up what for whom.
@@ -18,10 +19,12 @@ pub mod known;
 pub mod parameters;
 mod plan_trial;
 pub mod prepared;
+pub mod priorities;
 pub mod quota;
 pub mod replies;
 pub mod routines;
 pub mod scheduler;
+mod server_name;
 pub mod session;
 pub mod timeouts;
 pub mod waits;

@@ -14,9 +14,7 @@ use model::Tags;
 use sql::Shape;
 
 use crate::plan_trial::PlanTimes;
-
-/// What all server-side names begin with. Not a name that an application would choose.
-pub const SERVER_NAME_PREFIX: &str = "__pgweir_";
+pub use crate::server_name::{SERVER_NAME_PREFIX, ServerName, SpelledName};
 
 /// A statement as a client prepared it.
 #[derive(Debug)]
@@ -217,6 +215,9 @@ impl ClientStatements {
     /// The client's name for a statement.
     #[must_use]
     pub fn name_of(&self, statement: &Arc<Statement>) -> Option<&[u8]> {
+        if self.unnamed.as_ref().is_some_and(|unnamed| same(unnamed, statement)) {
+            return Some(b"");
+        }
         self.named.iter().find(|(_, found)| same(found, statement)).map(|(name, _)| &**name)
     }
 
@@ -230,53 +231,6 @@ impl ClientStatements {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.named.is_empty()
-    }
-}
-
-/// A server-side name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServerName(u64);
-
-impl std::fmt::Display for ServerName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&String::from_utf8_lossy(self.spelled().as_bytes()))
-    }
-}
-
-impl ServerName {
-    /// The name as messages carry it. Written anew for each Bind: without the machinery of `fmt`, and
-    /// without memory of its own.
-    #[must_use]
-    pub fn spelled(self) -> SpelledName {
-        let mut bytes = [b'0'; NAME_BYTES];
-        let mut from = NAME_BYTES;
-        let mut rest = self.0;
-        while rest > 0 || from == NAME_BYTES {
-            from -= 1;
-            bytes[from] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-        from -= SERVER_NAME_PREFIX.len();
-        bytes[from..from + SERVER_NAME_PREFIX.len()].copy_from_slice(SERVER_NAME_PREFIX.as_bytes());
-        SpelledName { bytes, from }
-    }
-}
-
-/// The longest name: a u64 has 20 digits at most.
-const NAME_BYTES: usize = SERVER_NAME_PREFIX.len() + 20;
-
-/// A [`ServerName`] spelled out.
-#[derive(Clone, Copy, Debug)]
-pub struct SpelledName {
-    bytes: [u8; NAME_BYTES],
-    from: usize,
-}
-
-impl SpelledName {
-    /// Its bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[self.from..]
     }
 }
 
@@ -376,7 +330,7 @@ impl ServerStatements {
             let Some(name) = self.evict() else { break };
             close.push(name);
         }
-        let name = ServerName(self.next_name);
+        let name = ServerName::new(self.next_name);
         self.next_name += 1;
         let (last_used, pipeline) = (self.clock, self.sent);
         let prepared = Prepared { name, last_used, binds: 0, doubtful: None, pipeline };
@@ -414,7 +368,8 @@ impl ServerStatements {
     pub fn find(&self, name: &[u8]) -> Option<&Arc<Statement>> {
         let number = name.strip_prefix(SERVER_NAME_PREFIX.as_bytes())?;
         let number: u64 = std::str::from_utf8(number).ok()?.parse().ok()?;
-        let found = self.by_content.iter().find(|(_, prepared)| prepared.name.0 == number);
+        let found =
+            self.by_content.iter().find(|(_, prepared)| prepared.name == ServerName::new(number));
         found.map(|(statement, _)| &statement.0)
     }
 
@@ -459,15 +414,6 @@ impl ServerStatements {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_spelled_as_they_are_shown() {
-        for number in [0, 7, 10, 4_294_967_296, u64::MAX] {
-            let name = ServerName(number);
-            assert_eq!(name.spelled().as_bytes(), format!("__pgweir_{number}").as_bytes());
-            assert_eq!(name.to_string(), format!("__pgweir_{number}"));
-        }
-    }
 
     fn statement(text: &str) -> Arc<Statement> {
         let registry = sql::ShapeRegistry::new(100);

@@ -149,6 +149,23 @@ impl ReplyQueue {
         self.queue.iter().any(is_statement)
     }
 
+    /// Whether the end of a request is due.
+    #[must_use]
+    pub fn has_end(&self) -> bool {
+        let is_end = |expected: &Expected| {
+            matches!(
+                expected,
+                Expected::Query { .. }
+                    | Expected::FunctionCall
+                    | Expected::Sync
+                    | Expected::OwnSync
+                    | Expected::OwnQuestion
+            )
+        };
+        // Usually the last.
+        self.queue.iter().rev().any(is_end)
+    }
+
     /// Whether the server was asked a question of pgweir's own.
     #[must_use]
     pub fn has_question(&self) -> bool {

@@ -157,6 +157,11 @@ impl WriteBuffer {
         self.bytes.len() - self.written + usize::from(self.is_unflushed)
     }
 
+    /// Whether there is something that no part of was written yet.
+    pub(crate) fn is_untouched(&self) -> bool {
+        !self.bytes.is_empty() && self.written == 0 && !self.is_unflushed
+    }
+
     /// Nothing more is to be written for now: gives the memory back.
     pub(crate) fn rest(&mut self) {
         if self.bytes.is_empty() {

@@ -56,6 +56,14 @@ pub enum ProxyError {
         /// What to do about it.
         hint: &'static str,
     },
+    /// A balancer's header is missing, or wrong, or there and not asked for.
+    #[error("{message}")]
+    ProxyHeader {
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
     /// The server does not bind the login to the TLS connection, and must.
     #[error("channel_binding=require, and the server {0}")]
     NotBound(&'static str),

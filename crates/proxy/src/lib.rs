@@ -11,6 +11,7 @@ mod events;
 mod hosts;
 mod login_settings;
 mod lookup;
+mod peers;
 mod pool;
 mod proxy;
 mod server;
@@ -24,12 +25,15 @@ pub use error::ProxyError;
 pub use events::EventBuffer;
 pub use hosts::HostSettings;
 pub use login_settings::{AuthType, FindLookup, LoginSettings, LookupTarget};
+pub use peers::Peer;
 pub use pooling::hosts::{LoadBalance, TargetSessionAttrs, Wish};
+pub use pooling::priorities::Priorities;
 pub use pooling::timeouts::Timeouts;
 pub use proxy::{Listeners, Measures, Proxy};
-pub use settings::{FindPool, Maxima, PoolTarget, ProxySettings, UnixSocketPlace};
+pub use settings::{FindPool, Listening, Maxima, PoolTarget, ProxySettings, UnixSocketPlace};
 pub use stream::{Handover, ServerAddress};
 pub use tls::{
     ChannelBinding, ClientTls, ClientTlsFiles, PeerCertificate, ServerTls, ServerTlsFiles, SslMode,
     TlsError, TlsPart, TlsProtocols, end_point_hash,
 };
+pub use wire::PeerId;

@@ -5,17 +5,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{PoolKey, PoolMode};
+use access::Networks;
+use model::{PoolKey, PoolMode, Priority};
 use pooling::hosts::Wish;
+use pooling::priorities::Priorities;
 use pooling::quota::Scope;
 use pooling::scheduler::Limits;
 use pooling::timeouts::Timeouts;
+use wire::PeerId;
 use wire::auth::Secret;
 
 use crate::hosts::{Clusters, HostSettings};
 use crate::login_settings::LoginSettings;
+use crate::peers::Peer;
 use crate::pool::PoolSetup;
-use crate::server::Upstream;
+use crate::server::{Learned, ReplicationStart, Upstream};
 use crate::stream::ServerAddress;
 use crate::tls::{ClientTls, ServerTls};
 
@@ -85,6 +89,15 @@ pub struct UnixSocketPlace {
     pub group: Option<u32>,
 }
 
+/// How the system takes clients in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// Whether other processes may listen on the same address.
+    pub reuse_port: bool,
+    /// Clients that have connected and are not accepted yet; the system may make it less.
+    pub backlog: u32,
+}
+
 /// Finds the pool for a database and a user, as the client names them; none if there is no such
 /// database.
 pub type FindPool = Arc<dyn Fn(&str, &str) -> Option<PoolTarget> + Send + Sync>;
@@ -96,6 +109,14 @@ pub struct ProxySettings {
     pub listen: Vec<SocketAddr>,
     /// Where clients of this machine may connect too; the socket's name has the port of `listen`.
     pub unix_socket: Option<UnixSocketPlace>,
+    /// How the system takes clients in.
+    pub listening: Listening,
+    /// Who this is among its peers; fixed while it runs.
+    pub peer_id: Option<PeerId>,
+    /// The other poolers of the fleet.
+    pub peers: Vec<Peer>,
+    /// Where balancers are: connections from there must begin with a PROXY header.
+    pub proxy_protocol_from: Networks,
     /// How clients' connections are encrypted.
     pub client_tls: ClientTls,
     /// Finds pools.
@@ -113,11 +134,19 @@ pub struct ProxySettings {
     pub stats_users: Vec<String>,
     /// Clients that are logged in.
     pub max_client_conn: usize,
+    /// Of these, those for whom there are file descriptors.
+    pub clients_that_fit: usize,
     /// Connections that are not logged in: when there are more, those that have been there for
     /// longest are closed.
     pub max_not_logged_in: usize,
     /// Clients in the queue of one pool; none is no limit.
     pub max_wait_queue: Option<usize>,
+    /// How long a client may have to expect to wait and still joins the queue; none is no limit.
+    pub max_queue_age: Option<Duration>,
+    /// The part of a pool that clients of low priority may have, in percent.
+    pub low_priority_share: u32,
+    /// Whose queries go first.
+    pub priorities: Priorities,
     /// Prepared statements kept on a server connection.
     pub max_prepared_statements: usize,
     /// Whether the unnamed statement is served from named ones.
@@ -143,19 +172,28 @@ pub struct ProxySettings {
     pub client_login_timeout: Duration,
     /// How long passing on a cancel request may take.
     pub cancel_wait_timeout: Duration,
+    /// How long SUSPEND waits for clients to take what they are sent; none is for ever.
+    pub suspend_timeout: Option<Duration>,
     /// How long a drain waits for transactions to end.
     pub shutdown_timeout: Duration,
 }
 
 impl ProxySettings {
-    /// How a pool of this database is run.
+    /// Clients that are let in.
+    pub(crate) fn client_places(&self) -> usize {
+        self.max_client_conn.min(self.clients_that_fit)
+    }
+
+    /// How a pool of this database and user is run.
     pub(crate) fn pool_setup(
         &self,
-        database: &Arc<str>,
+        key: &PoolKey,
         target: PoolTarget,
         clusters: &Clusters,
     ) -> PoolSetup {
-        let limits = self.limits(&target);
+        let database = &key.database;
+        let priority = self.priorities.of_user(&key.user);
+        let limits = self.limits(&target, priority);
         let mut maxima = vec![
             (Scope::Database(Arc::clone(database)), target.maxima.db_connections),
             (Scope::User(target.user.as_str().into()), target.maxima.user_connections),
@@ -168,6 +206,7 @@ impl ProxySettings {
         }
         PoolSetup {
             mode: target.mode,
+            priority,
             limits,
             maxima,
             shares_unnamed: self.share_unnamed_statements,
@@ -177,7 +216,28 @@ impl ProxySettings {
         }
     }
 
-    fn limits(&self, target: &PoolTarget) -> Limits {
+    /// How the one connection of a client that replicates is run: it is of no pool, and counts for the
+    /// maxima of its database and its user.
+    pub(crate) fn replication_setup(
+        &self,
+        key: &PoolKey,
+        target: PoolTarget,
+        start: ReplicationStart,
+        learned: Learned,
+        clusters: &Clusters,
+    ) -> PoolSetup {
+        let mut setup = self.pool_setup(key, target, clusters);
+        setup.mode = PoolMode::Session;
+        setup.limits = Limits { size: 1, min_size: 0, reserve_size: 0, ..setup.limits };
+        setup.maxima.retain(|(scope, _)| !matches!(scope, Scope::OneUser(_)));
+        setup.unused_timeout = None;
+        setup.upstream.learned = learned;
+        setup.upstream.replication = Some(Arc::new(start));
+        setup
+    }
+
+    /// `priority`: of the pool's user.
+    fn limits(&self, target: &PoolTarget, priority: Priority) -> Limits {
         // A failover may take longer: who waits for one is told by `query_wait_timeout`.
         let login_retry = match target.hosts.len() {
             0 | 1 => self.server_login_retry,
@@ -189,6 +249,16 @@ impl ProxySettings {
             reserve_size: target.reserve_size,
             reserve_timeout: self.reserve_pool_timeout,
             max_waiting: self.max_wait_queue,
+            max_age: self.max_queue_age,
+            low_share: match priority {
+                // There are no others in this pool to keep anything for.
+                Priority::Low => 100,
+                Priority::Normal | Priority::High => self.low_priority_share,
+            },
+            low_share_of: [target.maxima.db_connections, target.maxima.user_connections]
+                .into_iter()
+                .flatten()
+                .fold(target.size, u32::min),
             wait_timeout: self.query_wait_timeout,
             idle_timeout: self.server_idle_timeout,
             lifetime: target.server_lifetime,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{ClientStatus, DatabaseStatus, HostStatus, PoolStatus, ServerStatus};
+use model::{ClientStatus, DatabaseStatus, HostStatus, PoolStatus, Replication, ServerStatus};
 
 use crate::hosts::Cluster;
 use crate::proxy::Shared;
@@ -11,7 +11,9 @@ use crate::stream::ServerAddress;
 
 impl Shared {
     pub(crate) fn pool_status(&self) -> Vec<PoolStatus> {
-        let mut status: Vec<_> = self.all_pools().iter().map(|pool| pool.status()).collect();
+        let mut pools = self.all_pools();
+        pools.retain(|pool| pool.replication == Replication::None);
+        let mut status: Vec<_> = pools.iter().map(|pool| pool.status()).collect();
         status.sort_by(|a, b| a.key.cmp(&b.key));
         status
     }
@@ -58,9 +60,11 @@ impl Shared {
     /// Databases as configured, and those met through the fallback.
     pub(crate) fn database_status(&self) -> Vec<DatabaseStatus> {
         let settings = self.settings();
-        let pools = self.pool_status();
+        // Replication connections count too.
+        let pools: Vec<_> = self.all_pools().iter().map(|pool| pool.status()).collect();
         let mut names: Vec<String> = settings.databases.clone();
         names.extend(pools.iter().map(|pool| pool.key.database.to_string()));
+        names.extend(self.held_databases());
         names.sort();
         names.dedup();
         let status = |name: String| {
@@ -91,6 +95,7 @@ impl Shared {
                     .sum(),
                 clients: own.iter().map(|pool| pool.clients_active + pool.clients_waiting).sum(),
                 paused: self.is_paused(&name),
+                disabled: self.is_disabled(&name),
                 name,
             })
         };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -119,15 +119,6 @@ impl Stream {
         match self {
             Self::Tls(stream) => stream.description(),
             _ => "",
-        }
-    }
-
-    /// Where a client comes from, as far as rules are concerned; none is a Unix socket.
-    pub(crate) fn peer_ip(&self) -> Option<IpAddr> {
-        match self.peer_address() {
-            Address::Unix { .. } => None,
-            // A socket for both families gives IPv4 addresses as IPv6.
-            Address::Tcp(address) => Some(address.ip().to_canonical()),
         }
     }
 

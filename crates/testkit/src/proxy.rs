@@ -25,6 +25,8 @@ pub struct ProxyOptions {
     pub arguments: Vec<String>,
     /// A configuration file's text (TOML), passed with `-c`.
     pub settings: Option<String>,
+    /// Where it listens; none is a free port of 127.0.0.1.
+    pub listen: Option<String>,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
 }
@@ -156,7 +158,8 @@ fn launch(binary: &Path, options: &ProxyOptions) -> Result<Proxy, TestkitError> 
         fs::write(&file, settings).map_err(TestkitError::io("writing pgweir.toml"))?;
         arguments.extend(["-c".to_owned(), file.display().to_string()]);
     }
-    arguments.extend(["--listen".to_owned(), "127.0.0.1:0".to_owned()]);
+    let listen = options.listen.as_deref().unwrap_or("127.0.0.1:0");
+    arguments.extend(["--listen".to_owned(), listen.to_owned()]);
     arguments.extend(options.arguments.iter().cloned());
     // What it keeps goes with the test.
     let state = ("XDG_STATE_HOME".to_owned(), directory.display().to_string());

@@ -41,6 +41,9 @@ pub enum WireError {
     #[error("{0} requires a value")]
     SettingWithoutValue(String),
 
+    /// The startup parameter `replication` is neither a truth value nor `database`; its value.
+    #[error("invalid value for parameter \"replication\": \"{0}\"")]
+    Replication(String),
     /// A message whose body is not laid out as the protocol says; the field names the message.
     #[error("invalid message format: {0}")]
     MessageFormat(&'static str),
@@ -113,6 +116,7 @@ impl WireError {
             | Self::ScramAuthorizationIdentity
             | Self::ScramExtension => "0A000",
             Self::NoUser | Self::ScramChannelMismatch => "28000",
+            Self::Replication(_) => "22023",
             Self::NotUtf8(_) => "22021",
             Self::CommandLineArgument(_) | Self::SettingWithoutValue(_) => "42601",
             Self::EmptyPassword | Self::PasswordRejected => "28P01",
@@ -126,6 +130,12 @@ impl WireError {
 
     /// The FATAL error that ends the client's connection.
     pub fn to_error_response(&self) -> ErrorFields {
-        ErrorFields::fatal(self.sqlstate(), self.to_string())
+        let error = ErrorFields::fatal(self.sqlstate(), self.to_string());
+        match self {
+            Self::Replication(_) => {
+                error.with_hint("Valid values are: \"false\", 0, \"true\", 1, \"database\".")
+            }
+            _ => error,
+        }
     }
 }

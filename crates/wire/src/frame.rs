@@ -102,6 +102,48 @@ fn body_length(kind: u8, length: i32, limit: usize) -> Result<usize, FrameError>
         .ok_or(FrameError::Length { kind, length })
 }
 
+/// Where messages begin and end in a stream that is passed on without being looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Boundaries {
+    head: [u8; HEAD_BYTES],
+    /// Bytes of the head that are there.
+    have: usize,
+    /// Bytes of the body that are to come.
+    left: usize,
+    /// A length was wrong: nobody knows any more.
+    lost: bool,
+}
+
+impl Boundaries {
+    /// These bytes have passed.
+    pub fn pass(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && !self.lost {
+            if self.left > 0 {
+                let body = self.left.min(bytes.len());
+                self.left -= body;
+                bytes = &bytes[body..];
+                continue;
+            }
+            self.head[self.have] = bytes[0];
+            self.have += 1;
+            bytes = &bytes[1..];
+            if self.have == HEAD_BYTES {
+                self.have = 0;
+                match Head::from_server(&self.head) {
+                    Ok(Some(head)) => self.left = head.body,
+                    _ => self.lost = true,
+                }
+            }
+        }
+    }
+
+    /// Whether all messages so far have passed whole.
+    #[must_use]
+    pub fn are_whole(&self) -> bool {
+        !self.lost && self.have == 0 && self.left == 0
+    }
+}
+
 /// Appends a message: head, then what `body` writes.
 pub fn write_message(out: &mut Vec<u8>, kind: u8, body: impl FnOnce(&mut Vec<u8>)) {
     out.push(kind);
@@ -159,5 +201,26 @@ mod tests {
         write_message(&mut out, b'C', |body| body.extend_from_slice(b"SELECT 1\0"));
         assert_eq!(Head::from_server(&out), Ok(Some(Head { kind: b'C', body: 9 })));
         assert_eq!(split_cstring(&out[HEAD_BYTES..]), Some((&b"SELECT 1"[..], &b""[..])));
+    }
+
+    #[test]
+    fn a_stream_is_between_messages_only_at_their_ends() {
+        let stream = b"Z\0\0\0\x05Id\0\0\0\x04d\0\0\0\x07abc";
+        let ends = [0, 6, 11, 19];
+        for step in 1..=stream.len() {
+            let mut boundaries = Boundaries::default();
+            let mut passed = 0;
+            for bytes in stream.chunks(step) {
+                assert_eq!(boundaries.are_whole(), ends.contains(&passed), "{step} {passed}");
+                boundaries.pass(bytes);
+                passed += bytes.len();
+            }
+            assert!(boundaries.are_whole());
+        }
+        let mut boundaries = Boundaries::default();
+        boundaries.pass(b"d\0\0\0\x03");
+        assert!(!boundaries.are_whole());
+        boundaries.pass(stream);
+        assert!(!boundaries.are_whole());
     }
 }

@@ -3,10 +3,13 @@
 
 pub mod auth;
 pub mod backend;
+mod cancel_key;
 mod error;
 pub mod error_response;
 pub mod frame;
 pub mod frontend;
+pub mod proxy_protocol;
 pub mod startup;
 
+pub use cancel_key::{BackendKey, PeerId};
 pub use error::WireError;

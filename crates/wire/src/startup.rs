@@ -59,6 +59,15 @@ pub enum StartupRequest {
     Startup(StartupParameters),
 }
 
+/// What a replication connection is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replication {
+    /// The whole server: `replication=true`.
+    Physical,
+    /// One database: `replication=database`.
+    Logical,
+}
+
 /// The parameters of a StartupMessage. Of a parameter given twice the last value holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartupParameters {
@@ -82,6 +91,23 @@ impl StartupParameters {
     /// The version that both sides speak after [`negotiation`].
     pub fn negotiated_version(&self) -> ProtocolVersion {
         self.version.min(ProtocolVersion::V3_2)
+    }
+
+    /// Whether a replication connection is wanted, and of which kind; as PostgreSQL's
+    /// ProcessStartupPacket reads it.
+    ///
+    /// # Errors
+    /// SQLSTATE 22023 for what is no value of the parameter.
+    pub fn replication_kind(&self) -> Result<Option<Replication>, WireError> {
+        let Some(value) = self.replication.as_deref() else { return Ok(None) };
+        if value == "database" {
+            return Ok(Some(Replication::Logical));
+        }
+        match read_boolean(value) {
+            Some(true) => Ok(Some(Replication::Physical)),
+            Some(false) => Ok(None),
+            None => Err(WireError::Replication(value.to_owned())),
+        }
     }
 }
 
@@ -164,6 +190,19 @@ fn parse_parameters(version: u32, body: &[u8]) -> Result<StartupParameters, Wire
         settings,
         protocol_options,
     })
+}
+
+/// As PostgreSQL's parse_bool: any front of a word that no other word has.
+fn read_boolean(text: &str) -> Option<bool> {
+    let text = text.to_ascii_lowercase();
+    let is = |word: &str, least: usize| text.len() >= least && word.starts_with(&text);
+    if is("true", 1) || is("yes", 1) || is("on", 2) || text == "1" {
+        Some(true)
+    } else if is("false", 1) || is("no", 1) || is("off", 2) || text == "0" {
+        Some(false)
+    } else {
+        None
+    }
 }
 
 type NameAndValue<'a> = (&'a [u8], &'a [u8]);

@@ -5,8 +5,8 @@
 
 use pgweir_wire::WireError;
 use pgweir_wire::startup::{
-    MAX_STARTUP_BYTES, ProtocolVersion, StartupParameters, StartupRequest, cancel_request,
-    negotiation, parse_options, parse_startup, startup_message,
+    MAX_STARTUP_BYTES, ProtocolVersion, Replication, StartupParameters, StartupRequest,
+    cancel_request, negotiation, parse_options, parse_startup, startup_message,
 };
 use proptest::prelude::*;
 
@@ -279,5 +279,27 @@ proptest! {
     #[test]
     fn arbitrary_options_never_panic(options: String) {
         let _ = parse_options(&options);
+    }
+}
+
+#[test]
+fn replication_is_asked_for_as_postgresql_understands_it() {
+    let kind = |value: &str| {
+        let body = format!("user\0u\0replication\0{value}\0\0");
+        match parse_startup(&packet(V3_0, body.as_bytes())) {
+            Ok(Some((StartupRequest::Startup(parameters), _))) => parameters.replication_kind(),
+            other => panic!("{other:?}"),
+        }
+    };
+    for value in ["true", "t", "TRUE", "on", "yes", "y", "1"] {
+        assert_eq!(kind(value), Ok(Some(Replication::Physical)), "{value}");
+    }
+    for value in ["false", "f", "off", "of", "no", "n", "0"] {
+        assert_eq!(kind(value), Ok(None), "{value}");
+    }
+    assert_eq!(kind("database"), Ok(Some(Replication::Logical)));
+    for value in ["", "o", "Database", "2", "truee"] {
+        let error = kind(value).unwrap_err();
+        assert_eq!((error.sqlstate(), error), ("22023", WireError::Replication(value.to_owned())));
     }
 }

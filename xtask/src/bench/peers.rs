@@ -187,7 +187,7 @@ fn pgbouncer_config(port: u16, server_port: u16, users: &Path) -> String {
 
 /// What of the analysis can be off. Statements are read all the same: what they do decides whether
 /// their client keeps its server connection.
-const ANALYSIS_OFF: &str = "analyse = false\n";
+const ANALYSIS_OFF: &str = "analyse = false\nstatistics = false\n";
 
 fn pgweir_config(port: u16, server_port: u16, directory: &Path, further: &str) -> String {
     format!(

@@ -59,6 +59,9 @@ pub(super) const GROUPS: &[Group] = &[
             "cancel after the server connection changed hands",
             "a cancel under way while the server connection changes hands",
             "cancel while SETs are replayed",
+            "a cancel request at another process than its query",
+            "cancel requests that go round for ever",
+            "cancel keys that can be guessed",
         ],
     },
     Group {

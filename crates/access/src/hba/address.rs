@@ -12,7 +12,7 @@ pub struct Interface {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(crate) enum Source {
     All,
     SameHost,
     SameNet,
@@ -20,7 +20,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    pub(super) fn contains(
+    pub(crate) fn contains(
         &self,
         address: IpAddr,
         interfaces: &dyn Fn() -> Vec<Interface>,
@@ -52,7 +52,7 @@ fn in_network(address: IpAddr, network: IpAddr, mask: IpAddr) -> bool {
 }
 
 /// Reads `address/bits`.
-pub(super) fn parse_cidr(text: &str) -> Result<Source, String> {
+pub(crate) fn parse_cidr(text: &str) -> Result<Source, String> {
     let (address, bits) = text.split_once('/').unwrap_or((text, ""));
     let address = parse_address(address)?;
     let longest = if address.is_ipv4() { 32 } else { 128 };

@@ -1,6 +1,6 @@
 //! Who may log in from where, and how they prove who they are (pg_hba.conf; manual, section 21.1).
 
-mod address;
+pub(crate) mod address;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -70,7 +70,7 @@ enum Transport {
 enum Database {
     All,
     SameUser,
-    /// Replication connections, which are refused before anybody asks.
+    /// Connections of physical replication, which no other word stands for.
     Replication,
     Name(String),
 }
@@ -92,6 +92,8 @@ pub struct Connection<'a> {
     pub address: Option<IpAddr>,
     /// Whether it is encrypted by TLS.
     pub encrypted: bool,
+    /// Whether it is for physical replication, which is of no database.
+    pub replication: bool,
 }
 
 /// A file's lines. The first that fits decides; where none fits, nobody is let in.
@@ -126,7 +128,7 @@ impl Rules {
 
 impl Rule {
     fn fits(&self, connection: Connection<'_>, interfaces: &dyn Fn() -> Vec<Interface>) -> bool {
-        let Connection { database, user, address, encrypted } = connection;
+        let Connection { database, user, address, encrypted, replication } = connection;
         let transport = match self.transport {
             Transport::Local => address.is_none(),
             Transport::Host => address.is_some(),
@@ -134,7 +136,7 @@ impl Rule {
             Transport::HostNoSsl => address.is_some() && !encrypted,
         };
         transport
-            && self.databases.iter().any(|item| item.fits(database, user))
+            && self.databases.iter().any(|item| item.fits(database, user, replication))
             && self.users.iter().any(|item| item.fits(user))
             && match (&self.source, address) {
                 (Some(source), Some(address)) => source.contains(address, interfaces),
@@ -150,8 +152,10 @@ fn is_console(database: &str) -> bool {
 }
 
 impl Database {
-    fn fits(&self, database: &str, user: &str) -> bool {
+    /// As check_db in hba.c.
+    fn fits(&self, database: &str, user: &str, replication: bool) -> bool {
         match self {
+            _ if replication => *self == Self::Replication,
             Self::All => true,
             Self::SameUser => database == user,
             Self::Replication => false,

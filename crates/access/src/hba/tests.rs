@@ -34,7 +34,7 @@ fn line(rules: &Rules, asked: &str) -> usize {
         None => (from, false),
     };
     let address = (from != "local").then(|| from.parse().unwrap());
-    let connection = Connection { database, user, address, encrypted };
+    let connection = Connection { database, user, address, encrypted, replication: false };
     rules.find(connection, &interfaces).map_or(0, |rule| rule.line)
 }
 
@@ -69,6 +69,25 @@ fn the_first_line_that_fits_decides() {
     ] {
         assert_eq!(line(&rules, asked), expected, "{asked}");
     }
+}
+
+#[test]
+fn only_its_own_word_stands_for_physical_replication() {
+    let rules = rules(
+        "host all,sameuser,shop all all trust\n\
+         host \"replication\" all all md5\n\
+         host replication rep 192.0.2.0/24 scram-sha-256\n",
+    );
+    let line = |user, address: &str, replication| {
+        let address = address.parse().ok();
+        let connection =
+            Connection { database: "shop", user, address, encrypted: false, replication };
+        rules.find(connection, &interfaces).map_or(0, |rule| rule.line)
+    };
+    assert_eq!(line("rep", "192.0.2.1", true), 3);
+    assert_eq!(line("rep", "198.51.100.1", true), 0);
+    assert_eq!(line("amy", "192.0.2.1", true), 0);
+    assert_eq!(line("rep", "192.0.2.1", false), 1);
 }
 
 #[test]
@@ -202,6 +221,7 @@ proptest! {
                 user: "y",
                 address: "10.0.0.1".parse().ok(),
                 encrypted: true,
+                replication: false,
             };
             let found = rules.find(connection, &interfaces).map(|rule| rule.line);
             let first = rules.rules().iter().find(|rule| rule.fits(connection, &interfaces));

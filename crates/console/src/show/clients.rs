@@ -24,6 +24,7 @@ pub(crate) fn row(client: &ClientStatus, live: &dyn Live) -> Row {
     let connection = Connection {
         side: "C",
         pool: &client.pool,
+        replication: client.replication,
         state: match client.state {
             ClientState::Login => "login",
             ClientState::Idle => "idle",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::{Address, ClientStatus, PoolKey, ShapeId};
+use model::{Address, ClientStatus, PoolKey, Replication, ShapeId};
 
 use super::time;
 use crate::live::Live;
@@ -61,6 +61,7 @@ pub(super) struct Connection<'a> {
     /// `C` or `S`.
     pub(super) side: &'static str,
     pub(super) pool: &'a PoolKey,
+    pub(super) replication: Replication,
     pub(super) state: &'static str,
     pub(super) address: Address,
     pub(super) local_address: Address,
@@ -88,7 +89,7 @@ impl Connection<'_> {
             Value::text(self.side),
             Value::text(&*self.pool.user),
             Value::text(&*self.pool.database),
-            Value::text("none"),
+            Value::text(self.replication.as_str()),
             Value::text(self.state),
             Value::text(self.address.host()),
             Value::int4(self.address.port()),

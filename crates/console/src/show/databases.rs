@@ -56,7 +56,7 @@ fn row(database: &DatabaseStatus) -> Row {
         Value::int4(database.max_client_connections.unwrap_or_default()),
         Value::int4(database.clients),
         Value::int4(database.paused),
-        Value::Int4(0),
+        Value::int4(database.disabled),
         Value::text(database.target_session_attrs),
     ]
 }

@@ -3,16 +3,23 @@
 use wire::error_response::{ErrorFields, Severity};
 
 /// The commands; the tables list themselves.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 18] = [
     "SELECT ... over these tables and query_minutes, plans, events, settings",
     "EXPLAIN FINGERPRINT '<id>'",
+    "SET <key> = <value>",
     "RELOAD",
     "PAUSE [<database>]",
     "RESUME [<database>]",
+    "DISABLE <database>",
+    "ENABLE <database>",
+    "RECONNECT [<database>]",
+    "WAIT_CLOSE [<database>]",
+    "KILL [<database>]",
     "KILL_CLIENT <client id>",
     "CANCEL <client id>",
     "RESET STATS",
     "NOTE '<text>'",
+    "SUSPEND",
     "SHUTDOWN",
     "SHUTDOWN WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS",
 ];

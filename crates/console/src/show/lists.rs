@@ -17,14 +17,15 @@ pub(super) static LISTS: Show = Show {
 fn rows(live: &dyn Live) -> Vec<Row> {
     let clients = live.clients();
     let login = clients.iter().filter(|client| client.state == ClientState::Login).count();
+    let peers = live.peers().len();
     // "Free" are PgBouncer's preallocated structures, which pgweir does not have; names are
     // resolved by the system, so that there is nothing to count of DNS.
     let lists = [
         ("databases", live.databases().len()),
         ("users", live.users().len()),
-        ("peers", 0),
+        ("peers", peers),
         ("pools", live.pools().len()),
-        ("peer_pools", 0),
+        ("peer_pools", peers),
         ("free_clients", 0),
         ("used_clients", clients.len()),
         ("login_clients", login),

@@ -11,14 +11,18 @@ mod findings;
 mod help;
 mod hosts;
 mod lists;
+mod nothing;
+mod peers;
 pub(crate) mod pools;
 pub(crate) mod queries;
 mod report;
 pub(crate) mod servers;
+mod sockets;
 mod state;
 mod stats;
 mod stats_averages;
 mod stats_totals;
+mod totals;
 mod traffic;
 mod users;
 mod version;
@@ -34,7 +38,7 @@ use crate::statement::{Accepts, Arguments};
 use crate::table::{Column, Row, Table};
 
 /// All tables, in the order of SHOW HELP.
-pub(crate) static ALL: [&Show; 16] = [
+pub(crate) static ALL: [&Show; 23] = [
     &queries::QUERIES,
     &findings::FINDINGS,
     &report::REPORT,
@@ -44,13 +48,20 @@ pub(crate) static ALL: [&Show; 16] = [
     &databases::DATABASES,
     &hosts::HOSTS,
     &users::USERS,
+    &peers::PEERS,
+    &peers::PEER_POOLS,
     &stats::STATS,
     &stats_totals::STATS_TOTALS,
     &stats_averages::STATS_AVERAGES,
+    &totals::TOTALS,
     &lists::LISTS,
     &config::CONFIG,
     &state::STATE,
     &version::VERSION,
+    &sockets::SOCKETS,
+    &sockets::ACTIVE_SOCKETS,
+    &nothing::DNS_HOSTS,
+    &nothing::DNS_ZONES,
 ];
 
 /// A table that SHOW prints.

@@ -37,6 +37,7 @@ fn row(server: &ServerStatus, clients: &HashMap<ClientId, ClientStatus>, live: &
     let connection = Connection {
         side: "S",
         pool: &server.pool,
+        replication: server.replication,
         state: match server.state {
             ServerState::Login => "new",
             ServerState::Idle => "idle",

@@ -1,5 +1,7 @@
 //! `SHOW STATE`: whether the pooler is at work or paused, and how its history is doing.
 
+use model::PoolerState;
+
 use super::{Rows, Show};
 use crate::live::Live;
 use crate::statement::Accepts;
@@ -13,11 +15,14 @@ pub(super) static STATE: Show = Show {
 };
 
 fn rows(live: &dyn Live) -> Vec<Row> {
-    let databases = live.databases();
-    let paused = !databases.is_empty() && databases.iter().all(|database| database.paused);
-    let states = [("active", !paused), ("paused", paused), ("suspended", false)];
-    let yes_or_no = |yes| if yes { "yes" } else { "no" };
-    let states = states.map(|(key, yes)| (key, yes_or_no(yes).to_owned()));
+    let now = live.pooler();
+    let states = [
+        ("active", PoolerState::Active),
+        ("paused", PoolerState::Paused),
+        ("suspended", PoolerState::Suspended),
+    ];
+    let yes_or_no = |state| if state == now { "yes" } else { "no" };
+    let states = states.map(|(key, state)| (key, yes_or_no(state).to_owned()));
     let all = states.into_iter().chain(live.state());
     all.map(|(key, value)| vec![Value::text(key), Value::text(value)]).collect()
 }

@@ -49,6 +49,17 @@ pub(super) fn by_database(tick: &Tick<'_>) -> Vec<Traffic> {
     traffic.collect()
 }
 
+/// Traffic of all databases together: totals and averages.
+pub(super) fn of_all(tick: &Tick<'_>) -> (Counters, Counters) {
+    let snapshot = &tick.published.snapshot;
+    let mut all = TransactionStats::default();
+    snapshot.database_totals.iter().for_each(|(_, stats)| all.merge(stats));
+    let (minute, seconds) = last_complete_minute(snapshot);
+    let mut of_late = TransactionStats::default();
+    minute.values().for_each(|stats| of_late.merge(stats));
+    (sums(&all), averages(&sums(&of_late), seconds))
+}
+
 /// What happened in the last minute that is over, by database, and how many of its seconds were
 /// measured.
 fn last_complete_minute(snapshot: &Snapshot) -> (BTreeMap<Arc<str>, TransactionStats>, u64) {

@@ -11,7 +11,10 @@ const MAX_MEMORY_BYTES: i64 = 256 * 1024 * 1024;
 /// What the rows of one answer may have, bytes.
 pub(super) const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
-/// Ends the query that runs for a connection of the console.
+/// How often a command that waits looks whether it is to end.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Ends the query, or the command that waits, of a connection of the console.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
@@ -31,6 +34,14 @@ impl Stop {
     /// What is begun from here on may run.
     pub(crate) fn clear(&self) {
         self.0.store(false, Ordering::Release);
+    }
+
+    /// Returns once it is to end. Cancel-safe.
+    pub(crate) async fn is_asked_for(&self) {
+        let mut look = tokio::time::interval(LOOK);
+        while !self.is_set() {
+            look.tick().await;
+        }
     }
 
     fn is_set(&self) -> bool {

@@ -1,10 +1,12 @@
 //! What the console understands: from text to [`Statement`].
 
 mod arguments;
+mod command;
 mod lexer;
 mod parse;
 mod query;
 mod report_options;
+mod set;
 
 use model::{Command, SettingStatus};
 use report::FingerprintPrefix;
@@ -27,8 +29,8 @@ pub(crate) enum Statement {
     Parameter(String),
     /// `SELECT` of a constant: a single row of a single column.
     Select(Column, Value),
-    /// `SET` and `RESET`, accepted without effect, since drivers send them when they connect; with
-    /// the tag to answer.
+    /// `SET` of a session's parameter and `RESET`, accepted without effect, since drivers send them
+    /// when they connect; with the tag to answer.
     Ignored(&'static str),
     /// `DEALLOCATE` of one prepared statement or all, and `DISCARD ALL`; with the tag to answer.
     Deallocate(Option<String>, &'static str),
@@ -71,7 +73,7 @@ pub(crate) struct Names<'a> {
     pub(crate) user: &'a str,
     /// pgweir's version, for `SELECT version()`.
     pub(crate) version: &'a str,
-    /// pgweir's settings, which SHOW reads and SET must not seem to change.
+    /// pgweir's settings, which SHOW reads and SET changes.
     pub(crate) settings: &'a [SettingStatus],
 }
 

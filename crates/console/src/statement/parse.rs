@@ -1,18 +1,15 @@
 //! From tokens to a [`Statement`].
 
-use model::{ClientId, Command, ShutdownMode};
+use model::Command;
 
+use super::command::command;
 use super::lexer::Lexed;
 use super::query::{explain, query, shown_by_sql};
+use super::set::set;
 use super::{Names, Sql, Statement, Token, TransactionControl};
 use crate::parameters;
 use crate::refusal::{self, Refusal};
 use crate::show;
-
-/// Names of databases are shorter, bytes.
-const MAX_NAME_BYTES: usize = 255;
-/// The longest note, bytes.
-const MAX_NOTE_BYTES: usize = 1000;
 
 /// Reads one statement.
 pub(super) fn statement(lexed: &Lexed<'_>, names: &Names<'_>) -> Result<Statement, Refusal> {
@@ -43,9 +40,10 @@ pub(super) fn statement(lexed: &Lexed<'_>, names: &Names<'_>) -> Result<Statemen
         }
         "RESET" if !rest.is_empty() => Some(Statement::Ignored("RESET")),
         "DEALLOCATE" | "DISCARD" => deallocate(&verb, rest),
-        _ => transaction(&verb, rest)
-            .map(Statement::Transaction)
-            .or_else(|| command(&verb, rest).map(Statement::Command)),
+        _ => match transaction(&verb, rest) {
+            Some(control) => Some(Statement::Transaction(control)),
+            None => command(&verb, rest)?.map(Statement::Command),
+        },
     }
     .ok_or_else(unknown)
 }
@@ -80,28 +78,6 @@ fn parameter(name: String, rest: &[Token<'_>], names: &Names<'_>) -> Option<Stat
     };
     let known = parameters::find(&parameter).is_some() || names.is_setting(&parameter);
     known.then_some(Statement::Parameter(parameter))
-}
-
-/// `SET` is accepted and forgotten, save for pgweir's own settings, which must not seem changed.
-fn set(rest: &[Token<'_>], names: &Names<'_>) -> Result<Option<Statement>, Refusal> {
-    let rest = match rest.first() {
-        Some(Token::Word(scope))
-            if rest.len() > 2 && matches!(&*scope.to_ascii_uppercase(), "SESSION" | "LOCAL") =>
-        {
-            &rest[1..]
-        }
-        _ => rest,
-    };
-    let [name, _, ..] = rest else { return Ok(None) };
-    let Some(name) = text_of(name) else {
-        return Ok(None);
-    };
-    if names.is_setting(&name.to_ascii_lowercase()) {
-        let message = format!("\"{name}\" cannot be changed here");
-        let hint = "Change it in the configuration, then RELOAD.";
-        return Err(Refusal::error("55P02", message).with_hint(hint));
-    }
-    Ok(Some(Statement::Ignored("SET")))
 }
 
 /// What drivers and connection pools send to forget their prepared statements.
@@ -154,47 +130,6 @@ fn is_block(rest: &[String]) -> bool {
     }
 }
 
-fn command(verb: &str, rest: &[Token<'_>]) -> Option<Command> {
-    match (verb, rest) {
-        ("RELOAD", []) => Some(Command::Reload),
-        ("PAUSE", _) => database(rest).map(Command::Pause),
-        ("RESUME", _) => database(rest).map(Command::Resume),
-        ("KILL_CLIENT", [id]) => {
-            text_of(id)?.parse().ok().map(|id| Command::KillClient(ClientId(id)))
-        }
-        ("CANCEL", [id]) => text_of(id)?.parse().ok().map(|id| Command::Cancel(ClientId(id))),
-        ("NOTE", [Token::Literal(text)]) => note(text).map(Command::Note),
-        ("SHUTDOWN", _) => match words(rest)?.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            [] => Some(ShutdownMode::Immediate),
-            ["WAIT_FOR_SERVERS"] => Some(ShutdownMode::WaitForServers),
-            ["WAIT_FOR_CLIENTS"] => Some(ShutdownMode::WaitForClients),
-            _ => None,
-        }
-        .map(Command::Shutdown),
-        _ => None,
-    }
-}
-
-/// A note is one line that is not empty.
-fn note(text: &str) -> Option<String> {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let text = text.trim();
-    (!text.is_empty() && text.len() <= MAX_NOTE_BYTES).then(|| text.to_owned())
-}
-
-/// A database's name as written (PgBouncer does not fold it either); none for all databases.
-#[expect(clippy::option_option, reason = "outside: not understood; inside: all databases")]
-fn database(rest: &[Token<'_>]) -> Option<Option<String>> {
-    match rest {
-        [] => Some(None),
-        [name] => {
-            let name = text_of(name)?;
-            (name.len() <= MAX_NAME_BYTES).then(|| Some(name.to_owned()))
-        }
-        _ => None,
-    }
-}
-
 /// The text of a word, a quoted name or a literal.
 pub(super) fn text_of<'a>(token: &'a Token<'_>) -> Option<&'a str> {
     match token {
@@ -205,14 +140,15 @@ pub(super) fn text_of<'a>(token: &'a Token<'_>) -> Option<&'a str> {
 }
 
 /// All tokens as words in capitals; none if there is something else among them.
-fn words(tokens: &[Token<'_>]) -> Option<Vec<String>> {
+pub(super) fn words(tokens: &[Token<'_>]) -> Option<Vec<String>> {
     tokens.iter().map(|token| text_of(token).map(str::to_ascii_uppercase)).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use model::SettingStatus;
+    use model::{ClientId, SettingStatus, ShutdownMode};
 
+    use super::super::command::MAX_NAME_BYTES;
     use super::*;
     use crate::table::Value;
 
@@ -244,16 +180,9 @@ mod tests {
         assert_eq!(command("SHUTDOWN"), Some(Command::Shutdown(ShutdownMode::Immediate)));
         let wait = Command::Shutdown(ShutdownMode::WaitForServers);
         assert_eq!(command("shutdown wait_for_servers"), Some(wait));
-        for wrong in [
-            "PAUSE a b",
-            "RELOAD now",
-            "KILL_CLIENT",
-            "KILL_CLIENT x",
-            "KILL_CLIENT -1",
-            "SHUTDOWN soon",
-            "PAUSE =",
-            "KILL shop",
-        ] {
+        for wrong in
+            ["PAUSE a b", "RELOAD now", "SHUTDOWN soon", "PAUSE =", "PAUSE \"\"", "KILL shop now"]
+        {
             assert_eq!(parsed(wrong).unwrap_err(), refusal::unknown_command(wrong));
         }
         let long = "x".repeat(MAX_NAME_BYTES + 1);
@@ -303,7 +232,6 @@ mod tests {
         assert_eq!(long, format!("unknown command: {}…", "é".repeat(80)));
         assert_eq!(parsed("EXPLAIN SELECT 1").unwrap_err().sqlstate(), "0A000");
         assert_eq!(parsed("SHOW QUERIES $1").unwrap_err().sqlstate(), "0A000");
-        assert_eq!(parsed("SET Default_Pool_Size = 50").unwrap_err().sqlstate(), "55P02");
         assert_eq!(parsed("SET x").unwrap_err().sqlstate(), "42601");
         // One that is not understood keeps the whole string from being run.
         assert!(parsed("PAUSE; nonsense").is_err());

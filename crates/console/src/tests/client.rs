@@ -20,14 +20,18 @@ pub(super) fn session(role: Role) -> Session {
 pub(super) struct Client {
     stream: DuplexStream,
     inbox: BytesMut,
+    /// What a cancel request sets.
+    pub(super) stop: Stop,
     server: JoinHandle<Result<(), ConsoleError>>,
 }
 
 impl Client {
     pub(super) fn new(role: Role, live: Arc<dyn Live>) -> Self {
         let (stream, server) = tokio::io::duplex(1 << 16);
-        let server = tokio::spawn(serve(server, session(role), live));
-        Self { stream, inbox: BytesMut::new(), server }
+        let session = session(role);
+        let stop = session.stop.clone();
+        let server = tokio::spawn(serve(server, session, live));
+        Self { stream, inbox: BytesMut::new(), stop, server }
     }
 
     pub(super) fn admin() -> Self {
@@ -123,8 +127,8 @@ fn describe(message: &PgWireBackendMessage) -> String {
             format!("{} {} {}", field(b'S'), field(b'C'), field(b'M'))
         }
         Backend::NoticeResponse(notice) => {
-            let detail = notice.fields.iter().find(|(field, _)| *field == b'D');
-            format!("notice {}", detail.map_or("", |(_, text)| text))
+            let find = |kind| notice.fields.iter().find(|(field, _)| *field == kind);
+            format!("notice {}", find(b'D').or(find(b'M')).map_or("", |(_, text)| text))
         }
         Backend::ParameterDescription(parameters) => {
             format!("parameters {}", parameters.types.len())

@@ -15,7 +15,7 @@ async fn pools_and_databases() {
     assert_eq!(pools[0], "shop|web|7|2|1|0|4|0|0|3|0|1|2|3|250|transaction|NULL|1|900|30|1500");
     assert_eq!(pools.len(), 2);
     let databases = rows("SHOW DATABASES").await;
-    let shop = "shop|10.0.0.2|5432|shop_production|web|10|1|2|3600|transaction|round-robin|30|2|0|3|1|0|read-write";
+    let shop = "shop|10.0.0.2|5432|shop_production|web|10|1|2|3600|transaction|round-robin|30|2|0|3|1|1|read-write";
     assert_eq!(databases, [shop]);
 }
 
@@ -65,7 +65,7 @@ async fn lists_config_users_and_state() {
     let lists = rows("SHOW LISTS").await.join(" ");
     assert_eq!(
         lists,
-        "databases|1 users|2 peers|0 pools|2 peer_pools|0 free_clients|0 used_clients|3 \
+        "databases|1 users|2 peers|1 pools|2 peer_pools|1 free_clients|0 used_clients|3 \
          login_clients|1 free_servers|0 used_servers|2 dns_names|0 dns_zones|0 dns_queries|0 \
          dns_pending|0"
     );
@@ -73,9 +73,11 @@ async fn lists_config_users_and_state() {
     assert_eq!(config, ["listen_port|6432|100|no", "max_client_conn|500|100|yes"]);
     let users = rows("SHOW USERS").await;
     assert_eq!(users, ["web|5||session|0|2|50|3", "batch|||NULL|0|0|0|0"]);
+    assert_eq!(rows("SHOW PEERS").await, ["2|10.0.0.9|6432|20"]);
+    assert_eq!(rows("SHOW PEER_POOLS").await, ["2|20|1|20|3"]);
     assert_eq!(
         rows("SHOW STATE").await,
-        ["active|no", "paused|yes", "suspended|no", "history|in memory"]
+        ["active|no", "paused|no", "suspended|yes", "history|in memory"]
     );
 }
 

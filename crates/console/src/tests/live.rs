@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use model::{
     Address, ClientId, ClientState, ClientStatus, Command, CommandError, Confidence,
     DatabaseStatus, Finding, FingerprintId, Fix, HostState, HostStatus, LabelRegistry, Labels,
-    Mark, MarkKind, Minute, PoolKey, PoolMode, PoolStatus, Published, QueryStats, RowKey, ServerId,
-    ServerState, ServerStatus, SettingStatus, Severity, ShapeId, ShapeInfo, Snapshot, SqlState,
-    TransactionStats, UserStatus,
+    Mark, MarkKind, Minute, PeerStatus, PoolKey, PoolMode, PoolStatus, PoolerState, Published,
+    QueryStats, Replication, RowKey, ServerId, ServerState, ServerStatus, SettingStatus, Severity,
+    ShapeId, ShapeInfo, Snapshot, SqlState, TransactionStats, UserStatus,
 };
 
 use crate::live::{BoxFuture, Live};
@@ -35,6 +35,8 @@ fn address(text: &str) -> Address {
 #[derive(Default)]
 pub(super) struct FakeLive {
     pub(super) commands: Mutex<Vec<Command>>,
+    /// Whether commands that may wait do so for ever.
+    pub(super) waits: bool,
     /// What the next command gives.
     pub(super) refuses: Mutex<Option<CommandError>>,
     /// Client connections to show besides the three.
@@ -65,6 +67,7 @@ impl Live for FakeLive {
             transactions: 900,
             pinned_transactions: 30,
             load_balance_hosts: None,
+            rejected: model::Rejections::default(),
             paused: false,
             last_failure: None,
         };
@@ -75,6 +78,7 @@ impl Live for FakeLive {
         let client = |id, state| ClientStatus {
             id: ClientId(id),
             pool: key("shop", "web"),
+            replication: Replication::None,
             application: "checkout".into(),
             state,
             since: at(2),
@@ -108,6 +112,7 @@ impl Live for FakeLive {
         let server = |id, state, client| ServerStatus {
             id: ServerId(id),
             pool: key("shop", "web"),
+            replication: Replication::None,
             state,
             address: address("10.0.0.2:5432"),
             local_address: address("10.0.0.1:50001"),
@@ -142,6 +147,7 @@ impl Live for FakeLive {
             servers: 2,
             clients: 3,
             paused: true,
+            disabled: true,
         }]
     }
 
@@ -183,6 +189,18 @@ impl Live for FakeLive {
         vec![web, UserStatus { name: "batch".to_owned(), ..UserStatus::default() }]
     }
 
+    fn peers(&self) -> Vec<PeerStatus> {
+        vec![PeerStatus {
+            id: 2,
+            host: "10.0.0.9".to_owned(),
+            port: 6432,
+            pool_size: 20,
+            cancels_waiting: 1,
+            cancels_active: 20,
+            connecting: 3,
+        }]
+    }
+
     fn published(&self) -> BoxFuture<'_, Arc<Published>> {
         Box::pin(async { Arc::new(published()) })
     }
@@ -219,10 +237,23 @@ impl Live for FakeLive {
         &self.turns
     }
 
-    fn execute(&self, command: Command) -> BoxFuture<'_, Result<(), CommandError>> {
-        self.commands.lock().unwrap().push(command);
+    fn pooler(&self) -> PoolerState {
+        PoolerState::Suspended
+    }
+
+    fn execute(&self, command: Command) -> BoxFuture<'_, Result<Vec<String>, CommandError>> {
+        self.commands.lock().unwrap().push(command.clone());
         let refused = self.refuses.lock().unwrap().take();
-        Box::pin(async move { refused.map_or(Ok(()), Err) })
+        let waits = self.waits && command.waits();
+        Box::pin(async move {
+            if waits {
+                std::future::pending::<()>().await;
+            }
+            match command {
+                Command::Set { .. } => Ok(vec!["mind it".to_owned()]),
+                _ => refused.map_or(Ok(Vec::new()), Err),
+            }
+        })
     }
 
     fn fingerprint(&self, shape: ShapeId) -> Option<FingerprintId> {

@@ -11,7 +11,7 @@ use crate::live::Role;
 #[tokio::test]
 async fn a_string_of_statements_is_answered_in_order() {
     let mut client = Client::admin();
-    let lines = client.query("show version; SET x TO y;; SELECT 1 -- ping\n").await;
+    let lines = client.query("show version; SET search_path TO y;; SELECT 1 -- ping\n").await;
     assert_eq!(
         lines,
         [
@@ -51,6 +51,12 @@ async fn commands_reach_the_process_and_answer_with_their_name() {
         ("pause shop", "tag PAUSE"),
         ("RESUME", "tag RESUME"),
         ("reload;", "tag RELOAD"),
+        ("Suspend", "tag SUSPEND"),
+        ("reconnect \"My Shop\"", "tag RECONNECT"),
+        ("WAIT_CLOSE", "tag WAIT_CLOSE"),
+        ("kill shop;", "tag KILL"),
+        ("disable shop", "tag DISABLE"),
+        ("ENABLE 'shop'", "tag ENABLE"),
         ("KILL_CLIENT 12", "tag KILL_CLIENT"),
         ("SHUTDOWN WAIT_FOR_CLIENTS", "tag SHUTDOWN"),
     ] {
@@ -60,6 +66,12 @@ async fn commands_reach_the_process_and_answer_with_their_name() {
         Command::Pause(Some("shop".to_owned())),
         Command::Resume(None),
         Command::Reload,
+        Command::Suspend,
+        Command::Reconnect(Some("My Shop".to_owned())),
+        Command::WaitClose(None),
+        Command::Kill(Some("shop".to_owned())),
+        Command::Disable("shop".to_owned()),
+        Command::Enable("shop".to_owned()),
         Command::KillClient(ClientId(12)),
         Command::Shutdown(ShutdownMode::WaitForClients),
     ];
@@ -68,7 +80,69 @@ async fn commands_reach_the_process_and_answer_with_their_name() {
     *live.refuses.lock().unwrap() = Some(CommandError::NoSuchDatabase("nope".to_owned()));
     let lines = client.query("PAUSE nope; RELOAD").await;
     assert_eq!(lines, ["ERROR 3D000 no such database: nope", "ready I"]);
-    assert_eq!(live.commands.lock().unwrap().len(), 6, "what follows an error is not run");
+    assert_eq!(live.commands.lock().unwrap().len(), 12, "what follows an error is not run");
+}
+
+#[tokio::test]
+async fn set_of_a_setting_is_a_command_and_of_a_sessions_parameter_nothing() {
+    let live = Arc::new(FakeLive::default());
+    let mut client = Client::new(Role::Admin, live.clone());
+    let lines = client.query("SET Max_Client_Conn = 100; set no_such_thing to '5 s'").await;
+    let done = ["notice mind it", "tag SET"];
+    assert_eq!(lines, [done.as_slice(), done.as_slice(), &["ready I"]].concat());
+    let set =
+        |key: &str, value: &str| Command::Set { key: key.to_owned(), value: value.to_owned() };
+    let expected = [set("max_client_conn", "100"), set("no_such_thing", "5 s")];
+    assert_eq!(*live.commands.lock().unwrap(), expected);
+    for text in
+        ["SET search_path TO a, b", "SET my.own = 1", "SET TIME ZONE 'UTC'", "SET work_mem = 1"]
+    {
+        assert_eq!(client.query(text).await, ["tag SET", "ready I"], "{text}");
+    }
+    for (text, code) in [
+        ("SET max_client_conn TO a, b", "42601"),
+        ("SET max_client_conn 5", "42601"),
+        ("SET SESSION max_client_conn = 5", "42601"),
+        ("KILL_CLIENT", "22023"),
+        ("KILL_CLIENT x", "22023"),
+        ("CANCEL -1", "22023"),
+        ("DISABLE", "42601"),
+        ("SUSPEND shop", "42601"),
+    ] {
+        let lines = client.query(text).await;
+        assert!(lines[0].starts_with(&format!("ERROR {code} ")), "{text}: {lines:?}");
+    }
+    assert_eq!(live.commands.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_command_that_waits_is_taken_back_when_it_is_cancelled() {
+    let live = Arc::new(FakeLive { waits: true, ..FakeLive::default() });
+    let mut client = Client::new(Role::Admin, live.clone());
+    let shop = || Some("shop".to_owned());
+    for text in ["PAUSE shop", "SUSPEND", "WAIT_CLOSE"] {
+        let stop = client.stop.clone();
+        let cancelling = async {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            stop.now();
+        };
+        let (lines, ()) = tokio::join!(client.query(text), cancelling);
+        let told = "ERROR 57014 canceling statement due to user request";
+        assert_eq!(lines, [told, "ready I"], "{text}");
+    }
+    let expected = [
+        Command::Pause(shop()),
+        Command::Resume(shop()),
+        Command::Suspend,
+        Command::Resume(None),
+        Command::WaitClose(None),
+    ];
+    assert_eq!(*live.commands.lock().unwrap(), expected);
+    // Whoever goes away leaves it in force.
+    client.send(&message(b'Q', &[b"PAUSE\0"])).await;
+    let (_, ended) = client.finish().await;
+    assert!(ended.is_err());
+    assert_eq!(live.commands.lock().unwrap().last(), Some(&Command::Pause(None)));
 }
 
 /// Must survive: admin commands only for admin_users
@@ -137,8 +211,6 @@ async fn parameters_and_settings_can_be_asked_for_one_by_one() {
     for (text, columns, row) in expected {
         assert_eq!(client.query(text).await, [columns, row, "tag SHOW", "ready I"]);
     }
-    let lines = client.query("SET max_client_conn = 9").await;
-    assert_eq!(lines[0], "ERROR 55P02 \"max_client_conn\" cannot be changed here");
 }
 
 #[tokio::test]

@@ -40,6 +40,9 @@ fn now(to: &mut Exposition, pool: &PoolStatus) {
     ] {
         to.add(&f::POOL_SERVER_CONNECTIONS, [database, user, &Arc::from(state)], count);
     }
+    for (reason, count) in pool.rejected.by_reason() {
+        to.add(&f::POOL_REJECTIONS, [database, user, &Arc::from(reason)], count);
+    }
     to.add(&f::POOL_SIZE, labels, pool.size);
     to.add(&f::POOL_OLDEST_WAIT, labels, pool.longest_wait);
     to.add(&f::POOL_CANCELS, labels, pool.cancels_active);

@@ -59,6 +59,10 @@ async fn every_family_of_the_manual_is_served() {
         pgweir_pool_server_connections{database="shop",user="web",state="idle"} 5
         pgweir_pool_server_connections{database="shop",user="web",state="login"} 7
         pgweir_pool_server_connections{database="shop",user="web",state="tested"} 6
+        pgweir_pool_rejections_total{database="shop",user="web",reason="queue_full"} 0
+        pgweir_pool_rejections_total{database="shop",user="web",reason="queue_age"} 0
+        pgweir_pool_rejections_total{database="shop",user="web",reason="displaced"} 0
+        pgweir_pool_rejections_total{database="shop",user="web",reason="timed_out"} 0
         pgweir_pool_size{database="shop",user="web"} 20
         pgweir_pool_oldest_wait_seconds{database="shop",user="web"} 1.5
         pgweir_pool_cancel_requests{database="shop",user="web"} 0

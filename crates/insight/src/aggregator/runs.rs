@@ -169,6 +169,10 @@ impl Stretch {
             self.end_where(ended, |run| run.last == oldest);
         }
         let fed_rows = self.statements.iter().map(|run| run.last_rows).max().unwrap_or(0);
+        if self.statements.capacity() == 0 {
+            // Of many clients only one is ever seen before they pause.
+            self.statements.reserve_exact(1);
+        }
         self.statements.push(Run {
             key,
             calls: 0,

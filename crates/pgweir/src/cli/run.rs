@@ -103,6 +103,17 @@ impl RunArguments {
         &self,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Resolved, SettingsError> {
+        self.written(environment)?.resolve()
+    }
+
+    /// What file, environment and flags say, unchecked.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn written(
+        &self,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Written, SettingsError> {
         let environment: Vec<_> = environment.into_iter().collect();
         let mut written = Written::default();
         if let Some((file, named_by)) = self.file(&environment) {
@@ -119,7 +130,7 @@ impl RunArguments {
         }
         written.add_environment(environment);
         self.add_flags(&mut written);
-        written.resolve()
+        Ok(written)
     }
 
     /// The file to read, and what named it; `Origin::Whole` if nothing did.

@@ -8,7 +8,8 @@ use console::{Live, Role, Session, SqlTurns, Stop};
 use jiff::Timestamp;
 use model::{
     ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, HostStatus, Mark, MarkKind,
-    PoolStatus, Published, ServerStatus, SettingStatus, ShapeId, Snapshot, UserStatus,
+    PeerStatus, PoolStatus, PoolerState, Published, ServerStatus, SettingStatus, ShapeId, Snapshot,
+    UserStatus,
 };
 use proxy::{AdminConsole, AdminRole, BoxFuture, Handover, Proxy};
 use sql::ShapeRegistry;
@@ -86,10 +87,17 @@ impl LiveProcess {
         };
         let (kind, text) = match command {
             Command::Pause(database) => (MarkKind::Pause, of(database)),
+            Command::Suspend => (MarkKind::Pause, "SUSPEND".to_owned()),
             Command::Resume(database) => (MarkKind::Resume, of(database)),
+            Command::Kill(database) => (MarkKind::Kill, of(database)),
             Command::KillClient(client) => (MarkKind::Kill, format!("client {client}")),
-            // The reloader keeps it, whoever asked.
-            Command::Reload | Command::Cancel(_) => return,
+            // The reloader keeps what it does, whoever asked.
+            Command::Reload | Command::Set { .. } | Command::Cancel(_) | Command::WaitClose(_) => {
+                return;
+            }
+            Command::Reconnect(_) | Command::Disable(_) | Command::Enable(_) => {
+                (MarkKind::Reload, command.to_string())
+            }
             Command::Shutdown(_) => (MarkKind::Shutdown, "SHUTDOWN in the console".to_owned()),
             Command::ResetStats => (MarkKind::Note, "statistics were reset".to_owned()),
             Command::Note(text) => (MarkKind::Note, text.clone()),
@@ -132,6 +140,10 @@ impl Live for LiveProcess {
         settings.users.iter().map(|(name, user)| user.status(name)).collect()
     }
 
+    fn peers(&self) -> Vec<PeerStatus> {
+        self.proxy().map(Proxy::peers).unwrap_or_default()
+    }
+
     fn published(&self) -> BoxFuture<'_, Arc<Published>> {
         Box::pin(async {
             match self.running.get() {
@@ -141,12 +153,17 @@ impl Live for LiveProcess {
         })
     }
 
-    fn execute(&self, command: Command) -> BoxFuture<'_, Result<(), CommandError>> {
+    fn pooler(&self) -> PoolerState {
+        self.proxy().map(Proxy::state).unwrap_or_default()
+    }
+
+    fn execute(&self, command: Command) -> BoxFuture<'_, Result<Vec<String>, CommandError>> {
         Box::pin(async move {
             match command.clone() {
                 Command::Reload => {
-                    self.reloader.reload().map_err(CommandError::BadConfiguration)?;
+                    return self.reloader.reload().map_err(CommandError::BadConfiguration);
                 }
+                Command::Set { key, value } => return self.reloader.set(&key, value),
                 Command::ResetStats => {
                     if let Some((_, past)) = self.running.get() {
                         past.analyser.reset().await;
@@ -157,12 +174,12 @@ impl Live for LiveProcess {
                     if let Some(proxy) = self.proxy() {
                         // Noted as it begins: PAUSE is in force before it is done.
                         self.note(&command);
-                        return proxy.execute(command).await;
+                        return proxy.execute(command).await.map(|()| Vec::new());
                     }
                 }
             }
             self.note(&command);
-            Ok(())
+            Ok(Vec::new())
         })
     }
 

@@ -33,8 +33,7 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     for warning in &resolved.warnings {
         tracing::warn!("{warning}");
     }
-    let clients = u64::from(resolved.settings.max_client_conn.get());
-    if let Some(warning) = file_limit::raise(clients) {
+    if let Some(warning) = file_limit::raise(&resolved.settings) {
         tracing::warn!("{warning}");
     }
     let runtime = runtime(&resolved.settings)?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use model::PoolKey;
 use proxy::{
-    AuthType, FindLookup, FindPool, HostSettings, LoginSettings, LookupTarget, Maxima, PoolTarget,
-    ProxySettings, UnixSocketPlace,
+    AuthType, FindLookup, FindPool, HostSettings, Listening, LoginSettings, LookupTarget, Maxima,
+    Peer, PoolTarget, Priorities, ProxySettings, ServerAddress, UnixSocketPlace,
 };
 use wire::auth::Secret;
 
@@ -37,6 +37,13 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
     ProxySettings {
         listen: settings.listen.clone(),
         unix_socket: unix_socket(settings),
+        listening: Listening {
+            reuse_port: settings.fleet.so_reuseport,
+            backlog: settings.fleet.listen_backlog.get(),
+        },
+        proxy_protocol_from: settings.fleet.proxy_protocol_from.clone(),
+        peer_id: settings.fleet.peer_id,
+        peers: peers(settings),
         client_tls: tls.clients.clone(),
         find_pool,
         databases: settings.databases.keys().cloned().collect(),
@@ -45,7 +52,11 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
         admin_users,
         stats_users: settings.stats_users.clone(),
         max_client_conn: settings.max_client_conn.get() as usize,
+        clients_that_fit: file_limit::room_for_clients(settings),
         max_not_logged_in: max_not_logged_in(settings),
+        max_queue_age: settings.max_queue_age,
+        low_priority_share: settings.low_priority_share,
+        priorities: priorities(settings),
         max_wait_queue: settings.max_wait_queue.map(|limit| limit.get() as usize),
         share_unnamed_statements: settings.share_unnamed_statements,
         max_prepared_statements: settings.max_prepared_statements.get() as usize,
@@ -64,7 +75,15 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
         client_login_timeout: settings.client_login_timeout.unwrap_or(FOR_EVER),
         cancel_wait_timeout: settings.cancel_wait_timeout.unwrap_or(FOR_EVER),
         shutdown_timeout: settings.shutdown_timeout,
+        suspend_timeout: settings.suspend_timeout,
     }
+}
+
+fn priorities(settings: &Settings) -> Priorities {
+    let users = settings.users.iter();
+    let users = users.filter_map(|(name, user)| Some((name.clone(), user.priority?)));
+    let applications = settings.applications.iter().map(|(name, of)| (name.clone(), *of));
+    Priorities::new(users.collect(), applications.collect())
 }
 
 fn unix_socket(settings: &Settings) -> Option<UnixSocketPlace> {
@@ -75,6 +94,15 @@ fn unix_socket(settings: &Settings) -> Option<UnixSocketPlace> {
         mode: socket.mode,
         group: socket.group.as_ref().map(|group| group.id),
     })
+}
+
+fn peers(settings: &Settings) -> Vec<Peer> {
+    let peer = |(id, peer): (&proxy::PeerId, &settings::Peer)| Peer {
+        id: *id,
+        address: ServerAddress::new(&peer.host, peer.port),
+        pool_size: settings.peer_pool_size(peer),
+    };
+    settings.fleet.peers.iter().map(peer).collect()
 }
 
 /// As many as may log in, who may all come at once, and no less than make room for strangers; but

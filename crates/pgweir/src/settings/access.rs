@@ -69,7 +69,9 @@ pub(super) fn users(reader: &mut Reader, settings: &mut Settings) {
             idle_transaction: timeout("idle_transaction_timeout"),
             client_idle: timeout("client_idle_timeout"),
         };
-        settings.users.insert(name.clone(), User { password, pool_mode, limits, timeouts });
+        let priority = reader.key((&path, section), "priority", values::priority);
+        let user = User { password, pool_mode, limits, timeouts, priority };
+        settings.users.insert(name.clone(), user);
     }
     for upstream in &settings.upstreams {
         if let Some(name) = &upstream.user {
@@ -85,6 +87,16 @@ pub(super) fn users(reader: &mut Reader, settings: &mut Settings) {
             settings.upstreams.iter().filter_map(|upstream| upstream.user.clone()).collect();
         settings.admin_users.sort();
         settings.admin_users.dedup();
+    }
+}
+
+pub(super) fn applications(reader: &mut Reader, settings: &mut Settings) {
+    let sections = std::mem::take(&mut reader.written.applications);
+    for (name, section) in sections {
+        let path = format!("applications.{name}");
+        if let Some(priority) = reader.key((&path, &section), "priority", values::priority) {
+            settings.applications.insert(name, priority);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use model::{PoolMode, UserStatus};
+use model::{PoolMode, Priority, UserStatus};
 use proxy::{ServerTlsFiles, Timeouts, Wish};
 
 use super::authentication::LookupKeys;
@@ -51,6 +51,8 @@ pub struct User {
     pub limits: UserLimits,
     /// What the user has of its own; zero is none.
     pub timeouts: UserTimeouts,
+    /// How urgent its queries are, where anybody says so.
+    pub priority: Option<Priority>,
 }
 
 /// Timeouts of a user's own; none leaves it to the general setting, zero is for ever.

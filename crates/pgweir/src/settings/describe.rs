@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::SettingStatus;
+use model::{CommandError, SettingStatus};
 
+use super::names::advice;
 use super::reference::REFERENCE;
 use super::used::Settings;
 
@@ -56,6 +57,7 @@ impl Settings {
         let Self {
             listen,
             unix_socket,
+            fleet,
             http,
             data_dir,
             history,
@@ -63,6 +65,7 @@ impl Settings {
             databases: _,
             fallback: _,
             users: _,
+            applications: _,
             detection: _,
             monitoring,
             client_tls,
@@ -82,6 +85,8 @@ impl Settings {
             max_user_client_connections,
             max_client_conn,
             max_wait_queue,
+            max_queue_age,
+            low_priority_share,
             max_prepared_statements,
             share_unnamed_statements,
             query_wait_timeout,
@@ -103,6 +108,7 @@ impl Settings {
             client_login_timeout,
             console_query_timeout,
             shutdown_timeout,
+            suspend_timeout,
             worker_threads,
             max_fingerprints,
             analyse,
@@ -132,6 +138,13 @@ impl Settings {
             ("unix_socket_port", or_empty(unix_socket.port)),
             ("unix_socket_mode", format!("{:04o}", unix_socket.mode)),
             ("unix_socket_group", or_empty(unix_socket.group.as_ref().map(|group| &group.name))),
+            ("so_reuseport", fleet.so_reuseport.to_string()),
+            ("listen_backlog", fleet.listen_backlog.to_string()),
+            (
+                "proxy_protocol_from",
+                fleet.proxy_protocol_from.texts().collect::<Vec<_>>().join(", "),
+            ),
+            ("peer_id", or_zero(fleet.peer_id)),
             ("http", http.map_or_else(|| "off".to_owned(), |http| http.to_string())),
             ("metrics_fingerprints", monitoring.metrics_fingerprints.to_string()),
             ("otlp_endpoint", or_empty(monitoring.otlp_endpoint.as_ref())),
@@ -170,6 +183,8 @@ impl Settings {
             ("max_user_client_connections", or_zero(*max_user_client_connections)),
             ("max_client_conn", max_client_conn.to_string()),
             ("max_wait_queue", or_zero(*max_wait_queue)),
+            ("max_queue_age", seconds(max_queue_age.unwrap_or_default())),
+            ("low_priority_share", low_priority_share.to_string()),
             ("max_prepared_statements", max_prepared_statements.to_string()),
             ("share_unnamed_statements", share_unnamed_statements.to_string()),
             ("query_wait_timeout", seconds(query_wait_timeout.unwrap_or_default())),
@@ -191,6 +206,7 @@ impl Settings {
             ("client_login_timeout", seconds(client_login_timeout.unwrap_or_default())),
             ("console_query_timeout", seconds(*console_query_timeout)),
             ("shutdown_timeout", seconds(*shutdown_timeout)),
+            ("suspend_timeout", seconds(suspend_timeout.unwrap_or_default())),
             ("worker_threads", or_zero(*worker_threads)),
             ("max_fingerprints", max_fingerprints.to_string()),
             ("statistics", statistics.to_string()),
@@ -207,6 +223,21 @@ impl Settings {
 fn addresses(listen: &[SocketAddr]) -> String {
     let all: Vec<String> = listen.iter().map(ToString::to_string).collect();
     if all.is_empty() { "off".to_owned() } else { all.join(", ") }
+}
+
+/// Whether SET can change a setting of this name.
+///
+/// # Errors
+/// [`CommandError::NoSuchSetting`], [`CommandError::NeedsRestart`].
+pub(crate) fn check_key(key: &str) -> Result<(), CommandError> {
+    match REFERENCE.iter().find(|setting| setting.name == key) {
+        None => {
+            let hint = advice(key, REFERENCE.iter().map(|setting| setting.name));
+            Err(CommandError::NoSuchSetting { key: key.to_owned(), hint })
+        }
+        Some(setting) if !setting.reloadable => Err(CommandError::NeedsRestart(key.to_owned())),
+        Some(_) => Ok(()),
+    }
 }
 
 fn path(path: &Option<PathBuf>) -> Option<impl Display> {

@@ -9,7 +9,9 @@ use toml::de::{DeTable, DeValue};
 use super::detection;
 use super::names::advice;
 use super::problem::Origin;
-use super::reference::{DATABASE_KEYS, KeyReference, REFERENCE, USER_KEYS};
+use super::reference::{
+    APPLICATION_KEYS, DATABASE_KEYS, KeyReference, PEER_KEYS, REFERENCE, USER_KEYS,
+};
 use super::values::Raw;
 use super::written::{Section, Written, WrittenValue};
 
@@ -36,12 +38,20 @@ pub(crate) fn read(written: &mut Written, path: &Path, contents: &str) {
                 let sections = read_sections(written, &places, name, sections, USER_KEYS);
                 written.users.extend(sections);
             }
+            ("peers", DeValue::Table(sections)) => {
+                let sections = read_sections(written, &places, name, sections, PEER_KEYS);
+                written.peers.extend(sections);
+            }
+            ("applications", DeValue::Table(sections)) => {
+                let sections = read_sections(written, &places, name, sections, APPLICATION_KEYS);
+                written.applications.extend(sections);
+            }
             ("detection", DeValue::Table(table)) => detection::read(written, &places, table),
             ("detection", _) => {
                 let message = "is not a section; write [detection.NAME] and its keys below";
                 written.problem(places.origin(value.span()), name, message);
             }
-            ("databases" | "users", _) => {
+            ("databases" | "users" | "peers" | "applications", _) => {
                 let message = format!("is not a section; write [{name}.NAME] and its keys below");
                 written.problem(places.origin(value.span()), name, &message);
             }
@@ -53,8 +63,10 @@ pub(crate) fn read(written: &mut Written, path: &Path, contents: &str) {
                 }
                 None => {
                     let known = REFERENCE.iter().map(|setting| setting.name).chain([
+                        "applications",
                         "databases",
                         "detection",
+                        "peers",
                         "users",
                     ]);
                     written.problem(places.origin(key.span()), name, &advice(name, known));

@@ -5,7 +5,9 @@ use std::fmt::Write;
 use insight::DetectionSettings;
 
 use super::detection::kind_text;
-use super::reference::{DATABASE_KEYS, Fallback, KeyReference, REFERENCE, USER_KEYS};
+use super::reference::{
+    APPLICATION_KEYS, DATABASE_KEYS, Fallback, KeyReference, PEER_KEYS, REFERENCE, USER_KEYS,
+};
 
 const INTRODUCTION: &str = "\
 # Settings
@@ -71,6 +73,17 @@ pub fn markdown() -> String {
     keys(&mut page, DATABASE_KEYS);
     let _ = page.write_str("\n## `[users.NAME]`\n\nA user that clients may log in as.\n\n");
     keys(&mut page, USER_KEYS);
+    let _ = page.write_str(
+        "\n## `[peers.ID]`\n\nAnother pgweir or PgBouncer of the fleet, whose `peer_id` is ID \
+         ([fleet.md](fleet.md)). Our own may stand there too.\n\n",
+    );
+    keys(&mut page, PEER_KEYS);
+    let _ = page.write_str(
+        "\n## `[applications.\"NAME\"]`\n\nWhat clients call themselves (`application_name`, also by \
+         SET). `*` in NAME stands for anything; the name itself goes before a pattern, a longer \
+         pattern before a shorter one.\n\n",
+    );
+    keys(&mut page, APPLICATION_KEYS);
     detection(&mut page);
     page
 }
@@ -137,6 +150,10 @@ pub fn plain_text() -> String {
     text.push_str(&DATABASE_KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", "));
     text.push_str("\n[users.NAME]: ");
     text.push_str(&USER_KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", "));
+    text.push_str("\n[peers.ID]: ");
+    text.push_str(&PEER_KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", "));
+    text.push_str("\n[applications.NAME]: ");
+    text.push_str(&APPLICATION_KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", "));
     let sections = DetectionSettings::default().reference();
     text.push_str("\n[detection.NAME]: thresholds, for NAME one of ");
     text.push_str(&sections.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "));

@@ -10,6 +10,7 @@ mod database;
 mod describe;
 mod detection;
 mod file;
+mod fleet;
 mod history;
 mod hosts;
 mod ini;
@@ -30,6 +31,8 @@ mod written;
 
 pub use authentication::{Authentication, LookupKeys};
 pub use database::{Database, Lookup, PoolSettings, User, UserTimeouts};
+pub(crate) use describe::check_key;
+pub use fleet::{Fleet, Peer};
 pub use history::HistoryKept;
 pub use hosts::{HostChoice, HostList};
 pub(crate) use ini::migration_page;
@@ -42,7 +45,10 @@ pub use manual::{markdown, plain_text};
 pub use monitoring::Monitoring;
 pub use password::{Password, Secret};
 pub use problem::{Origin, Problem, SettingsError};
-pub use reference::{DATABASE_KEYS, KeyReference, REFERENCE, SettingReference, USER_KEYS};
+pub use reference::{
+    APPLICATION_KEYS, DATABASE_KEYS, KeyReference, PEER_KEYS, REFERENCE, SettingReference,
+    USER_KEYS,
+};
 pub use resolve::Resolved;
 pub(crate) use tls::for_tokio_postgres;
 pub use tls::{LoadedTls, TlsProblem, UrlTls};

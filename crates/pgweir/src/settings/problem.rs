@@ -68,6 +68,18 @@ pub struct SettingsError {
     pub problems: Vec<Problem>,
 }
 
+impl SettingsError {
+    /// What is wrong, for somebody who has just changed `key`.
+    #[must_use]
+    pub fn about(&self, key: &str) -> String {
+        let told = self.problems.iter().map(|problem| match problem.key == key {
+            true => problem.message.clone(),
+            false => problem.to_string(),
+        });
+        told.collect::<Vec<_>>().join("\n")
+    }
+}
+
 fn list(problems: &[Problem]) -> String {
     problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -3,6 +3,7 @@
 use super::access;
 use super::authentication;
 use super::detection;
+use super::fleet::Fleet;
 use super::history;
 use super::ini::PgBouncerFile;
 use super::monitoring;
@@ -35,10 +36,12 @@ pub(crate) fn resolve(mut written: Written) -> Result<Resolved, SettingsError> {
     reader.scalars(&mut settings);
     tls::scalars(&mut reader, &mut settings);
     history::scalars(&mut reader, &mut settings);
+    settings.fleet = Fleet::read(&mut reader);
     detection::resolve(&mut reader, &mut settings);
     monitoring::resolve(&mut reader, &mut settings);
     access::upstreams(&mut reader, &mut settings);
     access::users(&mut reader, &mut settings);
+    access::applications(&mut reader, &mut settings);
     access::databases(&mut reader, &mut settings);
     authentication::files(&mut reader, &mut settings);
     authentication::check(&mut reader, &mut settings);
@@ -135,6 +138,8 @@ impl Reader {
         self.pool_limits(settings);
         self.set(&mut settings.max_client_conn, "max_client_conn", values::count);
         self.set(&mut settings.max_wait_queue, "max_wait_queue", values::limit);
+        self.set(&mut settings.max_queue_age, "max_queue_age", values::timeout);
+        self.set(&mut settings.low_priority_share, "low_priority_share", values::percent);
         self.set(&mut settings.max_prepared_statements, "max_prepared_statements", values::count);
         let shares = &mut settings.share_unnamed_statements;
         self.set(shares, "share_unnamed_statements", values::boolean);
@@ -169,6 +174,7 @@ impl Reader {
         );
         self.set(&mut settings.client_login_timeout, "client_login_timeout", values::timeout);
         self.set(&mut settings.shutdown_timeout, "shutdown_timeout", values::duration);
+        self.set(&mut settings.suspend_timeout, "suspend_timeout", values::timeout);
         self.set(&mut settings.worker_threads, "worker_threads", values::threads);
         self.set(&mut settings.max_fingerprints, "max_fingerprints", values::count);
         self.set(&mut settings.statistics, "statistics", values::boolean);

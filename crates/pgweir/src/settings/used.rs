@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use insight::DetectionSettings;
-use model::PoolMode;
+use model::{PoolMode, Priority};
 use proxy::{ClientTlsFiles, ServerTlsFiles};
 
 use super::authentication::Authentication;
 use super::database::{Database, User};
+use super::fleet::Fleet;
 use super::history::HistoryKept;
 use super::monitoring::Monitoring;
 use super::password::Secret;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub listen: Vec<SocketAddr>,
     /// Where clients of this machine may connect too.
     pub unix_socket: UnixSocket,
+    /// What makes it one of several.
+    pub fleet: Fleet,
     /// Where metrics and health are served; none serves nothing.
     pub http: Option<SocketAddr>,
     /// Where history is kept; none: the platform's state folder.
@@ -40,6 +43,8 @@ pub struct Settings {
     pub fallback: Option<Database>,
     /// Users by name, the URLs' users among them.
     pub users: BTreeMap<String, User>,
+    /// Priorities of applications, by what they call themselves; `*` stands for anything.
+    pub applications: BTreeMap<String, Priority>,
     /// How clients' connections are encrypted.
     pub client_tls: ClientTlsFiles,
     /// How connections to servers are encrypted, where their URL does not say otherwise.
@@ -74,6 +79,10 @@ pub struct Settings {
     pub max_client_conn: NonZeroU32,
     /// Clients in the queue of one pool; none is no limit.
     pub max_wait_queue: Option<NonZeroU32>,
+    /// How long a client may have to expect to wait and still joins a queue; none is no limit.
+    pub max_queue_age: Option<Duration>,
+    /// The part of a pool and of its queue that clients of low priority may have, in percent.
+    pub low_priority_share: u32,
     /// Prepared statements kept on a server connection.
     pub max_prepared_statements: NonZeroU32,
     /// Whether the unnamed statement is served from named ones.
@@ -117,6 +126,8 @@ pub struct Settings {
     pub console_query_timeout: Duration,
     /// How long SIGTERM waits for transactions to end.
     pub shutdown_timeout: Duration,
+    /// How long SUSPEND waits for clients to take what they are sent; none is for ever.
+    pub suspend_timeout: Option<Duration>,
     /// Worker threads; none is one a core.
     pub worker_threads: Option<NonZeroUsize>,
     /// Fingerprints kept apart in the statistics.
@@ -163,6 +174,7 @@ impl Default for Settings {
         Self {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))],
             unix_socket: UnixSocket::default(),
+            fleet: Fleet::default(),
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 6433))),
             data_dir: None,
             history: HistoryKept::default(),
@@ -170,6 +182,7 @@ impl Default for Settings {
             databases: BTreeMap::new(),
             fallback: None,
             users: BTreeMap::new(),
+            applications: BTreeMap::new(),
             client_tls: ClientTlsFiles::default(),
             server_tls: ServerTlsFiles::default(),
             auth_type: AuthType::ScramSha256,
@@ -188,6 +201,8 @@ impl Default for Settings {
             // PgBouncer's 100 is what most of its users run into first.
             max_client_conn: non_zero(10_000),
             max_wait_queue: None,
+            max_queue_age: None,
+            low_priority_share: 75,
             max_prepared_statements: non_zero(200),
             share_unnamed_statements: true,
             query_wait_timeout: Some(Duration::from_secs(120)),
@@ -209,6 +224,7 @@ impl Default for Settings {
             client_login_timeout: Some(Duration::from_secs(60)),
             console_query_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(60),
+            suspend_timeout: Some(Duration::from_secs(10)),
             worker_threads: None,
             max_fingerprints: non_zero(5_000),
             analyse: true,

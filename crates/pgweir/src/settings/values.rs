@@ -7,7 +7,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::PoolMode;
+use model::{PoolMode, Priority};
 
 /// A value before anybody knows what it should be.
 #[derive(Clone)]
@@ -330,6 +330,17 @@ pub(crate) fn some_duration(raw: &Raw) -> Checked<Duration> {
 /// A timeout; 0 is none.
 pub(crate) fn timeout(raw: &Raw) -> Checked<Option<Duration>> {
     duration(raw).map(|duration| (!duration.is_zero()).then_some(duration))
+}
+
+/// A whole number of percent from 1 to 100.
+pub(crate) fn percent(raw: &Raw) -> Checked<u32> {
+    whole(raw, 1, 100)
+}
+
+/// `high`, `normal` or `low`.
+pub(crate) fn priority(raw: &Raw) -> Checked<Priority> {
+    Priority::parse(&text(raw)?)
+        .ok_or_else(|| format!("{} is not a priority; use high, normal or low", raw.shown()))
 }
 
 /// PgBouncer's modes, and one of ours.

@@ -25,7 +25,7 @@ pub(crate) struct WrittenValue {
     pub(crate) origin: Origin,
 }
 
-/// The keys of one `[databases.NAME]` or `[users.NAME]`.
+/// The keys of one `[databases.NAME]`, `[users.NAME]` or `[applications.NAME]`.
 #[derive(Clone)]
 pub(crate) struct Section {
     /// Where its name is written.
@@ -41,6 +41,8 @@ pub struct Written {
     pub(crate) settings: BTreeMap<&'static str, WrittenValue>,
     pub(crate) databases: BTreeMap<String, Section>,
     pub(crate) users: BTreeMap<String, Section>,
+    pub(crate) peers: BTreeMap<String, Section>,
+    pub(crate) applications: BTreeMap<String, Section>,
     pub(crate) detection: Vec<WrittenThreshold>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) warnings: Vec<String>,

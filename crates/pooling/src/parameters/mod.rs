@@ -129,7 +129,10 @@ impl ClientParameters {
             };
             (server.defaults.get(&name) != Some(&value)).then_some((name, value))
         };
-        self.startup = std::mem::take(&mut self.startup).into_iter().filter_map(settled).collect();
+        let startup: Values =
+            std::mem::take(&mut self.startup).into_iter().filter_map(settled).collect();
+        // A copy has no more room than it needs.
+        self.startup = startup.clone();
         self.wanted = self.startup.clone();
     }
 

@@ -97,6 +97,13 @@ impl<'a> Plan<'a> {
         self.held.get(&member).copied().unwrap_or_default()
     }
 
+    /// What a pool's connections count for, if it had so many more.
+    fn weight(&self, member: MemberId, more: i64) -> u64 {
+        let held = (i64::from(self.held(member)) + more).max(0);
+        let held = u32::try_from(held).unwrap_or(u32::MAX);
+        self.quota.members.get(&member).map_or(0, |known| known.weight(held))
+    }
+
     fn real(&self, member: MemberId) -> u32 {
         self.real.get(&member).copied().unwrap_or_default()
     }
@@ -111,7 +118,7 @@ impl<'a> Plan<'a> {
             let Some(maximum) = group.maximum else { continue };
             while self.used.get(scope).is_some_and(|used| *used > maximum) {
                 let with_some = group.members.iter().filter(|id| self.real(**id) > 0);
-                let largest = with_some.max_by_key(|id| (self.held(**id), self.idle(**id)));
+                let largest = with_some.max_by_key(|id| (self.weight(**id, 0), self.idle(**id)));
                 match largest {
                     Some(id) => self.claim(*id),
                     None => break,
@@ -127,7 +134,8 @@ impl<'a> Plan<'a> {
             self.quota.starving.iter().map(|id| (*id, self.quota.wanted(*id))).collect();
         loop {
             let since = |id: &MemberId| self.quota.members.get(id).map(|member| member.since);
-            let first = wanted.keys().min_by_key(|id| (self.held(**id), since(id), **id)).copied();
+            let first =
+                wanted.keys().min_by_key(|id| (self.weight(**id, 0), since(id), **id)).copied();
             let Some(needy) = first else { break };
             if self.make_room(needy) {
                 self.change(needy, 1);
@@ -182,8 +190,9 @@ impl<'a> Plan<'a> {
         if idle.is_some() {
             return idle;
         }
-        let richest = others().max_by_key(|id| self.held(*id))?;
-        if self.held(richest) >= self.held(needy) + 2 {
+        let richest = others().max_by_key(|id| self.weight(*id, 0))?;
+        // It would still have no less than the other: nobody wants it back.
+        if self.weight(richest, -1) >= self.weight(needy, 1) {
             return Some(richest);
         }
         // More pools than connections: whoever has had one for longest, if that was long enough.

@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use model::Priority;
+
 /// One pool under its maxima.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MemberId(pub u64);
@@ -61,6 +63,7 @@ pub struct Quota {
 #[derive(Debug)]
 struct Member {
     scopes: Vec<Scope>,
+    priority: Priority,
     /// Connections opened and being opened.
     held: u32,
     /// Connections asked for and not granted.
@@ -69,6 +72,18 @@ struct Member {
     since: Instant,
     /// When it was last granted one.
     gained: Instant,
+}
+
+impl Member {
+    /// What so many connections count for, when it is compared with others.
+    fn weight(&self, connections: u32) -> u64 {
+        let one = match self.priority {
+            Priority::High => 1,
+            Priority::Normal => 4,
+            Priority::Low => 16,
+        };
+        u64::from(connections) * one
+    }
 }
 
 #[derive(Debug, Default)]
@@ -87,7 +102,13 @@ impl Group {
 impl Quota {
     /// A pool comes under its maxima. One that is there already keeps its connections and gets new
     /// maxima. Returns what became possible by that.
-    pub fn join(&mut self, member: MemberId, maxima: Vec<Maximum>, now: Instant) -> Vec<Grant> {
+    pub fn join(
+        &mut self,
+        member: MemberId,
+        priority: Priority,
+        maxima: Vec<Maximum>,
+        now: Instant,
+    ) -> Vec<Grant> {
         let before = self.leave_groups(member);
         let held = before.as_ref().map_or(0, |before| before.held);
         let scopes = maxima.iter().map(|(scope, _)| scope.clone()).collect();
@@ -97,8 +118,9 @@ impl Quota {
             group.used += held;
             group.members.insert(member);
         }
-        let fresh = Member { scopes: Vec::new(), held: 0, wanted: 0, since: now, gained: now };
-        let joined = Member { scopes, ..before.unwrap_or(fresh) };
+        let (held, wanted) = (0, 0);
+        let fresh = Member { scopes: Vec::new(), priority, held, wanted, since: now, gained: now };
+        let joined = Member { scopes, priority, ..before.unwrap_or(fresh) };
         self.members.insert(member, joined);
         self.distribute(now)
     }
@@ -193,7 +215,7 @@ impl Quota {
                 if let Some(next) = self.members.get_mut(&member) {
                     next.wanted -= 1;
                     if next.wanted > 0 {
-                        order.insert((next.held, next.since, member));
+                        order.insert((next.weight(next.held), next.since, member));
                     } else {
                         self.starving.remove(&member);
                     }
@@ -208,11 +230,9 @@ impl Quota {
     }
 
     /// Who waits, whoever comes first first.
-    fn in_order(&self) -> BTreeSet<(u32, Instant, MemberId)> {
-        let starving = self.starving.iter();
-        starving
-            .filter_map(|id| self.members.get(id).map(|member| (member.held, member.since, *id)))
-            .collect()
+    fn in_order(&self) -> BTreeSet<(u64, Instant, MemberId)> {
+        let known = self.starving.iter().filter_map(|id| Some((id, self.members.get(id)?)));
+        known.map(|(id, member)| (member.weight(member.held), member.since, *id)).collect()
     }
 
     fn room(&self, member: &Member) -> u32 {

@@ -39,11 +39,10 @@ impl Scheduler {
             keep
         });
         self.note_closing(due.close.len());
-        while let Some(first) = self.waiting.front()
-            && now.duration_since(first.since) >= limits.wait_timeout
-        {
-            due.refuse.push((first.id, Refusal::TimedOut));
-            self.waiting.pop_front();
+        let overdue = self.queue.take_overdue(limits.wait_timeout, now);
+        due.refuse.extend(overdue.into_iter().map(|waiter| (waiter, Refusal::TimedOut)));
+        if !self.paused {
+            due.grant = self.hand_out(now);
         }
         due
     }
@@ -75,6 +74,19 @@ impl Scheduler {
         self.idle.remove(index);
         self.note_closing(1);
         true
+    }
+
+    /// A server connection that a client held is not there any more; [`Self::closed`] follows, or
+    /// [`Self::took_its_place`] has gone before.
+    pub fn lost(&mut self, server: ServerId) {
+        self.low.remove(server);
+    }
+
+    /// A client got another connection for the one that it held.
+    pub fn took_its_place(&mut self, old: ServerId, new: ServerId) {
+        if self.low.remove(old) {
+            self.low.add(new);
+        }
     }
 
     /// A server connection that was out is closed.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use model::Priority;
+
 /// The bounds of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -16,6 +18,14 @@ pub struct Limits {
     pub reserve_timeout: Option<Duration>,
     /// Clients in the queue at most; none is no bound of its own.
     pub max_waiting: Option<usize>,
+    /// A client that has to expect to wait for longer does not join the queue; none is no bound.
+    pub max_age: Option<Duration>,
+    /// The part of the connections, and of the queue, that clients of low priority may have, in
+    /// percent.
+    pub low_share: u32,
+    /// What the part of the connections is reckoned from: `size`, or a maximum that is shared with
+    /// other pools, if that is less.
+    pub low_share_of: u32,
     /// How long a client may stand in the queue.
     pub wait_timeout: Duration,
     /// Idle server connections are closed after this.
@@ -38,6 +48,28 @@ impl Limits {
             None => self.size,
         }
     }
+
+    /// Connections that clients of low priority may hold: one at least.
+    #[must_use]
+    pub fn low_size(&self) -> u32 {
+        match self.low_share {
+            100.. => u32::MAX,
+            share => part(share, self.low_share_of as usize),
+        }
+    }
+
+    /// Clients of this priority in the queue at most, where there may be so many in all.
+    pub(super) fn may_wait(&self, most: usize, priority: Priority) -> usize {
+        match priority {
+            Priority::Low if self.low_share < 100 => part(self.low_share, most) as usize,
+            _ => most,
+        }
+    }
+}
+
+fn part(percent: u32, of: usize) -> u32 {
+    let part = of.saturating_mul(percent as usize) / 100;
+    u32::try_from(part).unwrap_or(u32::MAX).max(1)
 }
 
 /// When a connection was opened, and how much of the pool's lifetime it has: between 80 % and all of

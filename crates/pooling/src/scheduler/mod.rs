@@ -4,22 +4,27 @@
 //! Server connections are in exactly one place: being opened (a count), idle (a list), or out (held
 //! by a client, or being cleaned or closed).
 
+mod admission;
 mod closing;
 mod limits;
+mod low;
 mod opening;
 mod outage;
+mod pace;
+mod queue;
 
-use std::collections::VecDeque;
 use std::time::Instant;
 
-use model::ServerId;
+use model::{Priority, ServerId};
 
 pub use closing::Standing;
 pub use limits::{Age, Limits};
 pub use opening::Wanted;
 
+use low::HeldByLow;
 use opening::count;
 use outage::Outage;
+use queue::{Queue, Waiter};
 
 /// A client that wants a server connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,7 +36,10 @@ pub enum Request {
     /// It gets this one, now.
     Granted(ServerId),
     /// It waits; see [`Scheduler::connects_due`].
-    Queued,
+    Queued {
+        /// One of lower priority, which must leave a full queue for it.
+        displaced: Option<WaiterId>,
+    },
     /// It is refused.
     Rejected(Refusal),
 }
@@ -41,6 +49,10 @@ pub enum Request {
 pub enum Refusal {
     /// The queue is at its bound.
     QueueFull,
+    /// It would have to wait for longer than `max_age`, as things are.
+    QueueAge,
+    /// It left a full queue for a client of a higher priority.
+    Displaced,
     /// The upstream has not been reachable for `login_retry`, or never was.
     Unreachable,
     /// It stood in the queue for `wait_timeout`.
@@ -50,7 +62,7 @@ pub enum Refusal {
 /// What becomes of a server connection that comes free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freed {
-    /// It goes to this client, the first in the queue.
+    /// It goes to this client, whose turn it is.
     To(WaiterId),
     /// It is idle.
     Idle,
@@ -65,19 +77,16 @@ struct Idle {
     since: Instant,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Waiter {
-    id: WaiterId,
-    since: Instant,
-}
-
 /// The decisions of one pool.
 #[derive(Debug)]
 pub struct Scheduler {
     limits: Limits,
     /// The most recently used last: it is the one given out, so that a pool too large shrinks.
     idle: Vec<Idle>,
-    waiting: VecDeque<Waiter>,
+    queue: Queue,
+    low: HeldByLow,
+    /// What the queue's pace was learned from is over.
+    pace_is_old: bool,
     connecting: u32,
     out: u32,
     /// Of those out, the ones that were told to close.
@@ -96,6 +105,8 @@ pub struct Due {
     pub close: Vec<ServerId>,
     /// Clients to refuse.
     pub refuse: Vec<(WaiterId, Refusal)>,
+    /// Clients that get an idle server connection.
+    pub grant: Vec<(WaiterId, ServerId)>,
 }
 
 impl Scheduler {
@@ -105,7 +116,9 @@ impl Scheduler {
         Self {
             limits,
             idle: Vec::new(),
-            waiting: VecDeque::new(),
+            queue: Queue::default(),
+            low: HeldByLow::default(),
+            pace_is_old: false,
             connecting: 0,
             out: 0,
             closing: 0,
@@ -117,22 +130,31 @@ impl Scheduler {
     }
 
     /// A client wants a server connection, preferably `prefer`, the one it had last.
-    pub fn request(&mut self, waiter: WaiterId, prefer: Option<ServerId>, now: Instant) -> Request {
+    pub fn request(
+        &mut self,
+        waiter: WaiterId,
+        priority: Priority,
+        prefer: Option<ServerId>,
+        now: Instant,
+    ) -> Request {
         if !self.paused
-            && self.waiting.is_empty()
+            && self.queue.lets_pass(priority)
+            && (priority != Priority::Low || self.low_room() > 0)
             && let Some(index) = self.next_idle(prefer)
         {
-            self.out += 1;
-            return Request::Granted(self.idle.remove(index).server);
+            let server = self.idle.remove(index).server;
+            self.give(server, priority);
+            return Request::Granted(server);
         }
-        if self.limits.max_waiting.is_some_and(|limit| self.waiting.len() >= limit) {
-            return Request::Rejected(Refusal::QueueFull);
+        self.join(waiter, priority, now)
+    }
+
+    /// An idle connection is out now, for a client of this priority.
+    fn give(&mut self, server: ServerId, priority: Priority) {
+        self.out += 1;
+        if priority == Priority::Low {
+            self.low.add(server);
         }
-        if self.is_unreachable(now) && self.outage.is_some_and(|outage| outage.is_pausing(now)) {
-            return Request::Rejected(Refusal::Unreachable);
-        }
-        self.waiting.push_back(Waiter { id: waiter, since: now });
-        Request::Queued
     }
 
     /// Which of the idle ones is given out.
@@ -147,41 +169,44 @@ impl Scheduler {
 
     /// A granted server connection turned out dead: takes another idle one, if there is one. The
     /// dead one stays `out` until [`Self::closed`].
-    pub fn another(&mut self) -> Option<ServerId> {
+    pub fn another(&mut self, dead: ServerId) -> Option<ServerId> {
+        let was_low = self.low.remove(dead);
         let idle = self.idle.pop()?;
-        self.out += 1;
+        self.give(idle.server, if was_low { Priority::Low } else { Priority::Normal });
         Some(idle.server)
     }
 
     /// The client of a granted or dead connection goes to the head of the queue.
-    pub fn requeue_first(&mut self, waiter: WaiterId, now: Instant) {
-        self.waiting.push_front(Waiter { id: waiter, since: now });
+    pub fn requeue_first(&mut self, waiter: WaiterId, priority: Priority, now: Instant) {
+        let (out, memory) = (self.out_for(priority), self.memory());
+        self.queue.push_front(priority, Waiter { id: waiter, since: now }, out, memory);
     }
 
     /// A client does not want to wait any longer. False if it was not in the queue: it has been
     /// given a connection, or an answer.
     pub fn cancel_wait(&mut self, waiter: WaiterId) -> bool {
-        let before = self.waiting.len();
-        self.waiting.retain(|waiting| waiting.id != waiter);
-        self.waiting.len() < before
+        self.queue.remove(waiter)
     }
 
     /// A server connection that was out is clean and can be used again.
     pub fn freed(&mut self, server: ServerId, age: Age, now: Instant) -> Freed {
+        self.low.remove(server);
         if let Some(outage) = &mut self.outage {
             // It works with those that there are: only opening more does not.
             outage.since = now;
         }
         let wanted_elsewhere = self.to_give_up > 0;
         let too_many = self.total() > self.limits.size_with_reserve();
-        if wanted_elsewhere || too_many || age.is_over(self.limits.lifetime, now) {
+        let too_old = age.is_over(self.limits.lifetime, now);
+        if wanted_elsewhere || too_many || too_old || self.paused {
             self.to_give_up = self.to_give_up.saturating_sub(1);
             self.closing += 1;
             return Freed::Close;
         }
-        if !self.paused
-            && let Some(waiter) = self.waiting.pop_front()
-        {
+        if let Some((waiter, priority)) = self.next_waiter(now) {
+            if priority == Priority::Low {
+                self.low.add(server);
+            }
             return Freed::To(waiter.id);
         }
         self.out = self.out.saturating_sub(1);
@@ -189,26 +214,44 @@ impl Scheduler {
         Freed::Idle
     }
 
-    /// No server connection is given out until [`Self::resume`].
+    /// No server connection is given out until [`Self::resume`], and those that come free are to be
+    /// closed; the idle ones are the caller's to close.
     pub fn pause(&mut self) {
         self.paused = true;
     }
 
     /// Server connections are given out again: returns who gets which.
-    pub fn resume(&mut self) -> Vec<(WaiterId, ServerId)> {
+    pub fn resume(&mut self, now: Instant) -> Vec<(WaiterId, ServerId)> {
         self.paused = false;
+        self.pace_is_old = true;
+        self.hand_out(now)
+    }
+
+    /// Who gets which of the idle connections.
+    fn hand_out(&mut self, now: Instant) -> Vec<(WaiterId, ServerId)> {
         let mut grants = Vec::new();
-        while let (Some(waiter), Some(idle)) = (self.waiting.front(), self.idle.last()) {
-            grants.push((waiter.id, idle.server));
-            self.waiting.pop_front();
+        while let Some(idle) = self.idle.last().copied()
+            && let Some((waiter, priority)) = self.next_waiter(now)
+        {
             self.idle.pop();
-            self.out += 1;
+            self.give(idle.server, priority);
+            grants.push((waiter.id, idle.server));
         }
         grants
     }
 
+    fn next_waiter(&mut self, now: Instant) -> Option<(Waiter, Priority)> {
+        if self.queue.is_empty() {
+            return None;
+        }
+        let (low_too, memory) = (self.low_room() > 0, self.memory());
+        self.queue.pop(low_too, memory, now)
+    }
+
     /// Changes the bounds; surplus connections are closed as they come free.
     pub fn set_limits(&mut self, limits: Limits) {
+        // Perhaps nobody has kept count of the queue's pace until now.
+        self.pace_is_old |= self.limits.max_age != limits.max_age;
         self.limits = limits;
     }
 
@@ -244,6 +287,6 @@ impl Scheduler {
     /// Clients in the queue.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.queue.len()
     }
 }

@@ -30,7 +30,8 @@ impl Scheduler {
         let at_once = if self.outage.is_some() { 1 } else { MAX_CONNECTING };
         let at_once = at_once.saturating_sub(self.connecting);
         let total = self.total();
-        let unserved = count(self.waiting.len()).saturating_sub(self.connecting);
+        let servable = count(self.queue.servable(self.low_room()));
+        let unserved = servable.saturating_sub(self.connecting);
         let ordinary = unserved.min(self.limits.size.saturating_sub(total));
         let patient = self.patient(now).saturating_sub(self.connecting + ordinary);
         let room = self.limits.size_with_reserve().saturating_sub(total + ordinary);
@@ -43,7 +44,8 @@ impl Scheduler {
     /// Clients that have waited long enough for the reserve, as far as it reaches.
     fn patient(&self, now: Instant) -> u32 {
         let Some(timeout) = self.limits.reserve_timeout else { return 0 };
-        let first = self.waiting.iter().take(self.limits.reserve_size as usize);
+        let first = self.queue.servable_ones(self.low_room());
+        let first = first.take(self.limits.reserve_size as usize);
         count(first.filter(|waiter| now.duration_since(waiter.since) >= timeout).count())
     }
 
@@ -57,7 +59,8 @@ impl Scheduler {
         self.connecting = self.connecting.saturating_sub(1);
         self.out += 1;
         self.ever_connected = true;
-        self.outage = None;
+        // How fast the queue moved says nothing of what comes after an outage.
+        self.pace_is_old |= self.outage.take().is_some();
     }
 
     /// A connection could not be opened. `permanent`: the upstream answered, and waiting does not
@@ -69,7 +72,7 @@ impl Scheduler {
         // Other connections of the pool work: whoever waits gets one of those.
         let alive = self.out > 0 || !self.idle.is_empty();
         if (permanent && !alive) || self.is_unreachable(now) {
-            return self.waiting.drain(..).map(|waiter| waiter.id).collect();
+            return self.queue.take_all();
         }
         Vec::new()
     }
@@ -98,10 +101,10 @@ impl Scheduler {
         self.connecting
     }
 
-    /// How long the first in the queue has waited.
+    /// How long the one that has waited for longest has waited.
     #[must_use]
     pub fn longest_wait(&self, now: Instant) -> Duration {
-        self.waiting.front().map_or(Duration::ZERO, |first| now.duration_since(first.since))
+        self.queue.longest_wait(now)
     }
 }
 

@@ -203,7 +203,11 @@ impl ClientSession {
             rest = &rest[at..];
             let digits = rest[prefix.len()..].iter().take_while(|b| b.is_ascii_digit()).count();
             let (name, after) = rest.split_at(prefix.len() + digits);
-            let find = || self.statements.name_of(server.statements.find(name)?);
+            // One that the client has no more: the unnamed one, which a Query behind it has ended.
+            let find = || {
+                let statement = server.statements.find(name)?;
+                Some(self.statements.name_of(statement).unwrap_or_default())
+            };
             match parsed.or_else(find) {
                 Some(client_name) => out.extend_from_slice(client_name),
                 None => out.extend_from_slice(name),

@@ -63,7 +63,8 @@ pub(crate) struct Meter {
     stalled: Duration,
     status: TransactionStatus,
     number: u32,
-    transaction: Option<Transaction>,
+    /// In a box: an idle client has none.
+    transaction: Option<Box<Transaction>>,
     last_shape: ShapeId,
 }
 
@@ -143,8 +144,9 @@ impl Meter {
     /// A message for the server came from the client, which is pinned for this reason.
     pub(crate) fn arrived(&mut self, bytes: usize, pinned: Option<&'static str>, now: Instant) {
         self.received += bytes as u64;
-        let transaction =
-            self.transaction.get_or_insert_with(|| Transaction { pinned, ..Transaction::new(now) });
+        let transaction = self
+            .transaction
+            .get_or_insert_with(|| Box::new(Transaction { pinned, ..Transaction::new(now) }));
         transaction.received += bytes as u64;
         transaction.idled(self.last_shape, now);
     }
@@ -162,7 +164,8 @@ impl Meter {
 
     /// A server connection was had after `wait`.
     pub(crate) fn waited(&mut self, wait: Duration, arrived: Instant) {
-        let transaction = self.transaction.get_or_insert_with(|| Transaction::new(arrived));
+        let transaction =
+            self.transaction.get_or_insert_with(|| Box::new(Transaction::new(arrived)));
         transaction.wait += wait;
         transaction.wait_uncharged += wait;
     }
@@ -222,7 +225,8 @@ impl Meter {
         events: &mut Vec<Event>,
     ) -> Option<Running> {
         let mut running = self.running.pop_front()?;
-        let transaction = self.transaction.get_or_insert_with(|| Transaction::new(running.arrived));
+        let transaction =
+            self.transaction.get_or_insert_with(|| Box::new(Transaction::new(running.arrived)));
         let wait = std::mem::take(&mut transaction.wait_uncharged);
         // A pipelined statement's time begins when its predecessor's ended.
         let start = self.last_finish.map_or(running.arrived, |last| last.max(running.arrived));

@@ -24,6 +24,7 @@ mod repeat;
 mod samples;
 mod sequences;
 mod server;
+mod steps;
 mod traces;
 
 use std::collections::BTreeSet;
@@ -39,6 +40,7 @@ use wire::frontend;
 pub use detached::Loss;
 pub use pins::{PinReason, Pins};
 pub use refusal::Refusal;
+pub use steps::{ClientStep, ServerStep};
 
 use crate::known::KnownStatements;
 use crate::parameters::{ClientParameters, Journal, ServerParameters};
@@ -170,57 +172,6 @@ pub fn write_settings(statements: &[String], to_server: &mut Vec<u8>) -> u32 {
     answers
 }
 
-/// What came of a client's bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientStep {
-    /// All that can be used has been: `consumed` bytes. To go on, `need` bytes must be there after
-    /// them.
-    More {
-        /// Bytes used.
-        consumed: usize,
-        /// Bytes that must be there after those.
-        need: usize,
-    },
-    /// To go on, what is there for the server must be sent.
-    Full {
-        /// Bytes used.
-        consumed: usize,
-    },
-    /// To go on, the server must have answered what it was sent.
-    Wait {
-        /// Bytes used.
-        consumed: usize,
-    },
-    /// The next message needs a server connection.
-    NeedServer {
-        /// Bytes used.
-        consumed: usize,
-    },
-    /// The next message needs a server connection that no other client has used. The one that the
-    /// client holds is to be closed, what is written for it to be dropped, and the other attached.
-    NeedOwnServer {
-        /// Bytes used.
-        consumed: usize,
-    },
-    /// The client said goodbye.
-    Terminate,
-}
-
-/// What came of a server's bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServerStep {
-    /// All that can be used has been: `consumed` bytes. To go on, `need` bytes must be there after
-    /// them.
-    More {
-        /// Bytes used.
-        consumed: usize,
-        /// Bytes that must be there after those.
-        need: usize,
-    },
-    /// The server ended the session (a FATAL error): treat it as gone.
-    Lost,
-}
-
 /// A statement that changes what pgweir knows of the whole session (DISCARD ALL and its like) is
 /// answered before what the client has sent behind it is dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,7 +224,8 @@ pub struct ClientSession {
     /// A statement has failed since the last ReadyForQuery.
     failed: bool,
     doubt: Doubt,
-    answer: Answer,
+    /// In a box: few clients are ever asked about.
+    answer: Option<Box<Answer>>,
     /// Functions that were called, and of which the server is to be asked what they do.
     unknown_routines: BTreeSet<Box<str>>,
     /// Settings that code may have changed, and that must be asked for by name.
@@ -330,7 +282,7 @@ impl ClientSession {
             journal: Journal::default(),
             failed: false,
             doubt: Doubt::None,
-            answer: Answer::default(),
+            answer: None,
             unknown_routines: BTreeSet::new(),
             doubtful_settings: BTreeSet::new(),
             holds: 0,
@@ -412,6 +364,13 @@ impl ClientSession {
     #[must_use]
     pub fn server_is_quiet(&self) -> bool {
         self.quiet && self.body.is_none()
+    }
+
+    /// Whether the server has the end of a request, so that its answer will come without being called
+    /// for.
+    #[must_use]
+    pub fn owes_end(&self) -> bool {
+        self.replies.has_end()
     }
 
     /// Whether the server has the front of a message of the client's, and waits for the rest.

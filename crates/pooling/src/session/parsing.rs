@@ -96,7 +96,7 @@ impl ClientSession {
             self.duplicate(parse.name, statement, server, io);
             return Ok(Taken::Replaced);
         }
-        self.parse_by_name(head, front, &parse, statement, server, io);
+        self.parse_by_name(head, front, statement, server, io);
         if parse.name.is_empty() {
             self.unpin_large();
         }
@@ -108,15 +108,15 @@ impl ClientSession {
         &mut self,
         head: Head,
         front: &[u8],
-        parse: &Parse<'_>,
         statement: Arc<Statement>,
         server: &mut ServerSession,
         io: &mut Io<'_>,
     ) {
+        let client_name = front.split(|byte| *byte == 0).next().unwrap_or_default();
         let preparation = server.statements.prepare(&statement);
         self.write_closes(&preparation.close, io);
-        self.statements.insert(parse.name, Arc::clone(&statement));
-        let name = parse.name.into();
+        self.statements.insert(client_name, Arc::clone(&statement));
+        let name = client_name.into();
         let ours = preparation.name.spelled();
         let ours = ours.as_bytes();
         if preparation.parse {
@@ -124,12 +124,12 @@ impl ClientSession {
             let server = Some(preparation.name);
             self.replies.push(Expected::Parse { name, statement, server, refused: None });
             self.quiet = false;
-            let body = head.body - parse.name.len() + ours.len();
+            let body = head.body - client_name.len() + ours.len();
             write_head(io.to_server, Head { kind: head.kind, body });
             io.to_server.extend_from_slice(ours);
-            io.to_server.extend_from_slice(&front[parse.name.len()..]);
+            io.to_server.extend_from_slice(&front[client_name.len()..]);
         } else if self.is_refused_in_block(&statement) {
-            frontend::write_parse(io.to_server, ours, parse.text, parse.types);
+            frontend::write_parse(io.to_server, ours, statement.text(), statement.types());
             self.replies.push(Expected::Parse { name, statement, server: None, refused: None });
             self.quiet = false;
         } else {

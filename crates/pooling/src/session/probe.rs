@@ -138,7 +138,8 @@ impl ClientSession {
         server.statements.set_unnamed(None);
         self.replies.push(Expected::OwnQuestion);
         self.quiet = false;
-        self.answer = Answer { asked, settings_asked, ..Answer::default() };
+        let answer = Answer { asked, settings_asked, ..Answer::default() };
+        self.answer = Some(Box::new(answer));
     }
 
     fn routines_to_ask_about(&mut self) -> Vec<Box<str>> {
@@ -182,7 +183,7 @@ impl ClientSession {
 
     /// A row of the answer.
     pub(super) fn learn(&mut self, body: &[u8]) {
-        let answer = &mut self.answer;
+        let answer = self.answer.get_or_insert_default();
         let columns = backend::read_data_row(body).unwrap_or_default();
         let text = |at: usize| std::str::from_utf8(columns.get(at).copied()??).ok();
         if matches!(columns[..], [Some(_), None]) {
@@ -215,14 +216,15 @@ impl ClientSession {
 
     /// The server did not answer the question.
     pub(super) fn question_refused(&mut self, sqlstate: SqlState) {
-        self.answer.refused = true;
-        self.answer.cancelled = sqlstate == SqlState::from_bytes(b"57014");
+        let answer = self.answer.get_or_insert_default();
+        answer.refused = true;
+        answer.cancelled = sqlstate == SqlState::from_bytes(b"57014");
     }
 
     /// The answer is complete.
     pub(super) fn answered(&mut self, server: &mut ServerSession, now: Instant) {
         let doubt = std::mem::take(&mut self.doubt);
-        let mut answer = std::mem::take(&mut self.answer);
+        let mut answer = self.answer.take().map(|answer| *answer).unwrap_or_default();
         if answer.cancelled && self.asked_again < ASK_AGAIN {
             self.asked_again += 1;
             self.doubt = doubt;

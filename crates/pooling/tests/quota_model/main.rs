@@ -7,6 +7,7 @@ mod world;
 
 use std::time::Duration;
 
+use model::Priority;
 use pgweir_pooling::quota::Scope;
 use pgweir_pooling::scheduler::Limits;
 use proptest::prelude::*;
@@ -172,6 +173,42 @@ fn greedy_pools_get_equal_shares() {
         let (least, most) = (*served.iter().min().unwrap(), *served.iter().max().unwrap());
         assert!(most * 2 <= least * 3, "{number} pools, {maximum} connections: {served:?}");
     }
+}
+
+#[test]
+fn greedy_pools_get_shares_by_their_priority_and_none_starves() {
+    let pools: Vec<_> = (0..3).map(|user| (0, user, limits(50))).collect();
+    let mut world = World::new(&pools, &[(database(0), 42)]);
+    let priorities = [Priority::Low, Priority::Normal, Priority::High];
+    for (pool, priority) in priorities.into_iter().enumerate() {
+        world.set_priority(pool, priority);
+    }
+    // Those of low priority are there first, and have it all.
+    for pool in 0..3 {
+        for _ in 0..100 {
+            world.request(pool);
+        }
+        for _ in 0..200 {
+            world.turn(&[0, 1, 2]);
+        }
+        if pool == 0 {
+            assert_eq!(world.total(), 42);
+        }
+    }
+    let held: Vec<_> = world.pools.iter().map(|pool| pool.scheduler.total()).collect();
+    assert_eq!(held, [2, 8, 32], "as 1 to 4 to 16");
+    let mut world = World::new(&pools, &[(database(0), 2)]);
+    for (pool, priority) in priorities.into_iter().enumerate() {
+        world.set_priority(pool, priority);
+        for _ in 0..100 {
+            world.request(pool);
+        }
+    }
+    for _ in 0..MANY_TURNS {
+        world.turn(&[0, 1, 2]);
+    }
+    let served: Vec<_> = world.pools.iter().map(|pool| pool.served).collect();
+    assert!(served.iter().all(|served| *served > 5), "more pools than connections: {served:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use model::ServerId;
+use model::{Priority, ServerId};
 use pgweir_pooling::quota::{Grant, MemberId, Quota, Scope};
 use pgweir_pooling::scheduler::{Age, Freed, Limits, Refusal, Request, Scheduler, WaiterId};
 
@@ -11,6 +11,8 @@ use pgweir_pooling::scheduler::{Age, Freed, Limits, Refusal, Request, Scheduler,
 pub(crate) struct SimulatedPool {
     pub(crate) scheduler: Scheduler,
     member: MemberId,
+    /// Its user's.
+    priority: Priority,
     scopes: [Scope; 2],
     out: Vec<ServerId>,
     closing: Vec<ServerId>,
@@ -38,6 +40,9 @@ pub(crate) fn limits(size: u32) -> Limits {
         reserve_size: 0,
         reserve_timeout: None,
         max_waiting: None,
+        max_age: None,
+        low_share: 100,
+        low_share_of: size,
         wait_timeout: Duration::from_secs(60),
         idle_timeout: Duration::from_secs(600),
         lifetime: Duration::from_secs(3600),
@@ -67,6 +72,7 @@ impl World {
             world.pools.push(SimulatedPool {
                 scheduler: Scheduler::new(*limits),
                 member: MemberId(index as u64),
+                priority: Priority::Normal,
                 scopes: scopes(*database, *user),
                 out: Vec::new(),
                 closing: Vec::new(),
@@ -82,8 +88,13 @@ impl World {
         let of = &self.pools[pool];
         let maximum = |scope: &Scope| (scope.clone(), self.maxima.get(scope).copied().flatten());
         let maxima = of.scopes.iter().map(maximum).collect();
-        let grants = self.quota.join(of.member, maxima, self.now);
+        let grants = self.quota.join(of.member, of.priority, maxima, self.now);
         self.deliver(grants);
+    }
+
+    pub(crate) fn set_priority(&mut self, pool: usize, priority: Priority) {
+        self.pools[pool].priority = priority;
+        self.join(pool);
     }
 
     pub(crate) fn set_maximum(&mut self, scope: Scope, maximum: Option<u32>) {
@@ -102,12 +113,12 @@ impl World {
     pub(crate) fn request(&mut self, pool: usize) {
         let waiter = WaiterId(self.next());
         let of = &mut self.pools[pool];
-        match of.scheduler.request(waiter, None, self.now) {
+        match of.scheduler.request(waiter, Priority::Normal, None, self.now) {
             Request::Granted(server) => {
                 of.out.push(server);
                 of.served += 1;
             }
-            Request::Queued => of.queue.push_back((waiter, self.now)),
+            Request::Queued { .. } => of.queue.push_back((waiter, self.now)),
             Request::Rejected(refusal) => assert_eq!(refusal, Refusal::Unreachable),
         }
         self.open_due(pool);

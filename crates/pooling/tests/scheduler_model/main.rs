@@ -7,6 +7,7 @@ mod model_pool;
 
 use std::time::Duration;
 
+use model::Priority;
 use model_pool::ModelPool;
 use pgweir_pooling::scheduler::Limits;
 use proptest::prelude::*;
@@ -18,6 +19,7 @@ enum Action {
     /// A client wants a server connection; `prefers` one, if it says so. `dead`: how many of the
     /// connections offered to it turn out to be dead.
     Request {
+        priority: Priority,
         prefers: Option<usize>,
         dead: u8,
     },
@@ -44,12 +46,26 @@ enum Action {
     GiveUp(u32),
     /// It is kept at its minimum from now on, or not any more.
     Warm(bool),
+    /// A client's connection is replaced by another.
+    Renew(usize),
+}
+
+/// A client of no special priority, without preference.
+const A_REQUEST: Action = Action::Request { priority: Priority::Normal, prefers: None, dead: 0 };
+
+/// One of this priority.
+fn request(priority: Priority) -> Action {
+    Action::Request { priority, prefers: None, dead: 0 }
 }
 
 fn action() -> impl Strategy<Value = Action> {
-    let request = (prop::option::of(0..8_usize), prop_oneof![9 => Just(0_u8), 1 => 1..4_u8]);
+    let priority = prop::sample::select(Priority::ALL.to_vec());
+    let dead = prop_oneof![9 => Just(0_u8), 1 => 1..4_u8];
+    let request = (priority, prop::option::of(0..8_usize), dead)
+        .prop_map(|(priority, prefers, dead)| Action::Request { priority, prefers, dead });
     prop_oneof![
-        8 => request.prop_map(|(prefers, dead)| Action::Request { prefers, dead }),
+        8 => request,
+        1 => (0..8_usize).prop_map(Action::Renew),
         2 => (0..8_usize).prop_map(Action::Cancel),
         8 => Just(Action::Connected),
         2 => any::<bool>().prop_map(|permanent| Action::ConnectFailed { permanent }),
@@ -68,13 +84,16 @@ fn action() -> impl Strategy<Value = Action> {
 fn any_limits() -> impl Strategy<Value = Limits> {
     let max_waiting = prop::option::of(0..6_usize);
     let timeout = prop::option::of(Just(Duration::from_secs(1)));
-    (1..6_u32, 0..4_u32, 0..3_u32, timeout, max_waiting, any::<bool>()).prop_map(
-        |(size, min_size, reserve_size, reserve_timeout, max_waiting, round_robin)| Limits {
+    let overload = (max_waiting, prop::option::of(Just(Duration::from_millis(700))), 0..130_u32);
+    (1..6_u32, 0..4_u32, 0..3_u32, timeout, overload, any::<bool>()).prop_map(
+        |(size, min_size, reserve_size, reserve_timeout, overload, round_robin)| Limits {
             min_size,
             reserve_size,
             reserve_timeout,
             round_robin,
-            ..limits(size, max_waiting)
+            max_age: overload.1,
+            low_share: overload.2,
+            ..limits(size, overload.0)
         },
     )
 }
@@ -87,6 +106,9 @@ fn limits(size: u32, max_waiting: Option<usize>) -> Limits {
         reserve_timeout: None,
         round_robin: false,
         max_waiting,
+        max_age: None,
+        low_share: 100,
+        low_share_of: size,
         wait_timeout: Duration::from_secs(3),
         idle_timeout: Duration::from_secs(4),
         // No time of a test falls on the end of a lifetime, whatever its jitter.
@@ -97,7 +119,8 @@ fn limits(size: u32, max_waiting: Option<usize>) -> Limits {
 
 fn apply(pool: &mut ModelPool, action: Action) {
     match action {
-        Action::Request { prefers, dead } => pool.request(prefers, dead),
+        Action::Request { priority, prefers, dead } => pool.request(priority, prefers, dead),
+        Action::Renew(which) => pool.renew(which),
         Action::Cancel(which) => pool.cancel(which),
         Action::Connected => pool.connected(),
         Action::ConnectFailed { permanent } => pool.connect_failed(permanent),
@@ -133,11 +156,11 @@ proptest! {
 #[test]
 fn a_burst_of_failures_counts_as_one() {
     let mut pool = ModelPool::new(limits(8, None));
-    apply(&mut pool, Action::Request { prefers: None, dead: 0 });
+    apply(&mut pool, A_REQUEST);
     apply(&mut pool, Action::Connected);
     apply(&mut pool, Action::Close(0));
     for _ in 0..8 {
-        apply(&mut pool, Action::Request { prefers: None, dead: 0 });
+        apply(&mut pool, A_REQUEST);
     }
     for _ in 0..8 {
         apply(&mut pool, Action::ConnectFailed { permanent: false });
@@ -150,9 +173,9 @@ fn a_burst_of_failures_counts_as_one() {
 #[test]
 fn a_client_waits_exactly_as_long_as_it_may() {
     let mut pool = ModelPool::new(limits(1, None));
-    apply(&mut pool, Action::Request { prefers: None, dead: 0 });
+    apply(&mut pool, A_REQUEST);
     apply(&mut pool, Action::Connected);
-    apply(&mut pool, Action::Request { prefers: None, dead: 0 });
+    apply(&mut pool, A_REQUEST);
     apply(&mut pool, Action::Wait(2_999));
     assert_eq!(pool.waiting(), 1);
     apply(&mut pool, Action::Wait(1));
@@ -162,7 +185,7 @@ fn a_client_waits_exactly_as_long_as_it_may() {
 #[test]
 fn a_connection_is_idle_exactly_as_long_as_it_may_be() {
     let mut pool = ModelPool::new(limits(1, None));
-    apply(&mut pool, Action::Request { prefers: None, dead: 0 });
+    apply(&mut pool, A_REQUEST);
     apply(&mut pool, Action::Connected);
     apply(&mut pool, Action::Free(0));
     apply(&mut pool, Action::Wait(3_999));
@@ -180,7 +203,7 @@ fn the_reserve_is_used_by_those_that_have_waited_and_then_closed() {
     };
     let mut pool = ModelPool::new(reserve);
     for _ in 0..4 {
-        apply(&mut pool, Action::Request { prefers: None, dead: 0 });
+        apply(&mut pool, A_REQUEST);
         apply(&mut pool, Action::Connected);
     }
     apply(&mut pool, Action::Wait(999));
@@ -231,7 +254,7 @@ fn connections_opened_together_are_closed_apart() {
 fn a_pool_that_lost_everything_grows_again_eight_at_a_time() {
     let mut pool = ModelPool::new(limits(20, None));
     for _ in 0..20 {
-        apply(&mut pool, Action::Request { prefers: None, dead: 0 });
+        apply(&mut pool, A_REQUEST);
     }
     assert_eq!(pool.connecting(), 8, "a cold pool: not one by one, nor all at once");
     for _ in 0..20 {
@@ -240,7 +263,7 @@ fn a_pool_that_lost_everything_grows_again_eight_at_a_time() {
     assert_eq!(pool.waiting(), 0);
     for _ in 0..20 {
         apply(&mut pool, Action::Close(0));
-        apply(&mut pool, Action::Request { prefers: None, dead: 0 });
+        apply(&mut pool, A_REQUEST);
     }
     for _ in 0..8 {
         apply(&mut pool, Action::ConnectFailed { permanent: false });
@@ -254,4 +277,59 @@ fn a_pool_that_lost_everything_grows_again_eight_at_a_time() {
         apply(&mut pool, Action::Connected);
     }
     assert_eq!(pool.waiting(), 0);
+}
+
+#[test]
+fn the_urgent_go_first_and_nobody_starves() {
+    let mut pool = ModelPool::new(limits(1, None));
+    for priority in [Priority::Low, Priority::Normal, Priority::High].repeat(12) {
+        apply(&mut pool, request(priority));
+    }
+    apply(&mut pool, Action::Connected);
+    let mut served = String::new();
+    for _ in 0..36 {
+        let last = pool.served_last().unwrap_or_default();
+        served.push(last.as_str().chars().next().unwrap());
+        apply(&mut pool, Action::Free(0));
+    }
+    // One in nine is of a lower priority; here all have waited for as long.
+    assert_eq!(served, "hhhhhhhhnhhhhnnnnlnnnnnnnlllllllllll");
+}
+
+#[test]
+fn those_of_low_priority_leave_a_part_of_the_pool_to_others() {
+    let mut pool = ModelPool::new(Limits { low_share: 70, ..limits(4, Some(10)) });
+    for _ in 0..12 {
+        apply(&mut pool, request(Priority::Low));
+        apply(&mut pool, Action::Connected);
+    }
+    assert_eq!((pool.out(), pool.waiting()), (2, 7), "2 of 4, 7 of 10");
+    assert_eq!(pool.connecting(), 0, "nothing is opened for those that may not have it");
+    apply(&mut pool, request(Priority::Normal));
+    apply(&mut pool, Action::Connected);
+    apply(&mut pool, request(Priority::High));
+    apply(&mut pool, Action::Connected);
+    assert_eq!((pool.out(), pool.waiting()), (4, 7), "the rest is for others");
+    apply(&mut pool, Action::Free(3));
+    assert_eq!((pool.idle(), pool.waiting()), (1, 7), "and stays so");
+    apply(&mut pool, Action::Free(0));
+    assert_eq!((pool.idle(), pool.waiting()), (1, 6), "they have their own");
+}
+
+#[test]
+fn in_a_full_queue_the_lowest_makes_room() {
+    let mut pool = ModelPool::new(limits(1, Some(3)));
+    apply(&mut pool, A_REQUEST);
+    apply(&mut pool, Action::Connected);
+    for priority in [Priority::Low, Priority::Low, Priority::Normal] {
+        apply(&mut pool, request(priority));
+    }
+    apply(&mut pool, request(Priority::Low));
+    apply(&mut pool, request(Priority::High));
+    assert_eq!(pool.waiting_by_priority(), [1, 1, 1]);
+    apply(&mut pool, request(Priority::High));
+    apply(&mut pool, request(Priority::High));
+    assert_eq!(pool.waiting_by_priority(), [3, 0, 0], "those of normal priority after the low");
+    apply(&mut pool, request(Priority::High));
+    assert_eq!(pool.waiting_by_priority(), [3, 0, 0]);
 }

@@ -1,12 +1,14 @@
 //! A pool as a list of who is where, kept beside the scheduler and compared with it at every step.
 
 mod opening;
+mod waiting;
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use model::ServerId;
+use model::{Priority, ServerId};
 use pgweir_pooling::scheduler::{Age, Freed, Limits, Refusal, Request, Scheduler, WaiterId};
+use waiting::Waiting;
 
 #[derive(Clone, Copy, Debug)]
 struct Server {
@@ -44,7 +46,10 @@ pub(crate) struct ModelPool {
     idle: Vec<Server>,
     out: Vec<Server>,
     connecting: u32,
-    queue: VecDeque<(WaiterId, Instant)>,
+    queue: Waiting,
+    /// Who holds what, as far as it was granted to a client.
+    holders: HashMap<ServerId, Priority>,
+    last: Option<Priority>,
     paused: bool,
     warm: bool,
     /// Connections that other pools want.
@@ -64,7 +69,9 @@ impl ModelPool {
             idle: Vec::new(),
             out: Vec::new(),
             connecting: 0,
-            queue: VecDeque::new(),
+            queue: Waiting::default(),
+            holders: HashMap::new(),
+            last: None,
             paused: false,
             warm: false,
             owed: 0,
@@ -97,15 +104,19 @@ impl ModelPool {
         })
     }
 
-    pub(crate) fn request(&mut self, prefers: Option<usize>, dead: u8) {
+    pub(crate) fn request(&mut self, priority: Priority, prefers: Option<usize>, dead: u8) {
         let waiter = WaiterId(self.next_waiter);
         self.next_waiter += 1;
         let everybody: Vec<_> = self.idle.iter().chain(&self.out).map(|server| server.id).collect();
         let prefer =
             prefers.and_then(|which| everybody.get(which % everybody.len().max(1))).copied();
-        match self.scheduler.request(waiter, prefer, self.now) {
+        let low_room = self.low_room();
+        let as_urgent = self.queue.as_urgent_as(priority);
+        let may_have =
+            !self.paused && as_urgent == 0 && (priority != Priority::Low || low_room > 0);
+        match self.scheduler.request(waiter, priority, prefer, self.now) {
             Request::Granted(server) => {
-                assert!(!self.paused && self.queue.is_empty(), "granted past PAUSE or the queue");
+                assert!(may_have, "granted past PAUSE, the queue or the part of the low");
                 let preferred = self.idle.iter().find(|idle| Some(idle.id) == prefer);
                 let due = match self.limits.round_robin {
                     true => self.idle.first(),
@@ -114,38 +125,91 @@ impl ModelPool {
                 let due = due.map(|idle| idle.id);
                 assert_eq!(Some(server), due, "neither the preferred nor the latest used");
                 self.take_out(server);
-                self.find_alive(waiter, server, dead);
+                self.holders.insert(server, priority);
+                self.find_alive(waiter, priority, server, dead);
             }
-            Request::Queued => {
-                let free = !self.paused && self.queue.is_empty() && !self.idle.is_empty();
-                assert!(!free, "queued beside an idle connection");
-                assert!(self.limits.max_waiting.is_none_or(|limit| self.queue.len() < limit));
-                self.queue.push_back((waiter, self.now));
+            Request::Queued { displaced } => {
+                assert!(!may_have || self.idle.is_empty(), "queued beside an idle connection");
+                let limit = self.limits.max_waiting.unwrap_or(usize::MAX);
+                assert!(self.queue.of(priority) < self.may_wait(priority));
+                let due = (self.queue.len() >= limit).then(|| self.queue.lowest_and_last());
+                assert_eq!(displaced, due.map(|(id, _)| id));
+                if let Some((displaced, of)) = due {
+                    assert!(of > priority, "it makes room for one no more urgent");
+                    self.queue.remove(displaced);
+                }
+                self.queue.push(waiter, priority, self.now);
             }
             Request::Rejected(Refusal::QueueFull) => {
-                assert!(self.limits.max_waiting.is_some_and(|limit| self.queue.len() >= limit));
+                let limit = self.limits.max_waiting.unwrap();
+                let none_below = self.queue.len() == self.queue.as_urgent_as(priority);
+                let full = self.queue.len() >= limit && none_below;
+                assert!(full || self.queue.of(priority) >= self.may_wait(priority));
+            }
+            Request::Rejected(Refusal::QueueAge) => {
+                assert!(self.limits.max_age.is_some() && !self.paused);
+                assert!(self.queue.of(priority) > 0, "somebody must find out");
+                let works = self.outage.is_none() || !self.idle.is_empty() || !self.out.is_empty();
+                assert!(works, "an outage is no overload");
             }
             Request::Rejected(Refusal::Unreachable) => assert!(self.is_unreachable()),
-            Request::Rejected(Refusal::TimedOut) => panic!("it has not waited"),
+            Request::Rejected(Refusal::TimedOut | Refusal::Displaced) => {
+                panic!("it has not waited")
+            }
         }
     }
 
+    fn may_wait(&self, priority: Priority) -> usize {
+        let Some(limit) = self.limits.max_waiting else { return usize::MAX };
+        match priority {
+            Priority::Low if self.limits.low_share < 100 => {
+                (limit.saturating_mul(self.limits.low_share as usize) / 100).max(1)
+            }
+            _ => limit,
+        }
+    }
+
+    /// Connections that those of low priority may have beside their own.
+    fn low_room(&self) -> usize {
+        let most = match self.limits.low_share {
+            100.. => usize::MAX,
+            share => ((self.limits.size * share / 100) as usize).max(1),
+        };
+        let low = self.holders.values().filter(|holder| **holder == Priority::Low).count();
+        most.saturating_sub(low)
+    }
+
+    pub(crate) fn out(&self) -> usize {
+        self.out.len()
+    }
+
+    /// The priority of the last that was granted one.
+    pub(crate) fn served_last(&self) -> Option<Priority> {
+        self.last
+    }
+
+    pub(crate) fn waiting_by_priority(&self) -> [usize; 3] {
+        Priority::ALL.map(|priority| self.queue.of(priority))
+    }
+
     /// As the shell does with connections that turn out to be dead.
-    fn find_alive(&mut self, waiter: WaiterId, granted: ServerId, dead: u8) {
+    fn find_alive(&mut self, waiter: WaiterId, priority: Priority, granted: ServerId, dead: u8) {
         let mut offered = Some(granted);
         for _ in 0..dead {
             let Some(server) = offered else { break };
             self.out.retain(|out| out.id != server);
+            self.holders.remove(&server);
             self.scheduler.closed();
-            offered = self.scheduler.another();
+            offered = self.scheduler.another(server);
             assert_eq!(offered, self.idle.last().map(|idle| idle.id));
             if let Some(server) = offered {
                 self.take_out(server);
+                self.holders.insert(server, priority);
             }
         }
         if offered.is_none() {
-            self.scheduler.requeue_first(waiter, self.now);
-            self.queue.push_front((waiter, self.now));
+            self.scheduler.requeue_first(waiter, priority, self.now);
+            self.queue.push_front(waiter, priority, self.now);
         }
     }
 
@@ -157,13 +221,13 @@ impl ModelPool {
     }
 
     pub(crate) fn cancel(&mut self, which: usize) {
-        let Some((waiter, _)) = self.queue.get(which % self.queue.len().max(1)).copied() else {
+        let Some(waiter) = self.queue.nth(which) else {
             assert!(!self.scheduler.cancel_wait(WaiterId(u64::MAX)));
             return;
         };
         assert!(self.scheduler.cancel_wait(waiter));
         assert!(!self.scheduler.cancel_wait(waiter), "cancelled twice");
-        self.queue.retain(|(id, _)| *id != waiter);
+        self.queue.remove(waiter);
     }
 
     pub(crate) fn free(&mut self, which: usize) {
@@ -175,29 +239,56 @@ impl ModelPool {
             // The connections that there are work.
             outage.since = self.now;
         }
+        self.holders.remove(&server.id);
+        let low_room = self.low_room();
         match self.scheduler.freed(server.id, server.age(), self.now) {
             Freed::To(waiter) => {
                 assert!(!self.paused && !too_old && !too_many && !owed);
-                let first = self.queue.pop_front().map(|(id, _)| id);
-                assert_eq!(Some(waiter), first, "not the first in the queue");
+                self.serve(waiter, server.id);
             }
             Freed::Idle => {
-                assert!(self.paused || self.queue.is_empty(), "idle while somebody waits");
-                assert!(!too_old && !too_many && !owed);
+                let servable = self.queue.servable(low_room);
+                assert!(servable == 0, "idle while somebody waits");
+                assert!(!self.paused && !too_old && !too_many && !owed);
                 self.out.retain(|out| out.id != server.id);
                 self.idle.push(Server { idle_since: self.now, ..server });
             }
             // It stays out until it is closed.
             Freed::Close => {
-                assert!(too_old || too_many || owed);
+                assert!(self.paused || too_old || too_many || owed);
                 self.owed = self.owed.saturating_sub(1);
             }
         }
     }
 
+    /// It is this one's turn.
+    fn serve(&mut self, waiter: WaiterId, server: ServerId) {
+        let due = self.queue.next(self.low_room());
+        assert_eq!(Some(waiter), due.map(|(id, _)| id), "it is not its turn");
+        let (_, priority) = due.unwrap();
+        self.queue.remove(waiter);
+        self.holders.insert(server, priority);
+        self.last = Some(priority);
+    }
+
+    /// The client of one gets another.
+    pub(crate) fn renew(&mut self, which: usize) {
+        let number = self.out.len().max(1);
+        let Some(old) = self.out.get_mut(which % number) else { return };
+        let new = ServerId(self.next_server);
+        self.next_server += 1;
+        self.scheduler.took_its_place(old.id, new);
+        if let Some(holder) = self.holders.remove(&old.id) {
+            self.holders.insert(new, holder);
+        }
+        old.id = new;
+    }
+
     pub(crate) fn close(&mut self, which: usize) {
         if !self.out.is_empty() {
-            self.out.remove(which % self.out.len());
+            let server = self.out.remove(which % self.out.len());
+            self.holders.remove(&server.id);
+            self.scheduler.lost(server.id);
             self.scheduler.closed();
         }
     }
@@ -249,15 +340,13 @@ impl ModelPool {
             }
         }
         let timeout = self.limits.wait_timeout;
-        let mut late = Vec::new();
-        self.queue.retain(|(id, since)| {
-            let stays = self.now - *since < timeout;
-            if !stays {
-                late.push((*id, Refusal::TimedOut));
-            }
-            stays
-        });
-        assert_eq!(due.refuse, late);
+        let late = self.queue.take_late(timeout, self.now);
+        assert_eq!(due.refuse, late.map(|id| (id, Refusal::TimedOut)).collect::<Vec<_>>());
+        for (waiter, server) in due.grant {
+            assert!(!self.paused);
+            self.take_out(server);
+            self.serve(waiter, server);
+        }
     }
 
     pub(crate) fn pause(&mut self) {
@@ -267,10 +356,9 @@ impl ModelPool {
 
     pub(crate) fn resume(&mut self) {
         self.paused = false;
-        for (waiter, server) in self.scheduler.resume() {
-            let first = self.queue.pop_front().map(|(id, _)| id);
-            assert_eq!(Some(waiter), first, "not the first in the queue");
+        for (waiter, server) in self.scheduler.resume(self.now) {
             self.take_out(server);
+            self.serve(waiter, server);
         }
     }
 
@@ -288,9 +376,7 @@ impl ModelPool {
         assert_eq!(scheduler.connecting(), self.connecting);
         assert_eq!(scheduler.waiting(), self.queue.len());
         assert_eq!(scheduler.is_paused(), self.paused);
-        let waited = self.queue.front().map_or(Duration::ZERO, |(_, since)| self.now - *since);
-        assert_eq!(scheduler.longest_wait(self.now), waited);
-        assert!(self.paused || self.idle.is_empty() || self.queue.is_empty(), "idle and waiting");
+        assert_eq!(scheduler.longest_wait(self.now), self.queue.longest_wait(self.now));
         let mut places: Vec<_> = idle.into_iter().chain(self.out.iter().map(|s| s.id)).collect();
         places.sort();
         places.dedup();
@@ -307,6 +393,7 @@ impl ModelPool {
     pub(crate) fn finish(&mut self) {
         self.give_up(0);
         self.resume();
+        self.wait(Duration::ZERO);
         let mut rounds = 0;
         while !self.queue.is_empty() {
             self.open_due();

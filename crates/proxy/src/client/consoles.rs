@@ -1,11 +1,12 @@
 //! Connections of the admin console, as far as cancel requests are concerned.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-use parking_lot::Mutex;
-use subtle::ConstantTimeEq;
+use wire::BackendKey;
+
+use super::keys::KeyRing;
+use crate::peers::Peers;
 
 /// How many numbers they take turns with, far from those of clients, which count from 1.
 const NUMBERS: i32 = 1 << 20;
@@ -14,49 +15,44 @@ const NUMBERS: i32 = 1 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Consoles {
     next: AtomicI32,
-    by_process_id: Mutex<HashMap<i32, Console>>,
-}
-
-#[derive(Debug)]
-struct Console {
-    key: [u8; 4],
-    cancelled: Arc<AtomicBool>,
+    keys: KeyRing<Arc<AtomicBool>>,
 }
 
 /// A connection's place among them. Dropped, it is given up.
 #[derive(Debug)]
 pub(crate) struct Entered {
     consoles: Arc<Consoles>,
-    process_id: i32,
-    key: [u8; 4],
+    key: BackendKey,
     cancelled: Arc<AtomicBool>,
 }
 
 impl Consoles {
     /// A new connection.
-    pub(crate) fn enter(self: &Arc<Self>) -> Entered {
+    pub(crate) fn enter(self: &Arc<Self>, peers: &Peers) -> Entered {
         let number = self.next.fetch_add(1, Ordering::Relaxed).rem_euclid(NUMBERS);
-        let (process_id, key) = (i32::MAX - number, rand::random());
+        let key = peers.new_key(i32::MAX - number, false);
         let cancelled = Arc::new(AtomicBool::new(false));
-        let console = Console { key, cancelled: Arc::clone(&cancelled) };
-        self.by_process_id.lock().insert(process_id, console);
-        Entered { consoles: Arc::clone(self), process_id, key, cancelled }
+        self.keys.insert(key.clone(), Arc::clone(&cancelled));
+        Entered { consoles: Arc::clone(self), key, cancelled }
     }
 
-    /// A cancel request; the key is compared in constant time.
-    pub(crate) fn cancel(&self, process_id: i32, key: &[u8]) {
-        if let Some(console) = self.by_process_id.lock().get(&process_id)
-            && bool::from(console.key.as_slice().ct_eq(key))
-        {
-            console.cancelled.store(true, Ordering::Release);
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// A cancel request.
+    pub(crate) fn cancel(&self, key: &BackendKey) {
+        if let Some(cancelled) = self.keys.find(key) {
+            cancelled.store(true, Ordering::Release);
         }
     }
 }
 
 impl Entered {
     /// What BackendKeyData says.
-    pub(crate) fn backend_key(&self) -> (i32, &[u8]) {
-        (self.process_id, &self.key)
+    pub(crate) fn key(&self) -> &BackendKey {
+        &self.key
     }
 
     /// Set when a cancel request has come.
@@ -67,11 +63,7 @@ impl Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let mut all = self.consoles.by_process_id.lock();
-        // Another may have come round to the number.
-        if all.get(&self.process_id).is_some_and(|c| Arc::ptr_eq(&c.cancelled, &self.cancelled)) {
-            all.remove(&self.process_id);
-        }
+        self.consoles.keys.remove(&self.key);
     }
 }
 
@@ -82,15 +74,22 @@ mod tests {
     #[test]
     fn only_the_right_key_cancels_and_only_while_the_connection_lives() {
         let consoles = Arc::new(Consoles::default());
-        let (one, other) = (consoles.enter(), consoles.enter());
-        let (process_id, key) = one.backend_key();
-        consoles.cancel(process_id, &[]);
-        consoles.cancel(process_id, other.backend_key().1);
-        consoles.cancel(other.backend_key().0, key);
-        assert!(!one.cancelled().load(Ordering::Acquire) || one.key == other.key);
-        consoles.cancel(process_id, key);
+        let peers = Peers::default();
+        let (one, other) = (consoles.enter(&peers), consoles.enter(&peers));
+        let key = |of: &Entered, secret: &[u8]| BackendKey {
+            process_id: of.key().process_id,
+            secret: secret.to_vec(),
+        };
+        consoles.cancel(&key(&one, &[]));
+        consoles.cancel(&key(&one, &other.key().secret));
+        consoles.cancel(&key(&other, &one.key().secret));
+        let alike = one.key().secret == other.key().secret;
+        assert!(!one.cancelled().load(Ordering::Acquire) || alike);
+        consoles.cancel(one.key());
         assert!(one.cancelled().load(Ordering::Acquire));
-        drop((one, other));
-        assert!(consoles.by_process_id.lock().is_empty());
+        let (gone, cancelled) = (other.key().clone(), other.cancelled());
+        drop(other);
+        consoles.cancel(&gone);
+        assert!(!cancelled.load(Ordering::Acquire) || alike);
     }
 }

@@ -1,11 +1,13 @@
 //! From an accepted socket to a client that is logged in, or an answer that says why not.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use model::{Address, ClientId, ConnectionEvent, Event, Labels, PoolKey, SqlState};
+use model::{Address, ClientId, ConnectionEvent, Event, Labels, PoolKey, Replication, SqlState};
 use pooling::parameters::ClientParameters;
 use tokio::io::AsyncWriteExt;
+use wire::BackendKey;
 use wire::auth::AuthenticationRequest;
 use wire::backend::{self, TransactionStatus};
 use wire::error_response::ErrorFields;
@@ -14,13 +16,16 @@ use wire::startup::{self, ProtocolVersion, StartupParameters, StartupRequest};
 use super::auth::Claim;
 use super::consoles::Entered;
 use super::opening;
-use super::registry::{CancelAction, ClientShared};
+use super::proxied::{self, First};
+use super::registry::{CancelAction, ClientShared, key_number};
+use super::replication::{self, ReplicationTask};
 use super::task::ClientTask;
 use super::{seat, welcome};
 use crate::admin::AdminRole;
 use crate::buffer::ReadBuffer;
 use crate::error::ProxyError;
-use crate::proxy::{Place, Shared, Stay};
+use crate::peers::Destination;
+use crate::proxy::{Place, Shared, Spare, Stay};
 use crate::server::Learned;
 use crate::settings::ProxySettings;
 use crate::stream::{Handover, Stream};
@@ -32,46 +37,76 @@ const PARTING: std::time::Duration = std::time::Duration::from_secs(1);
 pub(super) struct Talk {
     pub(super) stream: Stream,
     pub(super) read: ReadBuffer,
+    /// Where the client is: the other end of the stream, or who it is that a balancer brings.
+    pub(super) peer: Address,
 }
 
 impl Talk {
     pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), ProxyError> {
         Ok(self.stream.send(bytes).await?)
     }
+
+    /// Where the client comes from, as far as rules are concerned; none is a Unix socket.
+    pub(super) fn peer_ip(&self) -> Option<IpAddr> {
+        match self.peer {
+            Address::Unix { .. } => None,
+            // A socket for both families gives IPv4 addresses as IPv6.
+            Address::Tcp(address) => Some(address.ip().to_canonical()),
+        }
+    }
 }
 
 /// Who logged in.
 enum LoggedIn {
     Client(Box<ClientTask>, Place),
+    Replication(Box<ReplicationTask>, Place),
     Admin(String, AdminRole, Entered),
     /// It wants nothing but that a query is cancelled.
-    Cancel {
-        process_id: i32,
-        key: Vec<u8>,
-    },
+    Cancel(BackendKey),
 }
 
+/// How long a client may take that was let in only to be told that there is no room.
+const TURNED_AWAY: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// Serves one socket until it is logged in, and then has it served. `stay` is over when it is logged
-/// in.
+/// in. With a `spare` there is no room for it: it is told so, unless it goes to the admin console or
+/// cancels a query.
 ///
 /// What a login needs of memory is many times what an idle client may cost: so the conversation is a
 /// task of its own, and that of the login ends.
-pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, stay: Stay) {
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    stream: Stream,
+    stay: Stay,
+    // Dropped after the socket, as arguments are.
+    spare: Option<Spare>,
+) {
     let settings = shared.settings();
+    let patience = match &spare {
+        Some(_) => settings.client_login_timeout.min(TURNED_AWAY),
+        None => settings.client_login_timeout,
+    };
     let peer = stream.peer_address();
-    let mut talk = Talk { stream, read: ReadBuffer::default() };
-    let login = shared.turns.take(log_in(&shared, &settings, &mut talk));
-    let login = tokio::time::timeout(settings.client_login_timeout, login);
+    let mut talk = Talk { stream, read: ReadBuffer::default(), peer };
+    let room = spare.is_none();
+    let login = shared.turns.take(log_in(&shared, &settings, &mut talk, room));
+    let login = tokio::time::timeout(patience, login);
     let result = tokio::select! {
         biased;
         result = login => result.unwrap_or(Err(ProxyError::TimedOut("client_login_timeout"))),
         () = stay.is_over() => return shown_out(peer),
     };
     drop(settings);
+    let peer = talk.peer;
     match result {
         Ok(LoggedIn::Client(task, place)) => {
             drop(stay);
             tokio::spawn(task.run(talk.stream, talk.read, place));
+        }
+        Ok(LoggedIn::Replication(task, place)) => {
+            drop(stay);
+            task.run(talk.stream, talk.read).await;
+            drop(place);
         }
         Ok(LoggedIn::Admin(user, role, entered)) => {
             drop(stay);
@@ -82,17 +117,23 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: Stream, stay: Stay) {
             }
         }
         // Not under the login's deadline: a request that is on its way is waited for.
-        Ok(LoggedIn::Cancel { process_id, key }) => cancel(&shared, process_id, &key).await,
+        Ok(LoggedIn::Cancel(key)) => {
+            // The request that is sent on needs a socket too.
+            let _second = spare.as_ref().and_then(|_| shared.spares.take());
+            cancel(&shared, key).await;
+        }
         Err(error) => {
             // A port scan or a health check that says nothing is not worth a line.
             tracing::debug!(client = %peer, "login failed: {error}");
-            if let ProxyError::Tls { message, hint } = &error {
-                // The client has only an alert.
+            if let ProxyError::Tls { message, hint } | ProxyError::ProxyHeader { message, hint } =
+                &error
+            {
+                // The client has an alert, or nothing.
                 tracing::info!(client = %peer, "client refused: {message}. {hint}");
             }
             let Some(fields) = error.for_client() else { return };
             if let ProxyError::Rejected { user, .. } = &error {
-                let address = talk.stream.peer_ip();
+                let address = talk.peer_ip();
                 let pause = shared.auth.pause_after_failure(address, user);
                 // Holds no place meanwhile, and keeps nobody else waiting. Who must leave before it
                 // is over is not told sooner.
@@ -122,10 +163,14 @@ async fn log_in(
     shared: &Arc<Shared>,
     settings: &ProxySettings,
     talk: &mut Talk,
+    room: bool,
 ) -> Result<LoggedIn, ProxyError> {
+    if let First::Cancel(key) = proxied::read_header(talk, settings).await? {
+        return Ok(LoggedIn::Cancel(key));
+    }
     let request = match opening::read_request(talk, &settings.client_tls).await? {
         StartupRequest::Cancel { process_id, key } => {
-            return Ok(LoggedIn::Cancel { process_id, key });
+            return Ok(LoggedIn::Cancel(BackendKey { process_id, secret: key }));
         }
         StartupRequest::Startup(parameters) => parameters,
         StartupRequest::Ssl | StartupRequest::GssEncryption => return Err(ProxyError::Closed),
@@ -134,13 +179,18 @@ async fn log_in(
         talk.send(&negotiation).await?;
     }
     opening::check_encryption(talk, &settings.client_tls)?;
-    let to_console = matches!(request.database.as_str(), "pgweir" | "pgbouncer");
-    admit(shared, settings, &request, to_console)?;
+    let to_console = is_console(&request.database);
+    if !to_console {
+        shared.resumed().await;
+    }
+    let replication = replication::kind(&request)?;
+    admit(shared, settings, replication, to_console, room)?;
     let claim = Claim {
         user: &request.user,
         database: &request.database,
         to_console,
-        address: talk.stream.peer_ip(),
+        replication: replication == Replication::Physical,
+        address: talk.peer_ip(),
         encrypted: talk.stream.is_encrypted(),
     };
     if to_console && is_owner(talk, &request.user) {
@@ -151,9 +201,18 @@ async fn log_in(
         let role = role(settings, &request.user)?;
         return console(shared, talk, role, request.user).await;
     }
-    let place = Place::take(shared, settings.max_client_conn).ok_or_else(|| full(settings))?;
+    let place = Place::take(shared, settings.client_places()).ok_or_else(|| full(settings))?;
+    if replication != Replication::None {
+        let task = replication::begin(shared, settings, talk, &request, learned).await?;
+        return Ok(LoggedIn::Replication(Box::new(task), place));
+    }
     let task = client(shared, settings, talk, &request, learned).await?;
     Ok(LoggedIn::Client(Box::new(task), place))
+}
+
+/// Whether a database's name is that of the admin console.
+pub(crate) fn is_console(database: &str) -> bool {
+    matches!(database, "pgweir" | "pgbouncer")
 }
 
 /// Whoever runs pgweir may do with it what it likes: on a Unix socket, the user `pgweir` or
@@ -167,18 +226,22 @@ fn is_owner(talk: &Talk, user: &str) -> bool {
 fn admit(
     shared: &Shared,
     settings: &ProxySettings,
-    request: &StartupParameters,
+    replication: Replication,
     to_console: bool,
+    room: bool,
 ) -> Result<(), ProxyError> {
     let refuse = |error: ErrorFields| Err(ProxyError::Refused(Box::new(error)));
     if shared.is_draining() && !to_console {
         return refuse(ErrorFields::fatal("57P03", "pgweir is shutting down"));
     }
-    if request.replication.as_deref().is_some_and(|value| !is_false(value)) {
-        let error = ErrorFields::fatal("0A000", "replication connections are not supported yet");
-        return refuse(error.with_hint("Connect to the PostgreSQL server directly for that."));
+    if to_console && replication != Replication::None {
+        let error = ErrorFields::fatal("0A000", "the admin console has nothing to replicate");
+        return refuse(error.with_hint("Leave `replication` out of the connection string."));
     }
-    if !to_console && !Place::is_free(shared, settings.max_client_conn) {
+    if !to_console && !room {
+        return refuse(out_of_files());
+    }
+    if !to_console && !Place::is_free(shared, settings.client_places()) {
         return Err(full(settings));
     }
     Ok(())
@@ -186,21 +249,40 @@ fn admit(
 
 fn full(settings: &ProxySettings) -> ProxyError {
     let error = ErrorFields::fatal("53300", "no more connections allowed (max_client_conn)");
-    ProxyError::Refused(Box::new(error.with_hint(format!(
-        "max_client_conn is {}; raise it, or close connections that are not used.",
-        settings.max_client_conn
-    ))))
+    let (most, fit) = (settings.max_client_conn, settings.clients_that_fit);
+    ProxyError::Refused(Box::new(error.with_hint(match most <= fit {
+        true => {
+            format!("max_client_conn is {most}; raise it, or close connections that are not used.")
+        }
+        false => format!(
+            "max_client_conn is {most}, and the files that pgweir may have open are enough for \
+             {fit}; {MORE_FILES}"
+        ),
+    })))
 }
 
-fn is_false(value: &str) -> bool {
-    ["false", "off", "no", "0"].iter().any(|word| value.eq_ignore_ascii_case(word))
+const MORE_FILES: &str = "raise the limit (`LimitNOFILE=` of a systemd unit, `ulimit -Hn`), or close \
+                          connections that are not used.";
+
+/// PostgreSQL's words.
+fn out_of_files() -> ErrorFields {
+    ErrorFields::fatal("53300", "sorry, too many clients already").with_hint(format!(
+        "pgweir has no file descriptor left, and each connection is one; {MORE_FILES}"
+    ))
 }
 
-async fn cancel(shared: &Shared, process_id: i32, key: &[u8]) {
-    match shared.clients.cancel(process_id, key) {
-        CancelAction::None => shared.consoles.cancel(process_id, key),
-        CancelAction::Woken => {}
-        CancelAction::Send(request, pool) => pool.deliver(request).await,
+async fn cancel(shared: &Shared, key: BackendKey) {
+    match shared.peers.destination(key) {
+        Destination::Here(key) => match shared.clients.cancel(&key) {
+            CancelAction::None => shared.consoles.cancel(&key),
+            CancelAction::Woken => {}
+            CancelAction::Send(request, pool) => pool.deliver(request).await,
+        },
+        Destination::Peer(peer, key) => {
+            let timeout = shared.settings().cancel_wait_timeout;
+            peer.deliver(&key, timeout).await;
+        }
+        Destination::Nowhere(why) => tracing::debug!("cancel request dropped: {why}"),
     }
 }
 
@@ -231,9 +313,9 @@ async fn console(
     for (name, value) in admin.parameter_status() {
         backend::write_parameter_status(&mut out, &name, &value);
     }
-    let entered = shared.consoles.enter();
-    let (process_id, key) = entered.backend_key();
-    backend::write_backend_key(&mut out, process_id, key);
+    let entered = shared.consoles.enter(&shared.peers);
+    let key = entered.key();
+    backend::write_backend_key(&mut out, key.process_id, &key.secret);
     backend::write_ready(&mut out, TransactionStatus::Idle);
     talk.send(&out).await?;
     Ok(LoggedIn::Admin(user, role, entered))
@@ -252,6 +334,13 @@ async fn client(
         let error = ErrorFields::fatal("3D000", format!("no such database: {}", request.database));
         return Err(ProxyError::Refused(Box::new(error)));
     };
+    if shared.is_disabled(&key.database) {
+        // PgBouncer's words, PostgreSQL's code for a database that is closed (datallowconn).
+        let message = format!("database does not allow connections: {}", key.database);
+        let error = ErrorFields::fatal("55000", message)
+            .with_hint("DISABLE has closed it; ENABLE in the admin console opens it again.");
+        return Err(ProxyError::Refused(Box::new(error)));
+    }
     // Its names are those of all its clients.
     let key = pool.key.clone();
     if let Some(learned) = learned {
@@ -264,21 +353,23 @@ async fn client(
     let wanted = options.iter().chain(&request.settings);
     let mut parameters =
         ClientParameters::new(wanted.map(|(name, value)| (name.as_str(), value.as_str())));
-    let reported = welcome::negotiate(&pool, id, &mut parameters).await?;
+    let name = parameters.get("application_name").unwrap_or_default();
+    let priority = settings.priorities.of(&key.user, name);
+    let reported = welcome::negotiate(&pool, id, priority, &mut parameters).await?;
 
+    // As it is spelt now. A reload meanwhile may have changed what it is worth.
     let application: Arc<str> = parameters.get("application_name").unwrap_or_default().into();
-    let key_bytes = if request.negotiated_version() >= ProtocolVersion::V3_2 {
-        rand::random::<[u8; 32]>().to_vec()
-    } else {
-        rand::random::<[u8; 4]>().to_vec()
-    };
-    let client =
-        ClientShared::new(id, pool, &talk.stream, Arc::clone(&application), key_bytes.clone());
+    let priority = shared.settings().priorities.of(&key.user, &application);
+    let long = request.negotiated_version() >= ProtocolVersion::V3_2;
+    let backend_key = shared.peers.new_key(key_number(id), long);
+    let name = (Arc::clone(&application), priority);
+    let from = (talk.peer, &talk.stream);
+    let client = ClientShared::new(id, pool, from, name, backend_key.clone());
     let mut out = AuthenticationRequest::Ok.encode();
     for (name, value) in &reported {
         backend::write_parameter_status(&mut out, name, value);
     }
-    backend::write_backend_key(&mut out, client.process_id(), &key_bytes);
+    backend::write_backend_key(&mut out, backend_key.process_id, &backend_key.secret);
     backend::write_ready(&mut out, TransactionStatus::Idle);
     let labels = Labels::new(key.database, key.user, application);
     let task = ClientTask::new(Arc::clone(shared), client, labels, parameters, seat);

@@ -3,11 +3,14 @@
 mod activity;
 mod auth;
 mod consoles;
+mod keys;
 mod login;
 mod opening;
 mod overdue;
+mod proxied;
 mod registry;
 mod relay;
+mod replication;
 mod seat;
 mod task;
 mod turns;
@@ -16,6 +19,6 @@ mod welcome;
 
 pub(crate) use auth::Authenticator;
 pub(crate) use consoles::Consoles;
-pub(crate) use login::serve;
+pub(crate) use login::{is_console, serve};
 pub(crate) use registry::{CancelAction, ClientRegistry, Order};
 pub(crate) use turns::Turns;

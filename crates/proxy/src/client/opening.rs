@@ -4,6 +4,7 @@ use wire::error_response::ErrorFields;
 use wire::startup::{self, StartupRequest};
 
 use super::login::Talk;
+use super::proxied;
 use crate::error::ProxyError;
 use crate::stream::Stream;
 use crate::tls::{self, ClientTls};
@@ -32,7 +33,10 @@ pub(super) async fn read_request(
                 Ok(Some(parsed)) => break parsed,
                 Ok(None) => {}
                 Err(_) if tls::is_handshake(talk.read.bytes()) => return Err(unasked_tls(tls)),
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    let header = proxied::unasked_header(talk.read.bytes());
+                    return Err(header.unwrap_or_else(|| error.into()));
+                }
             }
             let have = talk.read.len();
             talk.read.fill_to(&mut talk.stream, have + 1).await?;

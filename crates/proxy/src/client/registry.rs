@@ -2,17 +2,22 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use model::{Address, ClientId, ClientState, ClientStatus, OpenTransaction, ServerId, ShapeId};
+use model::{
+    Address, ClientId, ClientState, ClientStatus, OpenTransaction, Priority, Replication, ServerId,
+    ShapeId,
+};
 use parking_lot::{Mutex, RwLock};
+use pooling::priorities::Priorities;
 use pooling::timeouts::{Doing, Timeouts};
-use subtle::ConstantTimeEq;
+use wire::BackendKey;
 
 use super::activity::Activity;
+use super::keys::KeyRing;
 use crate::pool::Pool;
 use crate::server::{CancelHandle, CancelUnderWay};
 use crate::stream::Stream;
@@ -27,7 +32,12 @@ pub(crate) enum Order {
     Drain = 1,
     /// Leave now.
     Kill = 2,
+    /// Write out what is to be written, and read nothing: SUSPEND is in force.
+    Hold = HOLD,
 }
+
+/// The bit of [`Order::Hold`], beside which the others stay what they are.
+const HOLD: u8 = 0x80;
 
 /// What the rest of the process may know of a client, and do to it.
 ///
@@ -42,8 +52,9 @@ pub(crate) struct ClientShared {
     tls: &'static str,
     connected: Timestamp,
     started: Instant,
-    key: Vec<u8>,
+    key: BackendKey,
     application: Mutex<Arc<str>>,
+    priority: AtomicU8,
     pinned: Mutex<Option<&'static str>>,
     activity: Activity,
     server: AtomicU64,
@@ -52,6 +63,8 @@ pub(crate) struct ClientShared {
     order: AtomicU8,
     /// The client's task, which is woken by an order.
     waker: Mutex<Option<Waker>>,
+    /// Whether it is held and has nothing left to write.
+    at_rest: AtomicBool,
     /// The server connection it holds, as far as a cancel request is concerned.
     cancel: Mutex<Cancel>,
 }
@@ -82,15 +95,15 @@ impl ClientShared {
     pub(crate) fn new(
         id: ClientId,
         pool: Arc<Pool>,
-        stream: &Stream,
-        application: Arc<str>,
-        key: Vec<u8>,
+        (peer, stream): (Address, &Stream),
+        (application, priority): (Arc<str>, Priority),
+        key: BackendKey,
     ) -> Self {
         let started = Instant::now();
         Self {
             id,
             pool,
-            address: stream.peer_address(),
+            address: peer,
             local_address: stream.local_address(),
             process_id: stream.peer_process(),
             tls: stream.tls_description(),
@@ -98,6 +111,7 @@ impl ClientShared {
             started,
             key,
             application: Mutex::new(application),
+            priority: AtomicU8::new(priority as u8),
             pinned: Mutex::new(None),
             activity: Activity::new(started),
             server: AtomicU64::new(0),
@@ -105,13 +119,9 @@ impl ClientShared {
             prepared: AtomicU32::new(0),
             order: AtomicU8::new(Order::Stay as u8),
             waker: Mutex::default(),
+            at_rest: AtomicBool::new(false),
             cancel: Mutex::default(),
         }
-    }
-
-    /// The process id that the client believes it has.
-    pub(crate) fn process_id(&self) -> i32 {
-        process_id(self.id)
     }
 
     /// From `at` on it does this, unless it did so before.
@@ -164,8 +174,25 @@ impl ClientShared {
         self.prepared.store(u32::try_from(prepared).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
-    pub(crate) fn set_application(&self, application: Arc<str>) {
-        *self.application.lock() = application;
+    /// Its name in a piece of memory that others have too.
+    pub(crate) fn share_name(&self, application: &Arc<str>) {
+        let mut name = self.application.lock();
+        if **name == **application {
+            *name = Arc::clone(application);
+        }
+    }
+
+    /// It calls itself this from now on.
+    pub(crate) fn set_application(&self, application: Arc<str>, priority: Priority) {
+        let mut name = self.application.lock();
+        *name = application;
+        self.priority.store(priority as u8, Ordering::Relaxed);
+    }
+
+    /// How urgent what it asks for is.
+    pub(crate) fn priority(&self) -> Priority {
+        let index = usize::from(self.priority.load(Ordering::Relaxed));
+        Priority::ALL.get(index).copied().unwrap_or_default()
     }
 
     pub(crate) fn set_pinned(&self, reason: Option<&'static str>) {
@@ -218,13 +245,35 @@ impl ClientShared {
         match self.order.load(Ordering::Acquire) {
             0 => Order::Stay,
             1 => Order::Drain,
-            _ => Order::Kill,
+            order if order & !HOLD >= Order::Kill as u8 => Order::Kill,
+            _ => Order::Hold,
         }
     }
 
+    /// Tells it to leave: an order is only followed by a more urgent one.
     pub(crate) fn give_order(&self, order: Order) {
-        self.order.fetch_max(order as u8, Ordering::AcqRel);
+        let order = order as u8 & !HOLD;
+        // Never fails: the closure always gives a value.
+        let _ = self.order.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+            Some((now & HOLD) | (now & !HOLD).max(order))
+        });
         self.wake();
+    }
+
+    /// Holds it, or lets it go on.
+    pub(crate) fn hold(&self, hold: bool) {
+        self.at_rest.store(false, Ordering::Release);
+        if hold {
+            self.order.fetch_or(HOLD, Ordering::AcqRel);
+        } else {
+            self.order.fetch_and(!HOLD, Ordering::AcqRel);
+        }
+        self.wake();
+    }
+
+    /// It is held, and has nothing left to write.
+    pub(super) fn rests(&self) {
+        self.at_rest.store(true, Ordering::Release);
     }
 
     /// The time of an instant after it came.
@@ -252,6 +301,7 @@ impl ClientShared {
         ClientStatus {
             id: self.id,
             pool: self.pool.key.clone(),
+            replication: self.pool.replication,
             application: self.application.lock().clone(),
             state: doing.state,
             since: self.time(doing.since),
@@ -276,7 +326,8 @@ impl ClientShared {
     }
 }
 
-fn process_id(id: ClientId) -> i32 {
+/// The number of a client in its key, where the key says no more.
+pub(super) fn key_number(id: ClientId) -> i32 {
     // 31 bits, never 0: clients take it for a process id.
     i32::try_from(id.0 % 0x7fff_ffff).unwrap_or(0) + 1
 }
@@ -284,33 +335,32 @@ fn process_id(id: ClientId) -> i32 {
 /// All clients that are logged in.
 #[derive(Debug, Default)]
 pub(crate) struct ClientRegistry {
-    by_process_id: RwLock<HashMap<i32, Arc<ClientShared>>>,
+    by_id: RwLock<HashMap<ClientId, Arc<ClientShared>>>,
+    keys: KeyRing<Arc<ClientShared>>,
 }
 
 impl ClientRegistry {
     pub(crate) fn insert(&self, client: Arc<ClientShared>) {
-        self.by_process_id.write().insert(client.process_id(), client);
+        self.keys.insert(client.key.clone(), Arc::clone(&client));
+        self.by_id.write().insert(client.id, client);
     }
 
     pub(crate) fn remove(&self, client: &ClientShared) {
-        self.by_process_id.write().remove(&client.process_id());
+        self.keys.remove(&client.key);
+        self.by_id.write().remove(&client.id);
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.by_process_id.read().len()
+        self.by_id.read().len()
     }
 
     pub(crate) fn get(&self, id: ClientId) -> Option<Arc<ClientShared>> {
-        self.by_process_id.read().get(&process_id(id)).filter(|client| client.id == id).cloned()
+        self.by_id.read().get(&id).cloned()
     }
 
-    /// What a cancel request is to do; the key is compared in constant time.
-    pub(crate) fn cancel(&self, process_id: i32, key: &[u8]) -> CancelAction {
-        let client = self.by_process_id.read().get(&process_id).cloned();
-        match client {
-            Some(client) if bool::from(client.key.ct_eq(key)) => client.cancel(),
-            _ => CancelAction::None,
-        }
+    /// What a cancel request is to do.
+    pub(crate) fn cancel(&self, key: &BackendKey) -> CancelAction {
+        self.keys.find(key).map_or(CancelAction::None, |client| client.cancel())
     }
 
     /// What is to be done to cancel what a client runs, at the word of somebody who may; none where
@@ -330,24 +380,56 @@ impl ClientRegistry {
 
     /// Wakes those whose timeouts seem to be over, of all pools.
     pub(crate) fn ring_all(&self, now: Instant) {
-        for client in self.by_process_id.read().values() {
+        for client in self.by_id.read().values() {
             client.ring_if_overdue(&client.pool.timeouts(), now);
         }
     }
 
+    /// Priorities have changed.
+    pub(crate) fn reprioritise(&self, priorities: &Priorities) {
+        for client in self.by_id.read().values() {
+            let name = client.application.lock();
+            let priority = priorities.of(&client.pool.key.user, &name);
+            client.priority.store(priority as u8, Ordering::Relaxed);
+        }
+    }
+
     pub(crate) fn order_all(&self, order: Order) {
-        let clients: Vec<_> = self.by_process_id.read().values().cloned().collect();
+        let clients: Vec<_> = self.by_id.read().values().cloned().collect();
         for client in clients {
             client.give_order(order);
         }
     }
 
+    /// Ends those of a database, or of all.
+    pub(crate) fn kill_all(&self, database: Option<&str>) {
+        for client in self.by_id.read().values() {
+            if database.is_none_or(|name| *client.pool.key.database == *name) {
+                client.give_order(Order::Kill);
+            }
+        }
+    }
+
+    /// Holds all, or lets them go on.
+    pub(crate) fn hold_all(&self, hold: bool) {
+        for client in self.by_id.read().values() {
+            client.hold(hold);
+        }
+    }
+
+    /// Those that are held and still have something to write.
+    pub(crate) fn restless(&self) -> Vec<Arc<ClientShared>> {
+        let clients = self.by_id.read();
+        clients.values().filter(|client| !client.at_rest.load(Ordering::Acquire)).cloned().collect()
+    }
+
     /// The `most` oldest transactions that have been open for longer than `older`.
     pub(crate) fn open_transactions(&self, older: Duration, most: usize) -> Vec<OpenTransaction> {
         let mut found: Vec<(Instant, Arc<ClientShared>)> = Vec::new();
-        for client in self.by_process_id.read().values() {
+        for client in self.by_id.read().values() {
             let doing = client.activity.doing();
-            let open = matches!(doing.state, ClientState::Active | ClientState::IdleInTransaction);
+            let open = matches!(doing.state, ClientState::Active | ClientState::IdleInTransaction)
+                && client.pool.replication == Replication::None;
             if open && doing.in_transaction_since.elapsed() > older {
                 found.push((doing.in_transaction_since, Arc::clone(client)));
             }
@@ -358,7 +440,7 @@ impl ClientRegistry {
     }
 
     pub(crate) fn status(&self) -> Vec<ClientStatus> {
-        let clients: Vec<_> = self.by_process_id.read().values().cloned().collect();
+        let clients: Vec<_> = self.by_id.read().values().cloned().collect();
         let mut status: Vec<_> = clients.iter().map(|client| client.status()).collect();
         status.sort_by_key(|client| client.id);
         status

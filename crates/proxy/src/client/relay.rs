@@ -49,6 +49,7 @@ impl ClientTask {
         if order == Order::Kill {
             return Poll::Ready(Relay::End(End::Killed));
         }
+        let is_held = order == Order::Hold;
         loop {
             self.consider_others(socket);
             if let Some(relay) = self.take_from_client(socket, server) {
@@ -64,7 +65,9 @@ impl ClientTask {
             if let Poll::Ready(Err(_)) = self.to_server.poll_flush(&mut server.stream, cx) {
                 self.to_server = WriteBuffer::default();
             }
-            if let Poll::Ready(Err(_)) = socket.write.poll_flush(&mut socket.stream, cx) {
+            if !self.holds_back
+                && let Poll::Ready(Err(_)) = socket.write.poll_flush(&mut socket.stream, cx)
+            {
                 return Poll::Ready(Relay::End(End::Gone));
             }
             if self.to_server.pending() == 0 {
@@ -83,7 +86,7 @@ impl ClientTask {
             let sent = std::mem::take(&mut self.is_full) && self.to_server.pending() == 0;
             let mut progress = sent || (!had_room && self.takes_more(socket));
             self.note_stall(socket);
-            if socket.write.pending() < HIGH_WATER_BYTES {
+            if !is_held && socket.write.pending() < HIGH_WATER_BYTES {
                 match server.read.poll_fill(&mut server.stream, cx) {
                     Poll::Pending => {}
                     Poll::Ready(Ok(count)) if count > 0 => {
@@ -100,7 +103,7 @@ impl ClientTask {
                     Poll::Ready(_) => return Poll::Ready(Relay::Lost),
                 }
             }
-            if self.reads_more(socket) {
+            if !is_held && self.reads_more(socket) {
                 match socket.read.poll_fill(&mut socket.stream, cx) {
                     Poll::Pending => {}
                     Poll::Ready(Ok(count)) if count > 0 => {
@@ -113,6 +116,12 @@ impl ClientTask {
                 }
             }
             if !progress {
+                if is_held {
+                    if self.to_server.pending() == 0 && socket.write.pending() == 0 {
+                        self.client.rests();
+                    }
+                    return Poll::Pending;
+                }
                 let alarm = self.client.take_alarm();
                 return match alarm.then(|| self.overdue(Some(server))).flatten() {
                     Some(end) => Poll::Ready(Relay::End(end)),
@@ -167,6 +176,7 @@ impl ClientTask {
         if self.interruption.as_ref().is_some_and(Interruption::is_under_way) {
             return None;
         }
+        let had_nothing = socket.write.pending() == 0;
         let mut io = Io {
             shapes: &self.shared.measures.shapes,
             to_server: self.to_server.room(),
@@ -175,6 +185,10 @@ impl ClientTask {
             now: self.arrived,
         };
         let step = self.session.on_client(socket.read.bytes(), Some(&mut server.session), &mut io);
+        // PostgreSQL too keeps its answers back until a request is at its end: one write for all.
+        self.holds_back = (had_nothing || self.holds_back)
+            && socket.write.is_untouched()
+            && self.session.owes_end();
         if !self.session.server_is_quiet() {
             self.client.set_state(ClientState::Active, self.clock);
         }
@@ -209,6 +223,7 @@ impl ClientTask {
     /// Deals with the server's bytes at hand; false when the server is not to be used any more.
     fn take_from_server(&mut self, socket: &mut Socket, server: &mut ServerConnection) -> bool {
         self.clock = Instant::now();
+        self.holds_back = false;
         let mut io = Io {
             shapes: &self.shared.measures.shapes,
             to_server: &mut self.to_server.bytes,

@@ -73,6 +73,8 @@ pub(super) struct ClientTask {
     pub(super) arrived: Instant,
     /// When it got the server connection that it holds, or shortly before.
     pub(super) leased: Instant,
+    /// What is there for the client is pgweir's own, and the server's answer will follow.
+    pub(super) holds_back: bool,
     /// Others wait for that: it is given back after the transaction, whatever was sent behind it.
     pub(super) yields: bool,
     /// The clock when it was last looked at: a look costs, and most things need none of their own.
@@ -101,6 +103,10 @@ impl ClientTask {
     ) -> Self {
         let now = Instant::now();
         let label = shared.measures.labels.intern(labels.clone());
+        // The registry's own strings, which all clients of this kind share.
+        let known = shared.measures.labels.get(label);
+        let labels = if *known == labels { Labels::clone(&known) } else { labels };
+        client.share_name(&labels.application);
         let session = ClientSession::new(client.id, label, client.pool.mode(), parameters)
             .with_known(Arc::clone(&client.pool.known))
             .with_traces(shared.measures.traces);
@@ -109,6 +115,9 @@ impl ClientTask {
         client.set_state(ClientState::Idle, now);
         // From here on cancel requests find it: it learns its key next.
         shared.clients.insert(Arc::clone(&client));
+        if shared.is_suspended() {
+            client.hold(true);
+        }
         let opened = ConnectionEvent::Opened { client: client.id, labels: label };
         Self {
             shared,
@@ -119,6 +128,7 @@ impl ClientTask {
             is_full: false,
             arrived: now,
             leased: now,
+            holds_back: false,
             yields: false,
             clock: now,
             interruption: None,
@@ -201,7 +211,7 @@ impl ClientTask {
                 Wanted::Lease(lease) => lease,
                 Wanted::Refused(error) => {
                     self.client.holds_nothing(self.clock);
-                    self.session.refuse(error);
+                    self.session.refuse(*error);
                     continue;
                 }
                 Wanted::End(end) => {
@@ -237,6 +247,7 @@ impl ClientTask {
         self.client.holds_nothing(self.clock);
         self.interruption = None;
         self.client.set_statement(self.session.statement(), self.session.prepared_statements());
+        self.holds_back = false;
         self.to_server.rest();
         socket.write.rest();
         let end = match relay {
@@ -267,7 +278,12 @@ impl ClientTask {
             }
             Relay::End(end) => {
                 socket.cut_off = lease.server().session.is_mid_message();
-                self.leave(lease, matches!(end, End::Left));
+                match end {
+                    // What it ran is stopped, and its server connection is closed with it.
+                    End::Killed if !self.session.server_is_quiet() => lease.abandon(),
+                    End::Killed => drop(lease),
+                    _ => self.leave(lease, matches!(end, End::Left)),
+                }
                 Some(end)
             }
         };
@@ -328,7 +344,9 @@ impl ClientTask {
         if *name != *self.labels.application {
             self.labels.application = name.into();
             self.session.set_labels(self.shared.measures.labels.intern(self.labels.clone()));
-            self.client.set_application(Arc::clone(&self.labels.application));
+            let priorities = &self.shared.settings().priorities;
+            let priority = priorities.of(&self.labels.user, &self.labels.application);
+            self.client.set_application(Arc::clone(&self.labels.application), priority);
         }
     }
 }

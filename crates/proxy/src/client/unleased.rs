@@ -25,7 +25,7 @@ pub(super) enum Idle {
 /// What a client that wants a server connection comes to.
 pub(super) enum Wanted {
     Lease(Lease),
-    Refused(ErrorFields),
+    Refused(Box<ErrorFields>),
     End(End),
 }
 
@@ -33,8 +33,9 @@ impl ClientTask {
     /// Without a server connection: answers what can be answered, until one is needed.
     pub(super) fn poll_idle(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<Idle> {
         loop {
-            match self.order(cx) {
-                Order::Stay => {}
+            let order = self.order(cx);
+            match order {
+                Order::Stay | Order::Hold => {}
                 Order::Drain => return Poll::Ready(Idle::End(End::Drained)),
                 Order::Kill => return Poll::Ready(Idle::End(End::Killed)),
             }
@@ -54,6 +55,7 @@ impl ClientTask {
                     Ok(ClientStep::NeedServer { consumed }) => {
                         socket.read.consume(consumed);
                         socket.need = 1;
+                        self.holds_back = socket.write.is_untouched();
                         return Poll::Ready(Idle::NeedServer);
                     }
                     // Only with a server connection.
@@ -79,6 +81,12 @@ impl ClientTask {
                 Poll::Pending if socket.write.pending() > HIGH_WATER_BYTES => return Poll::Pending,
                 Poll::Pending => {}
             }
+            if order == Order::Hold {
+                if socket.write.pending() == 0 {
+                    self.client.rests();
+                }
+                return Poll::Pending;
+            }
             match socket.read.poll_fill(&mut socket.stream, cx) {
                 Poll::Pending => {
                     let alarm = self.client.take_alarm();
@@ -102,22 +110,24 @@ impl ClientTask {
         let pool = Arc::clone(&self.client.pool);
         self.leased = self.arrived;
         self.yields = false;
-        let (mut lease, wait) = match pool.acquire(self.client.id, self.last_server, self.clock) {
-            Acquired::Now(lease) => (lease, Duration::ZERO),
-            Acquired::Refused(error) => return Wanted::Refused(error),
-            Acquired::Later(mut ticket) => {
-                self.client.waits(self.arrived);
-                let wanted = poll_fn(|cx| self.poll_queue(socket, &mut ticket, cx)).await;
-                self.clock = Instant::now();
-                match wanted {
-                    Wanted::Lease(lease) => {
-                        self.leased = self.clock;
-                        (lease, self.leased.saturating_duration_since(self.arrived))
+        let priority = self.client.priority();
+        let (mut lease, wait) =
+            match pool.acquire(self.client.id, priority, self.last_server, self.clock) {
+                Acquired::Now(lease) => (lease, Duration::ZERO),
+                Acquired::Refused(error) => return Wanted::Refused(error),
+                Acquired::Later(mut ticket) => {
+                    self.client.waits(self.arrived);
+                    let wanted = poll_fn(|cx| self.poll_queue(socket, &mut ticket, cx)).await;
+                    self.clock = Instant::now();
+                    match wanted {
+                        Wanted::Lease(lease) => {
+                            self.leased = self.clock;
+                            (lease, self.leased.saturating_duration_since(self.arrived))
+                        }
+                        other => return other,
                     }
-                    other => return other,
                 }
-            }
-        };
+            };
         self.attach(socket, &mut lease, wait);
         Wanted::Lease(lease)
     }
@@ -147,12 +157,17 @@ impl ClientTask {
     ) -> Poll<Wanted> {
         match self.order(cx) {
             Order::Kill => return Poll::Ready(Wanted::End(End::Killed)),
+            Order::Hold => return self.poll_held_in_queue(socket, cx),
+            // PAUSE holds it, and nobody can take that back any more.
+            Order::Drain if self.client.pool.is_paused() => {
+                return Poll::Ready(Wanted::End(End::Drained));
+            }
             // A transaction that was begun before the drain may end.
             Order::Drain | Order::Stay => {}
         }
         if self.client.wait_was_cancelled() {
             let error = ErrorFields::error("57014", "canceling statement due to user request");
-            return Poll::Ready(Wanted::Refused(error));
+            return Poll::Ready(Wanted::Refused(Box::new(error)));
         }
         if let Poll::Ready(grant) = ticket.poll_grant(cx) {
             return Poll::Ready(match grant {
@@ -165,9 +180,12 @@ impl ClientTask {
         {
             // Between messages: what was there for the client is whole.
             socket.write.bytes.extend_from_slice(&notice.encode());
+            self.holds_back = false;
         }
         // The end of the last answer may still be on its way.
-        if let Poll::Ready(Err(_)) = socket.write.poll_flush(&mut socket.stream, cx) {
+        if !self.holds_back
+            && let Poll::Ready(Err(_)) = socket.write.poll_flush(&mut socket.stream, cx)
+        {
             return Poll::Ready(Wanted::End(End::Gone));
         }
         while socket.read.len() < QUEUED_BYTES {
@@ -176,6 +194,17 @@ impl ClientTask {
                 Poll::Ready(Ok(count)) if count > 0 => {}
                 Poll::Ready(_) => return Poll::Ready(Wanted::End(End::Gone)),
             }
+        }
+        Poll::Pending
+    }
+
+    /// In the queue while SUSPEND is in force: it keeps its place, or the server connection that it
+    /// has been given.
+    fn poll_held_in_queue(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<Wanted> {
+        match socket.write.poll_flush(&mut socket.stream, cx) {
+            Poll::Ready(Err(_)) => return Poll::Ready(Wanted::End(End::Gone)),
+            Poll::Ready(Ok(())) => self.client.rests(),
+            Poll::Pending => {}
         }
         Poll::Pending
     }

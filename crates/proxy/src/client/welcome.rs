@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Instant;
 
-use model::ClientId;
+use model::{ClientId, Priority};
 use pooling::parameters::{ClientParameters, ServerParameters};
 use pooling::session::write_settings;
 use wire::backend;
@@ -26,13 +26,14 @@ type Reported = Vec<(String, String)>;
 pub(super) async fn negotiate(
     pool: &Arc<Pool>,
     client: ClientId,
+    priority: Priority,
     parameters: &mut ClientParameters,
 ) -> Result<Reported, ProxyError> {
     let mut lease = None;
     let welcome = match pool.welcome() {
         Some(welcome) => welcome,
         None => {
-            let held = lease.insert(acquire(pool, client).await?);
+            let held = lease.insert(acquire(pool, client, priority).await?);
             held.server().parameters.clone().into()
         }
     };
@@ -49,7 +50,7 @@ pub(super) async fn negotiate(
     } else {
         let held = match &mut lease {
             Some(held) => held,
-            none => none.insert(acquire(pool, client).await?),
+            none => none.insert(acquire(pool, client, priority).await?),
         };
         match try_out(held.server(), parameters).await {
             Ok(Ok(changes)) => {
@@ -86,14 +87,17 @@ pub(super) async fn negotiate(
     Ok(reported)
 }
 
-async fn acquire(pool: &Arc<Pool>, client: ClientId) -> Result<Lease, ProxyError> {
-    let refused = |error: ErrorFields| {
+pub(super) async fn acquire(
+    pool: &Arc<Pool>,
+    client: ClientId,
+    priority: Priority,
+) -> Result<Lease, ProxyError> {
+    let refused = |mut error: Box<ErrorFields>| {
         // The client is not logged in: whatever it is, it ends here.
-        let mut fatal = error;
-        fatal.severity = Severity::Fatal;
-        ProxyError::Refused(Box::new(fatal))
+        error.severity = Severity::Fatal;
+        ProxyError::Refused(error)
     };
-    match pool.acquire(client, None, Instant::now()) {
+    match pool.acquire(client, priority, None, Instant::now()) {
         Acquired::Now(lease) => Ok(lease),
         Acquired::Refused(error) => Err(refused(error)),
         Acquired::Later(mut ticket) => poll_fn(|cx| ticket.poll_grant(cx)).await.map_err(refused),

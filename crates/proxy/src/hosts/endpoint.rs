@@ -13,7 +13,7 @@ use crate::stream::{ServerAddress, Stream, keep_alive, socket_name};
 pub(crate) struct Endpoint {
     /// As it is written.
     pub(crate) address: ServerAddress,
-    /// Where that is; none for a Unix socket.
+    /// Where that is; none for a Unix socket, and for a name that is yet to be looked up.
     ip: Option<SocketAddr>,
 }
 
@@ -32,6 +32,11 @@ impl Endpoint {
             }
             ServerAddress::Unix { .. } => Some(Self { address: address.clone(), ip: None }),
         }
+    }
+
+    /// Wherever it leads when it is connected to: a name is looked up then.
+    pub(crate) fn unresolved(address: &ServerAddress) -> Self {
+        Self { address: address.clone(), ip: None }
     }
 
     /// The host, as its certificate must name it.

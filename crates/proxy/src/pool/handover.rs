@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use model::{ClientId, ServerId};
-use pooling::scheduler::{Freed, Request, WaiterId};
+use model::{ClientId, Priority, ServerId};
+use pooling::scheduler::{Freed, Refusal, Request, WaiterId};
 use tokio::sync::oneshot;
 
 use super::{Acquired, Inner, Lease, Pool, Ticket, Waiting, status};
@@ -16,27 +16,32 @@ impl Pool {
     pub(crate) fn acquire(
         self: &Arc<Self>,
         client: ClientId,
+        priority: Priority,
         prefer: Option<ServerId>,
         now: Instant,
     ) -> Acquired {
         let waiter = WaiterId(self.next_waiter.fetch_add(1, Ordering::Relaxed));
         let mut inner = self.inner.lock();
         self.look_at_hosts(&mut inner, now);
-        match inner.scheduler.request(waiter, prefer, now) {
+        match inner.scheduler.request(waiter, priority, prefer, now) {
             Request::Granted(server) => {
                 if let Some(server) = self.take_alive(&mut inner, server) {
                     inner.waits.at_once();
                     return Acquired::Now(self.lease(&mut inner, server, client, now));
                 }
-                inner.scheduler.requeue_first(waiter, now);
+                inner.scheduler.requeue_first(waiter, priority, now);
             }
-            Request::Queued => {}
+            Request::Queued { displaced: None } => {}
+            Request::Queued { displaced: Some(other) } => {
+                self.refuse_waiting(&mut inner, other, Refusal::Displaced, now);
+            }
             Request::Rejected(refusal) => {
-                return Acquired::Refused(self.refused(&inner, refusal));
+                let error = self.refused(&mut inner, refusal, priority, now);
+                return Acquired::Refused(Box::new(error));
             }
         }
         let (sender, grant) = oneshot::channel();
-        inner.waiters.insert(waiter, Waiting { client, since: now, sender });
+        inner.waiters.insert(waiter, Waiting { client, priority, since: now, sender });
         self.note_queue(&inner);
         self.open_due(&mut inner);
         Acquired::Later(Ticket { pool: Arc::clone(self), waiter, grant, is_answered: false })
@@ -60,7 +65,7 @@ impl Pool {
                 }
                 None => self.note_closed(inner),
             }
-            next = inner.scheduler.another();
+            next = inner.scheduler.another(id);
         }
         None
     }
@@ -79,9 +84,11 @@ impl Pool {
 
     pub(super) fn leave_queue(self: &Arc<Self>, waiter: WaiterId) {
         let mut inner = self.inner.lock();
-        inner.waiters.remove(&waiter);
-        inner.scheduler.cancel_wait(waiter);
-        self.note_queue(&inner);
+        // Most have been answered: then the queue need not be searched.
+        if inner.waiters.remove(&waiter).is_some() {
+            inner.scheduler.cancel_wait(waiter);
+            self.note_queue(&inner);
+        }
     }
 
     /// A clean connection comes free: it goes to the first in the queue, or is idle, or is closed.
@@ -92,6 +99,8 @@ impl Pool {
         let mut server = server;
         loop {
             if server.place != inner.place || inner.is_unwelcome(&server) {
+                // It is seen, and waited for, until it is closed.
+                inner.out.insert(server.id, status::Out::of(&server, None, now));
                 return self.close_in_background(server);
             }
             match inner.scheduler.freed(server.id, server.age, now) {

@@ -19,7 +19,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use foldhash::fast::FixedState;
-use model::{ClientId, PoolKey, PoolMode, ServerId};
+use model::{ClientId, PoolKey, PoolMode, Priority, Rejections, Replication, ServerId};
 use parking_lot::{Mutex, RwLock};
 use pooling::hosts::HostId;
 use pooling::known::KnownStatements;
@@ -38,7 +38,7 @@ use crate::hosts::Cluster;
 use crate::server::{CancelUnderWay, Learned, ServerConnection, Upstream};
 
 /// What a client that waits is told in the end.
-pub(crate) type Grant = Result<Lease, ErrorFields>;
+pub(crate) type Grant = Result<Lease, Box<ErrorFields>>;
 
 /// The answer to a client that wants a server connection.
 pub(crate) enum Acquired {
@@ -47,7 +47,7 @@ pub(crate) enum Acquired {
     /// It will come, or an error will.
     Later(Ticket),
     /// It will not.
-    Refused(ErrorFields),
+    Refused(Box<ErrorFields>),
 }
 
 /// A place in the queue. Dropping it gives up the place.
@@ -62,7 +62,7 @@ pub(crate) struct Ticket {
 impl Ticket {
     /// What came of it. Cancel-safe.
     pub(crate) fn poll_grant(&mut self, cx: &mut Context<'_>) -> Poll<Grant> {
-        let closed = |_| Err(ErrorFields::error("08006", "the pool was closed"));
+        let closed = |_| Err(Box::new(ErrorFields::error("08006", "the pool was closed")));
         let grant = ready!(Pin::new(&mut self.grant).poll(cx));
         self.is_answered = true;
         Poll::Ready(grant.unwrap_or_else(closed))
@@ -98,6 +98,8 @@ pub(crate) struct Counters {
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(crate) key: PoolKey,
+    /// What its one connection replicates; none where it is a pool as any other.
+    pub(crate) replication: Replication,
     pub(crate) clients: AtomicU32,
     pub(crate) cancels: AtomicU32,
     /// What its clients have done.
@@ -122,6 +124,8 @@ pub(crate) struct Pool {
 pub(crate) struct PoolSetup {
     pub(crate) upstream: Upstream,
     pub(crate) mode: PoolMode,
+    /// Of its user, as far as it shares with other pools.
+    pub(crate) priority: Priority,
     pub(crate) limits: Limits,
     /// What it shares with other pools.
     pub(crate) maxima: Vec<Maximum>,
@@ -154,6 +158,7 @@ struct Inner {
     out: ById<ServerId, status::Out>,
     waiters: ById<WaiterId, Waiting>,
     waits: Waits,
+    rejected: Rejections,
     /// Whether the pool has asked for connections that it has not got yet.
     asks: bool,
     unused_timeout: Option<Duration>,
@@ -173,6 +178,7 @@ const MAX_KNOWN_SETTINGS: usize = 256;
 #[derive(Debug)]
 struct Waiting {
     client: ClientId,
+    priority: Priority,
     since: Instant,
     sender: oneshot::Sender<Grant>,
 }
@@ -185,6 +191,8 @@ impl Pool {
         shares: Arc<Shares>,
         next_server: Arc<AtomicU64>,
     ) -> Arc<Self> {
+        let start = setup.upstream.replication.as_ref();
+        let replication = start.map_or(Replication::None, |start| start.kind);
         let inner = Inner {
             scheduler: Scheduler::new(setup.limits),
             upstream: setup.upstream,
@@ -197,6 +205,7 @@ impl Pool {
             out: ById::default(),
             waiters: ById::default(),
             waits: Waits::default(),
+            rejected: Rejections::default(),
             asks: false,
             unused_timeout: setup.unused_timeout,
             unused_since: None,
@@ -206,6 +215,7 @@ impl Pool {
         };
         let pool = Arc::new(Self {
             key,
+            replication,
             clients: AtomicU32::new(0),
             cancels: AtomicU32::new(0),
             counters: Counters::default(),
@@ -221,7 +231,7 @@ impl Pool {
             inner: Mutex::new(inner),
         });
         pool.known.serve_unnamed(setup.shares_unnamed);
-        pool.shares.join(&pool, setup.maxima);
+        pool.shares.join(&pool, setup.priority, setup.maxima);
         pool
     }
 
@@ -283,7 +293,7 @@ impl Pool {
     /// will be when they come free.
     pub(crate) fn reconfigure(self: &Arc<Self>, setup: PoolSetup) {
         self.known.serve_unnamed(setup.shares_unnamed);
-        self.shares.join(self, setup.maxima);
+        self.shares.join(self, setup.priority, setup.maxima);
         let mut inner = self.inner.lock();
         let mut upstream = setup.upstream;
         if upstream.user == inner.upstream.user {
@@ -328,6 +338,11 @@ impl Pool {
     /// Server connections held by clients, or being cleaned or closed.
     pub(crate) fn out(&self) -> u32 {
         self.inner.lock().scheduler.out()
+    }
+
+    /// Server connections in all states, those being opened and closed among them.
+    pub(crate) fn total(&self) -> u32 {
+        self.inner.lock().scheduler.total()
     }
 
     /// Whether nobody uses it and nothing is left of it.

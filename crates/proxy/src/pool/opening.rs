@@ -31,6 +31,7 @@ impl Pool {
     pub(crate) fn closed(self: &Arc<Self>, server: ServerId) {
         let mut inner = self.inner.lock();
         inner.out.remove(&server);
+        inner.scheduler.lost(server);
         self.note_closed(&mut inner);
         self.open_due(&mut inner);
     }
@@ -110,6 +111,7 @@ impl Pool {
                 server.place = place;
                 let mut inner = self.inner.lock();
                 inner.out.remove(&old.server);
+                inner.scheduler.took_its_place(old.server, id);
                 old.taken();
                 Ok(self.lease(&mut inner, Box::new(server), client, Instant::now()))
             }
@@ -148,7 +150,7 @@ impl Pool {
         let told = inner.scheduler.connect_failed(permanent, now, rand::random());
         for waiter in told {
             if let Some(waiting) = inner.waiters.remove(&waiter) {
-                let _ = waiting.sender.send(Err(failure.clone()));
+                let _ = waiting.sender.send(Err(Box::new(failure.clone())));
             }
         }
         inner.last_failure = Some(failure);

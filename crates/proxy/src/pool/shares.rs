@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use model::Priority;
 use parking_lot::Mutex;
 use pooling::quota::{Grant, Maximum, MemberId, Quota, Scope};
 use pooling::scheduler::Wanted;
@@ -40,10 +41,10 @@ impl Shares {
     }
 
     /// A pool comes under these maxima, or under others than before.
-    pub(super) fn join(&self, pool: &Arc<Pool>, maxima: Vec<Maximum>) {
+    pub(super) fn join(&self, pool: &Arc<Pool>, priority: Priority, maxima: Vec<Maximum>) {
         let mut inner = self.inner.lock();
         inner.pools.insert(pool.member, Arc::downgrade(pool));
-        let grants = inner.quota.join(pool.member, maxima, Instant::now());
+        let grants = inner.quota.join(pool.member, priority, maxima, Instant::now());
         let granted = inner.find(grants);
         drop(inner);
         deliver(granted);

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use model::{Address, ClientId, PoolKey, PoolStatus, ServerId, ServerState, ServerStatus};
+use model::{Address, ClientId, PoolStatus, ServerId, ServerState, ServerStatus};
 use pooling::hosts::{HostId, Wish};
 
 use super::{Inner, Pool};
@@ -18,6 +18,7 @@ use crate::server::ServerConnection;
 pub(super) struct Out {
     client: Option<ClientId>,
     host: HostId,
+    /// Where it leads, as the pool counts.
     place: u32,
     since: Instant,
     address: Address,
@@ -52,17 +53,17 @@ impl Out {
         self.host
     }
 
-    fn status(
-        &self,
-        id: ServerId,
-        pool: &PoolKey,
-        inner: &Inner,
-        state: ServerState,
-    ) -> ServerStatus {
+    /// Whether it will be closed when it is given back.
+    pub(super) fn is_obsolete(&self, inner: &Inner) -> bool {
+        self.place != inner.place || inner.unwelcome.contains(&self.host)
+    }
+
+    fn status(&self, id: ServerId, pool: &Pool, inner: &Inner, state: ServerState) -> ServerStatus {
         let ago = jiff::SignedDuration::try_from(self.since.elapsed()).unwrap_or_default();
         ServerStatus {
             id,
-            pool: pool.clone(),
+            pool: pool.key.clone(),
+            replication: pool.replication,
             state,
             address: self.address,
             local_address: self.local_address,
@@ -72,7 +73,7 @@ impl Out {
             client: self.client,
             remote_pid: self.process_id,
             prepared_statements: u32::try_from(self.prepared).unwrap_or(u32::MAX),
-            close_needed: self.place != inner.place || inner.unwelcome.contains(&self.host),
+            close_needed: self.is_obsolete(inner),
             host: inner.cluster.host_name(self.host).unwrap_or_default(),
         }
     }
@@ -123,6 +124,7 @@ impl Pool {
             transactions: self.counters.transactions.load(Ordering::Relaxed),
             pinned_transactions: self.counters.pinned_transactions.load(Ordering::Relaxed),
             load_balance_hosts: load_balance(&inner.upstream.wish, &inner.cluster),
+            rejected: inner.rejected,
             paused: scheduler.is_paused(),
             last_failure: inner.last_failure.as_ref().map(|failure| failure.message.clone()),
         }
@@ -133,11 +135,11 @@ impl Pool {
         let out = inner.out.iter().map(|(id, out)| {
             let state =
                 if out.client.is_some() { ServerState::Active } else { ServerState::Tested };
-            out.status(*id, &self.key, &inner, state)
+            out.status(*id, self, &inner, state)
         });
         let now = Instant::now();
         let idle = inner.idle.values().map(|server| {
-            Out::of(server, None, now).status(server.id, &self.key, &inner, ServerState::Idle)
+            Out::of(server, None, now).status(server.id, self, &inner, ServerState::Idle)
         });
         out.chain(idle).collect()
     }

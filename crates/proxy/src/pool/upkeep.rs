@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use pooling::scheduler::Standing;
+use model::ServerId;
+use pooling::scheduler::{Standing, WaiterId};
 
+use super::status::Out;
 use super::{Inner, Pool};
 
 impl Pool {
@@ -23,12 +25,9 @@ impl Pool {
             }
         }
         for (waiter, refusal) in due.refuse {
-            let error = self.refused(&inner, refusal);
-            if let Some(waiting) = inner.waiters.remove(&waiter) {
-                inner.waits.queued(now.duration_since(waiting.since), now);
-                let _ = waiting.sender.send(Err(error));
-            }
+            self.refuse_waiting(&mut inner, waiter, refusal, now);
         }
+        self.hand_out(&mut inner, due.grant, now);
         self.note_queue(&inner);
         let idle: Vec<_> = inner.scheduler.idle().collect();
         for id in idle {
@@ -72,17 +71,50 @@ impl Pool {
         }
     }
 
-    pub(crate) fn pause(&self) {
-        self.inner.lock().scheduler.pause();
+    /// No server connection is given out until [`Self::resume`]; the idle ones are closed now, the
+    /// others as they come free.
+    pub(crate) fn pause(self: &Arc<Self>) {
+        let mut inner = self.inner.lock();
+        inner.scheduler.pause();
+        self.close_all_idle(&mut inner);
+    }
+
+    /// Closes all server connections that there are: the idle ones now, the others as they come free.
+    pub(crate) fn reconnect(self: &Arc<Self>) {
+        let mut inner = self.inner.lock();
+        // As if the upstream had moved: what is behind its address may be another server.
+        inner.place += 1;
+        inner.welcome = None;
+        self.close_all_idle(&mut inner);
+        self.open_due(&mut inner);
+    }
+
+    /// Whether there still are server connections from before RECONNECT, or to where clients do not
+    /// belong any more.
+    pub(crate) fn has_obsolete(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.out.values().any(|out| out.is_obsolete(&inner))
     }
 
     pub(crate) fn resume(self: &Arc<Self>) {
         let now = Instant::now();
         let mut inner = self.inner.lock();
-        for (waiter, id) in inner.scheduler.resume() {
+        let grants = inner.scheduler.resume(now);
+        self.hand_out(&mut inner, grants, now);
+        self.open_due(&mut inner);
+    }
+
+    /// Idle connections for clients that wait.
+    fn hand_out(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        grants: Vec<(WaiterId, ServerId)>,
+        now: Instant,
+    ) {
+        for (waiter, id) in grants {
             match (inner.idle.remove(&id), inner.waiters.remove(&waiter)) {
                 (Some(server), Some(waiting)) => {
-                    let lease = self.lease(&mut inner, server, waiting.client, now);
+                    let lease = self.lease(inner, server, waiting.client, now);
                     if let Err(Ok(lease)) = waiting.sender.send(Ok(lease))
                         && let Some(server) = lease.into_server()
                     {
@@ -90,10 +122,9 @@ impl Pool {
                     }
                 }
                 (Some(server), None) => self.close_in_background(server),
-                (None, _) => self.note_closed(&mut inner),
+                (None, _) => self.note_closed(inner),
             }
         }
-        self.open_due(&mut inner);
     }
 
     /// Closes idle connections; those that are out are closed by their clients.
@@ -107,6 +138,8 @@ impl Pool {
             if inner.scheduler.idle_died(id)
                 && let Some(server) = inner.idle.remove(&id)
             {
+                // It is seen until it is closed.
+                inner.out.insert(id, Out::of(&server, None, Instant::now()));
                 self.close_in_background(server);
             }
         }

@@ -1,8 +1,9 @@
-//! What an admin can do to it.
+//! What an admin can do to it. Names and meanings are PgBouncer's (its manual, "Process controlling
+//! commands").
 
 use std::sync::Arc;
 
-use model::{Command, CommandError};
+use model::{ClientId, Command, CommandError, PoolerState, Replication};
 
 use super::{Proxy, TICK};
 use crate::client;
@@ -10,17 +11,31 @@ use crate::pool::Pool;
 use crate::settings::ProxySettings;
 
 impl Proxy {
-    /// Carries out an admin's command; RELOAD, RESET STATS and NOTE are the caller's, who has the
-    /// configuration and the statistics.
+    /// Carries out an admin's command; RELOAD, SET, RESET STATS and NOTE are the caller's, who has
+    /// the configuration and the statistics.
     ///
     /// # Errors
     /// See [`CommandError`].
     ///
-    /// Cancel-safe: a PAUSE that is dropped while it waits stays in force.
+    /// Cancel-safe: a PAUSE or SUSPEND that is dropped while it waits stays in force.
     pub async fn execute(&self, command: Command) -> Result<(), CommandError> {
         match command {
-            Command::Pause(database) => self.pause(database).await,
-            Command::Resume(database) => self.resume(database),
+            Command::Pause(database) => self.pause(database.as_deref()).await,
+            Command::Resume(database) => self.resume(database.as_deref()),
+            Command::Suspend => self.suspend().await,
+            Command::Reconnect(database) => self.reconnect(database.as_deref()),
+            Command::WaitClose(database) => self.wait_close(database.as_deref()).await,
+            Command::Kill(database) => self.kill(database.as_deref()),
+            Command::Disable(database) => {
+                self.pools_of(Some(&database), "disable")?;
+                self.shared.held.lock().disabled.insert(database);
+                Ok(())
+            }
+            Command::Enable(database) => {
+                self.pools_of(Some(&database), "enable")?;
+                self.shared.held.lock().disabled.remove(&database);
+                Ok(())
+            }
             Command::KillClient(id) => {
                 let client = self.shared.clients.get(id);
                 client.ok_or(CommandError::NoSuchClient(id))?.give_order(client::Order::Kill);
@@ -30,26 +45,49 @@ impl Proxy {
                 self.shut_down(mode);
                 Ok(())
             }
-            Command::Cancel(id) => {
-                let action = self.shared.clients.cancel_by_id(id);
-                match action.ok_or(CommandError::NoSuchClient(id))? {
-                    client::CancelAction::None => Err(CommandError::NothingRuns(id)),
-                    client::CancelAction::Woken => Ok(()),
-                    client::CancelAction::Send(request, pool) => {
-                        // On its own: it must come to its end even if nobody waits for it.
-                        let delivered = tokio::spawn(async move { pool.deliver(request).await });
-                        let _ = delivered.await;
-                        Ok(())
-                    }
-                }
+            Command::Cancel(id) => self.cancel(id).await,
+            Command::Reload | Command::Set { .. } | Command::ResetStats | Command::Note(_) => {
+                Ok(())
             }
-            Command::Reload | Command::ResetStats | Command::Note(_) => Ok(()),
         }
     }
 
-    fn pools_of(&self, database: Option<&str>) -> Result<Vec<Arc<Pool>>, CommandError> {
+    /// Whether it is at work, as SHOW STATE says.
+    #[must_use]
+    pub fn state(&self) -> PoolerState {
+        self.shared.held.lock().pooler
+    }
+
+    /// What holds clients back would keep it from ending.
+    pub(super) fn check_not_draining(&self) -> Result<(), CommandError> {
+        match self.is_draining() {
+            true => Err(CommandError::WrongState("pooler is shutting down".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    async fn cancel(&self, id: ClientId) -> Result<(), CommandError> {
+        let action = self.shared.clients.cancel_by_id(id);
+        match action.ok_or(CommandError::NoSuchClient(id))? {
+            client::CancelAction::None => Err(CommandError::NothingRuns(id)),
+            client::CancelAction::Woken => Ok(()),
+            client::CancelAction::Send(request, pool) => {
+                // On its own: it must come to its end even if nobody waits for it.
+                let delivered = tokio::spawn(async move { pool.deliver(request).await });
+                let _ = delivered.await;
+                Ok(())
+            }
+        }
+    }
+
+    /// The pools of a database that there is, or of all; `verb` is what is to be done to them.
+    fn pools_of(&self, database: Option<&str>, verb: &str) -> Result<Vec<Arc<Pool>>, CommandError> {
         let mut pools = self.shared.all_pools();
         if let Some(name) = database {
+            if client::is_console(name) {
+                let message = format!("cannot {verb} admin db: {name}");
+                return Err(CommandError::WrongState(message));
+            }
             pools.retain(|pool| *pool.key.database == *name);
             if pools.is_empty() && (self.shared.settings().find_pool)(name, "").is_none() {
                 return Err(CommandError::NoSuchDatabase(name.to_owned()));
@@ -58,55 +96,75 @@ impl Proxy {
         Ok(pools)
     }
 
-    async fn pause(&self, database: Option<String>) -> Result<(), CommandError> {
-        self.pools_of(database.as_deref())?;
-        {
-            let mut paused = self.shared.paused.lock();
-            let fresh = match &database {
-                Some(name) => !paused.all && paused.databases.insert(name.clone()),
-                None => !std::mem::replace(&mut paused.all, true),
-            };
-            if !fresh {
-                return Err(CommandError::WrongState("already suspended/paused".to_owned()));
-            }
-        }
+    /// Pauses the pools of a database, or of all.
+    fn hold_back(&self, database: Option<&str>, verb: &str) -> Result<(), CommandError> {
+        self.pools_of(database, verb)?;
+        self.shared.held.lock().pause(database)?;
         // Asked for now, not before: a pool made in between has not heard of it.
-        let pools = self.pools_of(database.as_deref())?;
-        for pool in &pools {
+        for pool in self.pools_of(database, verb)? {
             pool.pause();
         }
-        // Done when no transaction runs; the idle connections are closed then, as PgBouncer does, so
-        // that the server can be restarted.
+        Ok(())
+    }
+
+    async fn pause(&self, database: Option<&str>) -> Result<(), CommandError> {
+        self.hold_back(database, "pause")?;
+        // Done when the server has none of our connections any more, so that it can be restarted.
         let mut tick = tokio::time::interval(TICK);
-        while pools.iter().any(|pool| pool.is_paused() && pool.out() > 0) {
+        // Who replicates is never between transactions: he goes on, and only newcomers wait.
+        let is_open = |pool: &Arc<Pool>| pool.replication == Replication::None && pool.total() > 0;
+        while self.pools_of(database, "pause")?.iter().any(is_open) {
             tick.tick().await;
-        }
-        for pool in &pools {
-            if pool.is_paused() {
-                pool.close_idle();
+            let held = self.shared.held.lock();
+            if !database.map_or(held.pooler == PoolerState::Paused, |name| held.is_paused(name)) {
+                let message = "resumed before all server connections were closed";
+                return Err(CommandError::WrongState(message.to_owned()));
             }
         }
         Ok(())
     }
 
-    fn resume(&self, database: Option<String>) -> Result<(), CommandError> {
-        self.pools_of(database.as_deref())?;
-        {
-            let mut paused = self.shared.paused.lock();
-            let was = match &database {
-                Some(name) => !paused.all && paused.databases.remove(name),
-                None => {
-                    let some = !paused.databases.is_empty();
-                    paused.databases.clear();
-                    std::mem::replace(&mut paused.all, false) || some
+    fn kill(&self, database: Option<&str>) -> Result<(), CommandError> {
+        self.hold_back(database, "kill")?;
+        self.shared.clients.kill_all(database);
+        Ok(())
+    }
+
+    fn resume(&self, database: Option<&str>) -> Result<(), CommandError> {
+        match database {
+            None => {
+                self.check_not_draining()?;
+                if self.shared.let_go() {
+                    return Ok(());
                 }
-            };
-            if !was {
-                return Err(CommandError::WrongState("not paused".to_owned()));
+            }
+            // It is never paused.
+            Some(name) if client::is_console(name) => {}
+            Some(_) => drop(self.pools_of(database, "resume")?),
+        }
+        self.shared.held.lock().resume(database)?;
+        for pool in self.shared.all_pools() {
+            if pool.is_paused() && !self.shared.is_paused(&pool.key.database) {
+                pool.resume();
             }
         }
-        for pool in self.pools_of(database.as_deref())? {
-            pool.resume();
+        Ok(())
+    }
+
+    fn reconnect(&self, database: Option<&str>) -> Result<(), CommandError> {
+        for pool in self.pools_of(database, "reconnect")? {
+            pool.reconnect();
+        }
+        Ok(())
+    }
+
+    async fn wait_close(&self, database: Option<&str>) -> Result<(), CommandError> {
+        if let Some(name) = database.filter(|name| client::is_console(name)) {
+            return Err(CommandError::WrongState(format!("cannot wait in admin db: {name}")));
+        }
+        let mut tick = tokio::time::interval(TICK);
+        while self.pools_of(database, "wait for")?.iter().any(|pool| pool.has_obsolete()) {
+            tick.tick().await;
         }
         Ok(())
     }
@@ -116,15 +174,19 @@ impl Proxy {
         let settings = Arc::new(settings);
         self.shared.auth.prepare(&settings.login);
         self.shared.clusters.set(settings.hosts);
+        self.shared.peers.reconfigure(&settings.peers);
         *self.shared.settings.write() = Arc::clone(&settings);
-        for pool in self.shared.all_pools() {
+        self.shared.clients.reprioritise(&settings.priorities);
+        // Replication connections stay as they are.
+        let pools = self.shared.all_pools();
+        for pool in pools.iter().filter(|pool| pool.replication == Replication::None) {
             // A database that is gone keeps its pool until its clients have left.
             let target = (settings.find_pool)(&pool.key.database, &pool.key.user);
             if let Some(target) = target {
                 pool.set_timeouts(target.timeouts);
                 pool.keep_warm(settings.warm.contains(&pool.key));
                 let clusters = &self.shared.clusters;
-                pool.reconfigure(settings.pool_setup(&pool.key.database, target, clusters));
+                pool.reconfigure(settings.pool_setup(&pool.key, target, clusters));
             }
         }
     }

@@ -12,22 +12,30 @@ impl Proxy {
     pub(super) async fn drain(&self, mode: ShutdownMode, tick: &mut tokio::time::Interval) {
         let shared = &self.shared;
         shared.draining.store(true, Ordering::Release);
+        let mut mode = mode;
         match mode {
             ShutdownMode::Immediate => {}
             ShutdownMode::WaitForServers => shared.clients.order_all(client::Order::Drain),
             ShutdownMode::WaitForClients => {}
         }
-        let deadline = match mode {
+        let deadline = |mode| match mode {
             ShutdownMode::Immediate => Some(Instant::now()),
             ShutdownMode::WaitForServers => {
                 Some(Instant::now() + shared.settings().shutdown_timeout)
             }
             ShutdownMode::WaitForClients => None,
         };
+        let mut until = deadline(mode);
         let mut stop = shared.stop.subscribe();
         while shared.clients.len() > 0 {
-            let hurried = *stop.borrow_and_update() == Some(ShutdownMode::Immediate);
-            if hurried || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            // Clients that SUSPEND holds could not come to their end.
+            shared.let_go();
+            let told = (*stop.borrow_and_update()).unwrap_or(mode);
+            if told != mode {
+                mode = told;
+                until = deadline(mode);
+            }
+            if until.is_some_and(|until| Instant::now() >= until) {
                 break;
             }
             if mode == ShutdownMode::WaitForServers {
@@ -62,12 +70,20 @@ impl Proxy {
     /// more urgent.
     pub fn shut_down(&self, mode: ShutdownMode) {
         self.shared.stop.send_if_modified(|stop| {
-            let urgent = mode == ShutdownMode::Immediate;
-            let changed = stop.is_none() || (urgent && *stop != Some(mode));
+            let changed = stop.is_none_or(|before| urgency(mode) > urgency(before));
             if changed {
                 *stop = Some(mode);
             }
             changed
         });
+    }
+}
+
+/// Which of two ways to shut down takes the other's place.
+fn urgency(mode: ShutdownMode) -> u8 {
+    match mode {
+        ShutdownMode::WaitForClients => 0,
+        ShutdownMode::WaitForServers => 1,
+        ShutdownMode::Immediate => 2,
     }
 }

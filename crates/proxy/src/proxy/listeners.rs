@@ -11,13 +11,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::unix_socket::UnixSocket;
 use crate::error::ProxyError;
-use crate::settings::UnixSocketPlace;
+use crate::settings::{Listening, UnixSocketPlace};
 use crate::stream::{Stream, port_of};
 
-/// Clients that have connected and are not accepted yet; the system makes it less (on Linux,
-/// net.core.somaxconn). One that finds no room tries again after a second: a storm of logins is to
-/// wait here instead.
-const BACKLOG: i32 = 4096;
 /// PgBouncer's port, in the name of a Unix socket that has none from elsewhere.
 const DEFAULT_PORT: u16 = 6432;
 
@@ -32,12 +28,13 @@ impl Listeners {
     pub(super) async fn open(
         addresses: &[SocketAddr],
         unix: Option<&UnixSocketPlace>,
+        how: Listening,
     ) -> Result<Self, ProxyError> {
-        let mut this = Self { tcp: bind_all(addresses)?, unix: None };
+        let mut this = Self { tcp: bind_all(addresses, how)?, unix: None };
         if let Some(place) = unix {
             let tcp = this.addresses().first().map(SocketAddr::port);
             let port = place.port.or(tcp).unwrap_or(DEFAULT_PORT);
-            this.unix = Some(UnixSocket::open(place, port).await?);
+            this.unix = Some(UnixSocket::open(place, port, how.backlog).await?);
         }
         Ok(this)
     }
@@ -93,14 +90,14 @@ async fn accept_any(listeners: &[TcpListener]) -> io::Result<TcpStream> {
 
 /// Listens at all of them. An IPv6 address that this machine does not have is left out, if there is
 /// another: `localhost` and `*` are two addresses, on whatever machine.
-fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ProxyError> {
+fn bind_all(addresses: &[SocketAddr], how: Listening) -> Result<Vec<TcpListener>, ProxyError> {
     let mut bound: Vec<TcpListener> = Vec::new();
     let mut missing = None;
     for &address in addresses {
         let every_v4 = |other: &SocketAddr| {
             other.is_ipv4() && other.ip().is_unspecified() && other.port() == address.port()
         };
-        match bind(address, addresses.iter().any(every_v4)) {
+        match bind(address, addresses.iter().any(every_v4), how) {
             Ok(listener) => bound.push(listener),
             Err(source) if address.is_ipv6() && is_missing(&source) => {
                 missing = Some(ProxyError::Listen { address, source });
@@ -125,7 +122,7 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 /// Listens at this address; `only_v6` leaves IPv4 to another listener.
-fn bind(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
+fn bind(address: SocketAddr, only_v6: bool, how: Listening) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     // The connections of one that ran here before may linger.
     #[cfg(not(windows))]
@@ -133,8 +130,12 @@ fn bind(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
     if address.is_ipv6() && only_v6 {
         socket.set_only_v6(true)?;
     }
+    #[cfg(unix)]
+    if how.reuse_port {
+        socket.set_reuse_port(true)?;
+    }
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(i32::try_from(how.backlog).unwrap_or(i32::MAX))?;
     socket.set_nonblocking(true)?;
     TcpListener::from_std(socket.into())
 }
@@ -146,6 +147,8 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+
+    const HOW: Listening = Listening { reuse_port: false, backlog: 16 };
 
     fn free_port() -> u16 {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -159,7 +162,7 @@ mod tests {
             SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
             SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
         ];
-        let listeners = Listeners::open(&both, None).await.unwrap();
+        let listeners = Listeners::open(&both, None, HOW).await.unwrap();
         assert_eq!(listeners.port(), port);
         // One where the machine has no IPv6.
         for address in listeners.addresses() {
@@ -175,12 +178,12 @@ mod tests {
     async fn an_address_that_this_machine_does_not_have_is_left_out_beside_others() {
         // Of documentation (RFC 3849): nobody has it.
         let nobodys: SocketAddr = "[2001:db8::1]:0".parse().unwrap();
-        assert!(Listeners::open(&[nobodys], None).await.is_err());
+        assert!(Listeners::open(&[nobodys], None, HOW).await.is_err());
         let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listeners = Listeners::open(&[nobodys, here], None).await.unwrap();
+        let listeners = Listeners::open(&[nobodys, here], None, HOW).await.unwrap();
         assert_eq!(listeners.addresses().len(), 1);
         let of_v4: SocketAddr = "203.0.113.1:0".parse().unwrap();
-        assert!(Listeners::open(&[of_v4, here], None).await.is_err());
+        assert!(Listeners::open(&[of_v4, here], None, HOW).await.is_err());
     }
 
     #[tokio::test]
@@ -192,7 +195,7 @@ mod tests {
             mode: 0o700,
             group: None,
         };
-        let listeners = Listeners::open(&[], Some(&place)).await.unwrap();
+        let listeners = Listeners::open(&[], Some(&place), HOW).await.unwrap();
         assert_eq!((listeners.addresses(), listeners.port()), (Vec::new(), 7000));
         assert!(listeners.unix_socket().unwrap().ends_with(".s.PGSQL.7000"));
     }

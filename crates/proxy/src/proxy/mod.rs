@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::{
-    ClientStatus, DatabaseStatus, HostStatus, LabelRegistry, OpenTransaction, PoolStatus,
-    ServerStatus, ShutdownMode,
+    ClientStatus, DatabaseStatus, HostStatus, LabelRegistry, OpenTransaction, PeerStatus,
+    PoolStatus, Replication, ServerStatus, ShutdownMode,
 };
 use sql::ShapeRegistry;
 
@@ -13,16 +13,20 @@ use crate::admin::AdminConsole;
 use crate::client;
 use crate::error::ProxyError;
 use crate::events::EventBuffer;
+use crate::pool::Pool;
 use crate::settings::ProxySettings;
 use crate::stream::{Stream, keep_alive};
 use lobby::Room;
 
 mod command;
 mod drain;
+mod held;
 mod listeners;
 mod lobby;
 mod places;
 mod shared;
+mod spares;
+mod suspend;
 mod timeouts;
 mod unix_socket;
 
@@ -30,10 +34,11 @@ pub use listeners::Listeners;
 pub(crate) use lobby::Stay;
 pub(crate) use places::{Place, Seat};
 pub(crate) use shared::Shared;
+pub(crate) use spares::Spare;
 
 /// How often pools are looked after. Timeouts are exact to this.
 const TICK: Duration = Duration::from_millis(50);
-/// The pause after the system has no socket to give.
+/// The pause after the system has no socket to give, if there is nothing kept back either.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// How often the same trouble with new connections is told of.
 const ACCEPT_WARNING: Duration = Duration::from_secs(10);
@@ -91,7 +96,7 @@ impl Proxy {
     /// [`ProxyError::Listen`], [`ProxyError::Socket`].
     pub async fn listen(&self) -> Result<Listeners, ProxyError> {
         let settings = self.shared.settings();
-        Listeners::open(&settings.listen, settings.unix_socket.as_ref()).await
+        Listeners::open(&settings.listen, settings.unix_socket.as_ref(), settings.listening).await
     }
 
     /// Serves until it is shut down. Not cancel-safe: dropped, it stops accepting; clients go on
@@ -113,13 +118,15 @@ impl Proxy {
             }
             tokio::select! {
                 accepted = self.shared.turns.take(listeners.accept()), if room != Room::None => match accepted {
-                    Ok(stream) => self.welcome(stream),
+                    Ok(stream) => self.welcome(stream, None),
                     Err(error) => {
                         // Most likely out of file descriptors: those in use come back.
                         if failed.is_due() {
                             tracing::warn!("cannot accept connections: {error}");
                         }
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        if !spares::is_exhausted(&error) || !self.turn_one_away(&listeners).await {
+                            self.pause_accepting().await;
+                        }
                     }
                 },
                 _ = tick.tick() => self.tick(),
@@ -135,7 +142,33 @@ impl Proxy {
         self.shared.settings.read().max_not_logged_in
     }
 
-    fn welcome(&self, stream: Stream) {
+    /// Without descriptors: lets a client in with one that was kept back, to tell it. False if there
+    /// is none, or somebody else was faster.
+    async fn turn_one_away(&self, listeners: &Listeners) -> bool {
+        let Some(spare) = self.shared.spares.take() else { return false };
+        // Linux says that there is no descriptor before it looks whether anybody is there. If nobody
+        // is, whoever comes next may find one.
+        let accepted = tokio::select! {
+            biased;
+            accepted = listeners.accept() => accepted,
+            () = std::future::ready(()) => return true,
+        };
+        match accepted {
+            Ok(stream) => self.welcome(stream, Some(spare)),
+            Err(_) => return false,
+        }
+        true
+    }
+
+    async fn pause_accepting(&self) {
+        tokio::select! {
+            () = tokio::time::sleep(ACCEPT_PAUSE) => {}
+            () = self.shared.spares.returned() => {}
+        }
+    }
+
+    /// `spare`: what it is let in with, to be told that there is no room.
+    fn welcome(&self, stream: Stream, spare: Option<Spare>) {
         if let Stream::Tcp(stream) = &stream {
             // Answers are written whole; waiting for more to fill a packet only delays them.
             if stream.set_nodelay(true).is_err() {
@@ -144,11 +177,16 @@ impl Proxy {
             keep_alive(stream);
         }
         let stay = Stay::begin(&self.shared, self.max_not_logged_in(), Instant::now());
-        tokio::spawn(client::serve(Arc::clone(&self.shared), stream, stay));
+        tokio::spawn(client::serve(Arc::clone(&self.shared), stream, stay, spare));
     }
 
     fn tick(&self) {
+        if self.shared.is_suspended() {
+            // Nobody is told off for what SUSPEND keeps from being done.
+            return self.shared.resume_if_abandoned();
+        }
         let now = Instant::now();
+        self.shared.spares.fill();
         self.shared.keep_warm();
         self.shared.shares.balance(now);
         let mut unused = Vec::new();
@@ -156,10 +194,13 @@ impl Proxy {
         self.shared.ring_overdue(&pools, now);
         for pool in pools {
             pool.tick(now);
-            if pool.is_unused() {
+            if pool.is_unused() && pool.replication == Replication::None {
                 unused.push(pool.key.clone());
             }
         }
+        // A client that is logging in has the pool in hand.
+        let used = |pool: &Arc<Pool>| !pool.is_unused() || Arc::strong_count(pool) > 1;
+        self.shared.replication.lock().retain(used);
         if !unused.is_empty() {
             let mut pools = self.shared.pools.write();
             for key in unused {
@@ -212,6 +253,12 @@ impl Proxy {
     #[must_use]
     pub fn hosts(&self) -> Vec<HostStatus> {
         self.shared.host_status()
+    }
+
+    /// The other poolers of the fleet, now.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerStatus> {
+        self.shared.peers.status()
     }
 
     /// Databases, now.

@@ -14,8 +14,6 @@ use crate::error::ProxyError;
 use crate::settings::UnixSocketPlace;
 use crate::stream::socket_name;
 
-/// Connections that wait to be accepted, as many as tokio lets wait on TCP.
-const BACKLOG: i32 = 1024;
 /// How long whoever listens on a socket that is there already may take to show it.
 const KNOCK: Duration = Duration::from_secs(2);
 
@@ -28,14 +26,18 @@ pub(super) struct UnixSocket {
 
 impl UnixSocket {
     /// Listens. A socket that nobody listens on any more is replaced.
-    pub(super) async fn open(place: &UnixSocketPlace, port: u16) -> Result<Self, ProxyError> {
+    pub(super) async fn open(
+        place: &UnixSocketPlace,
+        port: u16,
+        backlog: u32,
+    ) -> Result<Self, ProxyError> {
         let path = place.directory.join(socket_name(port));
         let refuse = |why| ProxyError::Socket { path: path.clone(), why };
         remove_stale(&path).await.map_err(refuse)?;
-        Self::bind(place, &path).map_err(|error| refuse(explained(&error)))
+        Self::bind(place, &path, backlog).map_err(|error| refuse(explained(&error)))
     }
 
-    fn bind(place: &UnixSocketPlace, path: &Path) -> io::Result<Self> {
+    fn bind(place: &UnixSocketPlace, path: &Path, backlog: u32) -> io::Result<Self> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.bind(&SockAddr::unix(path)?)?;
         let file = SocketFile::made(path)?;
@@ -44,7 +46,7 @@ impl UnixSocket {
         }
         fs::set_permissions(path, Permissions::from_mode(place.mode))?;
         // Not before: until then nobody can connect who may not.
-        socket.listen(BACKLOG)?;
+        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         socket.set_nonblocking(true)?;
         let listener = std::os::unix::net::UnixListener::from(OwnedFd::from(socket));
         Ok(Self { listener: UnixListener::from_std(listener)?, file })
@@ -128,6 +130,8 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 mod tests {
     use super::*;
 
+    const BACKLOG: u32 = 16;
+
     fn place(directory: &Path) -> UnixSocketPlace {
         UnixSocketPlace { directory: directory.to_owned(), port: None, mode: 0o640, group: None }
     }
@@ -139,7 +143,7 @@ mod tests {
     #[tokio::test]
     async fn a_socket_has_its_mode_serves_and_is_gone_at_the_end() {
         let directory = tempfile::tempdir().unwrap();
-        let socket = UnixSocket::open(&place(directory.path()), 6432).await.unwrap();
+        let socket = UnixSocket::open(&place(directory.path()), 6432, BACKLOG).await.unwrap();
         assert_eq!(socket.path(), directory.path().join(".s.PGSQL.6432"));
         let mode = fs::metadata(socket.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o640);
@@ -160,11 +164,11 @@ mod tests {
         let path = directory.path().join(".s.PGSQL.6432");
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "as a process that was killed leaves it");
-        let first = UnixSocket::open(&place(directory.path()), 6432).await.unwrap();
-        let refused = refusal(UnixSocket::open(&place(directory.path()), 6432).await);
+        let first = UnixSocket::open(&place(directory.path()), 6432, BACKLOG).await.unwrap();
+        let refused = refusal(UnixSocket::open(&place(directory.path()), 6432, BACKLOG).await);
         assert!(refused.contains("somebody listens there"), "{refused}");
         UnixStream::connect(&path).await.unwrap();
-        UnixSocket::open(&place(directory.path()), 6433).await.unwrap();
+        UnixSocket::open(&place(directory.path()), 6433, BACKLOG).await.unwrap();
         drop(first);
     }
 
@@ -173,14 +177,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(".s.PGSQL.6432");
         fs::write(&path, "a text").unwrap();
-        let refused = refusal(UnixSocket::open(&place(directory.path()), 6432).await);
+        let refused = refusal(UnixSocket::open(&place(directory.path()), 6432, BACKLOG).await);
         assert!(refused.contains("no socket"), "{refused}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "a text");
         fs::remove_file(&path).unwrap();
 
-        let socket = UnixSocket::open(&place(directory.path()), 6432).await.unwrap();
+        let socket = UnixSocket::open(&place(directory.path()), 6432, BACKLOG).await.unwrap();
         fs::remove_file(&path).unwrap();
-        let successor = UnixSocket::open(&place(directory.path()), 6432).await.unwrap();
+        let successor = UnixSocket::open(&place(directory.path()), 6432, BACKLOG).await.unwrap();
         drop(socket);
         UnixStream::connect(successor.path()).await.unwrap();
     }
@@ -189,7 +193,7 @@ mod tests {
     async fn why_there_is_none_is_said() {
         let directory = tempfile::tempdir().unwrap();
         let nowhere = directory.path().join("no/such");
-        let refused = refusal(UnixSocket::open(&place(&nowhere), 6432).await);
+        let refused = refusal(UnixSocket::open(&place(&nowhere), 6432, BACKLOG).await);
         assert!(refused.contains("unix_socket_dir must be a directory"), "{refused}");
     }
 }

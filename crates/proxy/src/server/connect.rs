@@ -1,9 +1,10 @@
 //! Opening a server connection: connect, log in, learn what the server reports.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use model::ServerId;
+use model::{Replication, ServerId};
 use pooling::hosts::{HostId, Wish};
 use pooling::parameters::ServerParameters;
 use pooling::scheduler::Age;
@@ -47,6 +48,16 @@ pub(crate) struct Upstream {
     pub(crate) max_prepared_statements: usize,
     /// What the last login of a client has shown, for where `password` does not do.
     pub(crate) learned: Learned,
+    /// For a connection of replication: what is said at its start.
+    pub(crate) replication: Option<Arc<ReplicationStart>>,
+}
+
+/// What the client of a replication connection has asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct ReplicationStart {
+    pub(crate) kind: Replication,
+    /// Startup parameters besides user and database.
+    pub(crate) parameters: Vec<(String, String)>,
 }
 
 impl Upstream {
@@ -56,8 +67,9 @@ impl Upstream {
         cancel_timeout: Duration,
         max_prepared_statements: usize,
     ) -> Self {
-        let PoolTarget { hosts, wish, database, user, password, tls, connect_query, startup, .. } =
-            target;
+        let PoolTarget {
+            hosts, wish, database, user, password, tls, connect_query, startup, ..
+        } = target;
         let learned = Learned::Nothing;
         Self {
             hosts,
@@ -72,7 +84,19 @@ impl Upstream {
             cancel_timeout,
             max_prepared_statements,
             learned,
+            replication: None,
         }
+    }
+
+    /// What is asked for at the login besides user and database. What the database is configured with
+    /// goes before what the client of a replication connection has asked for.
+    fn startup_parameters(&self) -> Vec<(&str, &str)> {
+        let asked = self.replication.iter().flat_map(|start| &start.parameters);
+        let is_open = |(name, _): &&(String, String)| {
+            !self.startup.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+        };
+        let all = asked.filter(is_open).chain(&self.startup);
+        all.map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
     /// Whether a connection to the one is as good as one to the other.
@@ -164,8 +188,7 @@ async fn log_in(
     let is_encrypted = stream.is_encrypted();
     let binding = Binding::new(upstream.tls.channel_binding(), stream.end_point());
     let mut talk = Talk { stream, read: ReadBuffer::default(), received: 0 };
-    let asked: Vec<(&str, &str)> =
-        upstream.startup.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let asked = upstream.startup_parameters();
     talk.send(startup::startup_message(&upstream.user, &upstream.database, &asked)).await?;
     let (password, learned) = (upstream.password.clone(), upstream.learned.clone());
     let mut login = Login::new(&upstream.user, password, learned, binding);

@@ -105,13 +105,18 @@ pub(crate) static ALL: &[&SqlTable] = &[
     &shown::DATABASES,
     &shown::HOSTS,
     &shown::USERS,
+    &shown::PEERS,
+    &shown::PEER_POOLS,
     &shown::STATS,
     &shown::STATS_TOTALS,
     &shown::STATS_AVERAGES,
+    &shown::TOTALS,
     &settings::SETTINGS,
     &shown::LISTS,
     &shown::STATE,
     &shown::VERSION,
+    &shown::SOCKETS,
+    &shown::ACTIVE_SOCKETS,
 ];
 
 /// The table that a name stands for.

@@ -88,6 +88,20 @@ pub(super) static USERS: SqlTable = SqlTable::own(
     |data| plain(show::find("users"), data),
 );
 
+pub(super) static PEERS: SqlTable = SqlTable::own(
+    "peers",
+    "The other poolers that cancel requests for their clients are passed on to.",
+    || with(show::find("peers"), &[]),
+    |data| plain(show::find("peers"), data),
+);
+
+pub(super) static PEER_POOLS: SqlTable = SqlTable::own(
+    "peer_pools",
+    "Cancel requests on their way to each of them.",
+    || with(show::find("peer_pools"), &[]),
+    |data| plain(show::find("peer_pools"), data),
+);
+
 pub(super) static STATS: SqlTable = SqlTable::own(
     "stats",
     "Traffic by database since the start, and in the last minute; times are µs, as PgBouncer's.",
@@ -107,6 +121,27 @@ pub(super) static STATS_AVERAGES: SqlTable = SqlTable::own(
     "Traffic by database in the last minute; times are µs.",
     || with(show::find("stats_averages"), &[]),
     |data| plain(show::find("stats_averages"), data),
+);
+
+pub(super) static TOTALS: SqlTable = SqlTable::own(
+    "totals",
+    "Traffic of all databases together since the start, and in the last minute; times are µs.",
+    || with(show::find("totals"), &[]),
+    |data| plain(show::find("totals"), data),
+);
+
+pub(super) static SOCKETS: SqlTable = SqlTable::own(
+    "sockets",
+    "Client and server connections in one table; what PgBouncer says of its buffers is NULL.",
+    || with(show::find("sockets"), &[]),
+    |data| plain(show::find("sockets"), data),
+);
+
+pub(super) static ACTIVE_SOCKETS: SqlTable = SqlTable::own(
+    "active_sockets",
+    "The same of connections at which something is done.",
+    || with(show::find("active_sockets"), &[]),
+    |data| plain(show::find("active_sockets"), data),
 );
 
 pub(super) static LISTS: SqlTable = SqlTable::own(

@@ -184,6 +184,7 @@ mod tests {
             transactions: 0,
             pinned_transactions: 0,
             load_balance_hosts: None,
+            rejected: model::Rejections::default(),
             paused: false,
             last_failure: failure.map(str::to_owned),
         };

@@ -89,11 +89,6 @@ pub const INI_USER_KEYS: &[IniKey] = &[
     key("transaction_timeout", Number, Same),
 ];
 
-const NO_PEERS: Becomes = NotOffered("cancel requests are not passed on to peers");
-
 /// Keys of `[peers]`.
-pub const INI_PEER_KEYS: &[IniKey] = &[
-    key("host", Text, NO_PEERS),
-    key("pool_size", Number, NO_PEERS),
-    key("port", Number, NO_PEERS),
-];
+pub const INI_PEER_KEYS: &[IniKey] =
+    &[key("host", Text, Same), key("pool_size", Number, Same), key("port", Number, Same)];

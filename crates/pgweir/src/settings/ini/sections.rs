@@ -40,7 +40,9 @@ impl Entry {
             "users" => {
                 to.users.insert(self.name, Section { origin: self.origin, values });
             }
-            _ => self.peer(to),
+            _ => {
+                to.peers.insert(self.name, Section { origin: self.origin, values });
+            }
         }
     }
 
@@ -63,11 +65,7 @@ impl Entry {
                 return None;
             }
         };
-        // Of peers there may be many, and they are used together or not at all.
-        let noted = |name: &str| match self.section {
-            "peers" => "peers".to_owned(),
-            _ => format!("{path}.{name}"),
-        };
+        let noted = |name: &str| format!("{path}.{name}");
         let mut values = BTreeMap::new();
         for (name, text) in pairs {
             let Some(key) = known.iter().find(|key| key.name == name) else {
@@ -137,14 +135,5 @@ impl Entry {
             values.insert("host".to_owned(), WrittenValue { raw, origin: self.origin.clone() });
         }
         to.databases.insert(self.name, Section { origin: self.origin, values });
-    }
-
-    /// Is looked at, so that what is wrong is known.
-    fn peer(self, to: &mut Written) {
-        let id = self.name.parse::<u16>().ok().filter(|id| *id > 0);
-        if id.is_none() {
-            let path = self.path();
-            to.problem(self.origin, &path, "the id of a peer is a number from 1 to 65535");
-        }
     }
 }

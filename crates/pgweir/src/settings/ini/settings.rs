@@ -63,6 +63,10 @@ impl Own {
                 continue;
             }
             let (origin, text) = self.value(setting.name);
+            // PgBouncer's own default is too short for a storm of logins.
+            if origin == Origin::Default && setting.name == "listen_backlog" {
+                continue;
+            }
             if origin == Origin::Default && !text.is_empty() {
                 file.by_default.push(setting.name);
             }

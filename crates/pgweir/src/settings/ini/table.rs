@@ -169,7 +169,7 @@ pub const INI_SETTINGS: &[IniSetting] = &[
         "listen_backlog",
         Number,
         "128",
-        Unneeded("it is 4096: a storm of logins waits instead of being refused"),
+        Different("not written it is 4096: a storm of logins waits instead of being refused"),
     ),
     setting("listen_port", Number, "6432", Different("becomes `listen`")),
     setting("log_connections", Flag, "1", QUIET),
@@ -211,7 +211,7 @@ pub const INI_SETTINGS: &[IniSetting] = &[
         Different("a pool that needs one gets one that is idle in another pool at once"),
     ),
     setting("min_pool_size", Number, "0", Same),
-    setting("peer_id", Number, "0", NotOffered("cancel requests are not passed on to peers")),
+    setting("peer_id", Number, "0", Same),
     setting(
         "pidfile",
         Text,
@@ -304,7 +304,7 @@ pub const INI_SETTINGS: &[IniSetting] = &[
         "so_reuseport",
         Flag,
         "0",
-        NotOffered("one process uses all cores (`worker_threads`); a second needs its own port"),
+        Different("is seldom needed: one process uses all cores (`worker_threads`)"),
     ),
     setting(
         "stats_period",
@@ -313,14 +313,7 @@ pub const INI_SETTINGS: &[IniSetting] = &[
         Unneeded("averages are over the last minute, and the history has every minute"),
     ),
     setting("stats_users", Text, "", Same),
-    setting(
-        "suspend_timeout",
-        Seconds,
-        "10",
-        Unneeded(
-            "SUSPEND was for restarts by -R; SIGTERM waits for transactions (shutdown_timeout)",
-        ),
-    ),
+    setting("suspend_timeout", Seconds, "10", Same),
     setting("syslog", Flag, "0", STDERR),
     setting("syslog_facility", Text, "daemon", STDERR),
     setting("syslog_ident", Text, "pgbouncer", STDERR),

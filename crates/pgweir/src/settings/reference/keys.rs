@@ -1,8 +1,8 @@
-//! Keys of `[databases.NAME]` and `[users.NAME]`.
+//! Keys of `[databases.NAME]`, `[users.NAME]` and `[applications.NAME]`.
 
 use super::{COUNT, DURATION, LIMIT, NUMBER, TEXT, TIMEOUT};
 
-/// One key of `[databases.NAME]` or `[users.NAME]`.
+/// One key of `[databases.NAME]`, `[users.NAME]` or `[applications.NAME]`.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyReference {
     /// Its name.
@@ -219,4 +219,22 @@ pub const USER_KEYS: &[KeyReference] = &[
         default: "`client_idle_timeout`",
         what: "How long this user may ask for nothing.",
     },
+    KeyReference {
+        name: "priority",
+        kind: "high, normal, low",
+        default: "normal",
+        what: "How urgent this user's queries are: see docs/overload.md. Where pools share a maximum \
+               (`max_db_connections`, `max_user_connections`, the `user` of a database), their \
+               parts of it are as 16 to 4 to 1.",
+    },
 ];
+
+/// Keys of `[applications.NAME]`.
+pub const APPLICATION_KEYS: &[KeyReference] = &[KeyReference {
+    name: "priority",
+    kind: "high, normal, low",
+    default: "that of the user",
+    what: "How urgent the queries of clients are that call themselves so: who gets the next server \
+           connection that comes free, and who is refused first. Where the user's is written too, the \
+           lower one holds.",
+}];

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use model::Priority;
+
 use super::{file, used, wrong};
 use crate::settings::PoolLimits;
 
@@ -75,4 +77,28 @@ fn a_size_of_nothing_is_refused() {
     assert!(problems.contains("users.web.pool_size"), "{problems}");
     let problems = wrong(file("upstream = \"postgres://h\"\nmin_pool_size = -1\n"));
     assert!(problems.contains("not a whole number between 0 and"), "{problems}");
+}
+
+#[test]
+fn users_and_applications_have_priorities() {
+    let sections = "max_queue_age = \"500ms\"\nlow_priority_share = 60\n\
+        [users.web]\n[users.cron]\npriority = \"low\"\n[applications.\"shop*\"]\npriority = \"high\"\n";
+    let settings = used(file(&format!("{FILE}{sections}")));
+    assert_eq!(settings.max_queue_age, Some(Duration::from_millis(500)));
+    assert_eq!(settings.low_priority_share, 60);
+    assert_eq!(settings.users["cron"].priority, Some(Priority::Low));
+    assert_eq!(settings.users["web"].priority, None);
+    assert_eq!(settings.applications["shop*"], Priority::High);
+}
+
+#[test]
+fn a_priority_that_is_none_and_a_share_of_nothing_are_refused() {
+    let problems = wrong(file(&format!("{FILE}[applications.shop]\npriority = \"urgent\"\n")));
+    let expected = "`urgent` is not a priority; use high, normal or low";
+    assert!(problems.contains("pgweir.toml:11:12") && problems.contains(expected), "{problems}");
+    let problems = wrong(file(&format!("{FILE}low_priority_share = 0\n")));
+    assert!(problems.contains("not a whole number between 1 and 100"), "{problems}");
+    let problems = wrong(file(&format!("{FILE}[applications.shop]\nprioritty = \"low\"\n")));
+    assert!(problems.contains("did you mean `priority`"), "{problems}");
+    assert!(wrong(file("applications = 3\n")).contains("write [applications.NAME]"));
 }

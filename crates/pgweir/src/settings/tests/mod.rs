@@ -3,6 +3,7 @@
 mod access;
 mod authentication;
 mod detection;
+mod fleet;
 mod history;
 mod hosts;
 mod limits;

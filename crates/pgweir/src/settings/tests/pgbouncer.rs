@@ -11,8 +11,8 @@ use super::file;
 use crate::settings::ini::{is_ini, migration_page};
 use crate::settings::reference::REFERENCE;
 use crate::settings::{
-    AuthType, Becomes, DATABASE_KEYS, INI_DATABASE_KEYS, INI_SETTINGS, INI_USER_KEYS, NoteKind,
-    Resolved, Settings, SettingsError, USER_KEYS, Written,
+    AuthType, Becomes, DATABASE_KEYS, INI_DATABASE_KEYS, INI_PEER_KEYS, INI_SETTINGS,
+    INI_USER_KEYS, NoteKind, PEER_KEYS, Resolved, Settings, SettingsError, USER_KEYS, Written,
 };
 
 /// A directory with a pgbouncer.ini and other files. In them, `@` is the directory.
@@ -207,7 +207,7 @@ fn what_is_not_known_is_refused_at_its_place() {
         "pgbouncer.ini:12:1: there is no section [nowhere]; there are [pgbouncer], [databases], \
          [users], [peers], [pgweir]",
         "pgbouncer.ini:15:1: history_day: no such setting; did you mean `history_days`?",
-        "pgbouncer.ini:17:1: peers.0: the id of a peer is a number from 1 to 65535",
+        "pgbouncer.ini:17:1: peers.0: is not the number of a peer; write one from 1 to 16383, its `peer_id`",
         "pgbouncer.ini:2:1: databases.shop.pool_sise: no such setting; did you mean `pool_size`?",
         "pgbouncer.ini:3:1: databases.x: is not made of key=value pairs with spaces between after \
          `host`; a value with spaces is written in single quotes",
@@ -303,13 +303,30 @@ fn a_file_is_told_by_its_name_or_by_what_it_says() {
 }
 
 #[test]
-fn peers_are_looked_at_and_named_once() {
+fn peers_are_read() {
     let files = ini_file(
-        "[databases]\n[peers]\n1 = host=a port=6433\n2 = host=b pool_size=3\n[pgbouncer]\n\
-         unix_socket_dir = @\npeer_id = 1\n",
+        "[databases]\n[peers]\n1 = host=a port=6433\n2 = host=/run/b pool_size=3\n[pgbouncer]\n\
+         unix_socket_dir = @\npeer_id = 1\nso_reuseport = 1\nlisten_backlog = 64\n\
+         default_pool_size = 7\n",
     );
-    let warnings = files.resolved().warnings.join("\n");
-    assert!(warnings.contains("not offered: peer_id, peers;"), "{warnings}");
+    let settings = files.resolved().settings;
+    let fleet = &settings.fleet;
+    assert_eq!(fleet.peer_id.map(proxy::PeerId::get), Some(1));
+    assert!(fleet.so_reuseport);
+    assert_eq!(fleet.listen_backlog.get(), 64);
+    let peers: Vec<_> = fleet
+        .peers
+        .iter()
+        .map(|(id, peer)| (id.get(), peer.host.as_str(), peer.port, settings.peer_pool_size(peer)))
+        .collect();
+    assert_eq!(peers, [(1, "a", 6433, 7), (2, "/run/b", 6432, 3)]);
+}
+
+#[test]
+fn the_backlog_of_a_storm_is_ours_unless_it_is_written() {
+    let files = ini_file("[databases]\n[pgbouncer]\nunix_socket_dir = @\n");
+    let written = files.resolved();
+    assert_eq!(written.settings.fleet.listen_backlog.get(), 4096);
 }
 
 proptest! {
@@ -351,7 +368,9 @@ fn the_table_and_the_settings_agree() {
             Becomes::Same | Becomes::Different(_) => assert!(is_ours(name), "{name}"),
         }
     }
-    for (theirs, ours) in [(INI_DATABASE_KEYS, DATABASE_KEYS), (INI_USER_KEYS, USER_KEYS)] {
+    for (theirs, ours) in
+        [(INI_DATABASE_KEYS, DATABASE_KEYS), (INI_USER_KEYS, USER_KEYS), (INI_PEER_KEYS, PEER_KEYS)]
+    {
         for key in theirs.iter().filter(|key| key.name != "reserve_pool") {
             let used = matches!(key.becomes, Becomes::Same | Becomes::Different(_));
             let is_ours = ours.iter().any(|ours| ours.name == key.name);

@@ -2,7 +2,9 @@
 
 use super::{file, url, used, wrong};
 use crate::settings::reference::Fallback;
-use crate::settings::{DATABASE_KEYS, REFERENCE, Settings, USER_KEYS, Written};
+use crate::settings::{
+    APPLICATION_KEYS, DATABASE_KEYS, PEER_KEYS, REFERENCE, Settings, USER_KEYS, Written,
+};
 
 fn sorted_names() -> Vec<&'static str> {
     let mut names: Vec<&str> = REFERENCE.iter().map(|setting| setting.name).collect();
@@ -45,7 +47,12 @@ fn every_setting_is_checked() {
         let place = format!("pgweir.toml:1:{}: {}: ", setting.name.len() + 4, setting.name);
         assert!(problems.starts_with(&place), "{problems}");
     }
-    for (section, keys) in [("databases", DATABASE_KEYS), ("users", USER_KEYS)] {
+    for (section, keys) in [
+        ("databases", DATABASE_KEYS),
+        ("users", USER_KEYS),
+        ("peers", PEER_KEYS),
+        ("applications", APPLICATION_KEYS),
+    ] {
         for key in keys {
             let problems = wrong(file(&format!("[{section}.x]\n{} = 1979-05-27", key.name)));
             let place = format!("pgweir.toml:2:{}: {section}.x.{}: ", key.name.len() + 4, key.name);

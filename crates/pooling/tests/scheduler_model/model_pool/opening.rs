@@ -10,12 +10,12 @@ impl ModelPool {
     /// Clients that have waited long enough for the reserve.
     fn patient(&self) -> u32 {
         let timeout = self.limits.reserve_timeout.unwrap_or(Duration::MAX);
-        let patient = self.queue.iter().filter(|(_, since)| self.now - *since >= timeout);
-        u32::try_from(patient.count()).unwrap()
+        u32::try_from(self.queue.patient(usize::MAX, usize::MAX, timeout, self.now)).unwrap()
     }
 
     pub(crate) fn open_due(&mut self) {
         let before = self.connecting;
+        let servable = self.queue.servable(self.low_room());
         let due = self.scheduler.connects_due(self.warm, self.now);
         let number = due.for_queue + due.to_keep_warm;
         self.scheduler.begin_connects(number);
@@ -25,7 +25,7 @@ impl ModelPool {
             assert!(self.total() <= most, "more connections than the pool's size");
             let beyond = self.total().saturating_sub(self.limits.size).min(due.for_queue);
             assert!(beyond <= self.patient(), "the reserve is used too early");
-            assert!(before + due.for_queue <= u32::try_from(self.queue.len()).unwrap());
+            assert!(before + due.for_queue <= u32::try_from(servable).unwrap());
         }
         if due.to_keep_warm > 0 {
             assert!(self.warm && self.total() <= self.limits.min_size.min(self.limits.size));
@@ -34,17 +34,17 @@ impl ModelPool {
         if let Some(outage) = self.outage {
             assert!(number <= 1 && (number == 0 || before == 0), "one attempt at a time");
             assert!(number == 0 || self.now >= outage.next_attempt, "without a pause");
-            let room = self.total() < self.limits.size && !self.paused && !self.queue.is_empty();
+            let room = self.total() < self.limits.size && !self.paused && servable > 0;
             let idle = room && self.connecting == 0;
             assert!(!idle || self.now < outage.next_attempt, "it does not try again");
         } else if !self.paused {
             if self.total() < self.limits.size {
-                assert!(self.connecting as usize >= self.queue.len().min(8), "nobody connects");
+                assert!(self.connecting as usize >= servable.min(8), "nobody connects");
             } else if self.total() < self.limits.size_with_reserve() {
                 // Who could not be served by a dead connection has been put first, anew.
-                let first = self.queue.iter().take(self.limits.reserve_size as usize);
                 let timeout = self.limits.reserve_timeout.unwrap_or(Duration::MAX);
-                let due = first.filter(|(_, since)| self.now - *since >= timeout).count();
+                let first = self.limits.reserve_size as usize;
+                let due = self.queue.patient(first, self.low_room(), timeout, self.now);
                 assert!(self.connecting as usize >= due.min(8), "the reserve is not used");
             }
             let least = self.limits.min_size.min(self.limits.size);
@@ -86,7 +86,7 @@ impl ModelPool {
         let told = self.scheduler.connect_failed(permanent, self.now, 1.0);
         let alive = !self.idle.is_empty() || !self.out.is_empty();
         if (permanent && !alive) || self.is_unreachable() {
-            let all: Vec<_> = self.queue.drain(..).map(|(id, _)| id).collect();
+            let all = self.queue.take_all();
             assert_eq!(told, all);
         } else {
             assert_eq!(told, [], "a restart of the server is not an error");

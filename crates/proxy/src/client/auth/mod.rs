@@ -31,6 +31,8 @@ pub(super) struct Claim<'a> {
     pub(super) user: &'a str,
     pub(super) database: &'a str,
     pub(super) to_console: bool,
+    /// Whether it wants to replicate the whole server.
+    pub(super) replication: bool,
     /// None is a Unix socket.
     pub(super) address: Option<IpAddr>,
     pub(super) encrypted: bool,

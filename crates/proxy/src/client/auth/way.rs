@@ -47,8 +47,8 @@ fn is_trusted(login: &LoginSettings, claim: Claim<'_>) -> bool {
 }
 
 fn by_rule(login: &LoginSettings, claim: Claim<'_>) -> Result<Way, ErrorFields> {
-    let Claim { user, database, address, encrypted, .. } = claim;
-    let connection = Connection { database, user, address, encrypted };
+    let Claim { user, database, address, encrypted, replication, .. } = claim;
+    let connection = Connection { database, user, address, encrypted, replication };
     match login.rules.find(connection, &interfaces) {
         None => Err(refusal(claim, "no pg_hba.conf entry for")),
         Some(Rule { method: Method::Reject, .. }) => {
@@ -65,10 +65,12 @@ fn refusal(claim: Claim<'_>, why: &str) -> ErrorFields {
     let host = claim.address.map_or_else(|| "[local]".to_owned(), |address| address.to_string());
     let encryption = if claim.encrypted { "SSL encryption" } else { "no encryption" };
     let Claim { user, database, .. } = claim;
-    ErrorFields::fatal(
-        "28000",
-        format!("{why} host \"{host}\", user \"{user}\", database \"{database}\", {encryption}"),
-    )
+    let message = if claim.replication {
+        format!("{why} replication connection from host \"{host}\", user \"{user}\", {encryption}")
+    } else {
+        format!("{why} host \"{host}\", user \"{user}\", database \"{database}\", {encryption}")
+    };
+    ErrorFields::fatal("28000", message)
 }
 
 /// This machine's addresses; none if the system does not say, and then samehost and samenet fit
