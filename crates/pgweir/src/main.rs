@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use pgweir::cli::{Cli, Command};
-use pgweir::{advise, demo, run};
+use pgweir::{advise, check, demo, run};
 
 #[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
 fn main() -> ExitCode {
@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Command::Takeover(arguments) => {
             run::block_on(arguments.execute(&mut std::io::stdout().lock()))
         }
+        Command::Check(arguments) => run::block_on(check::run(&arguments)),
         Command::Report(arguments) => run::block_on(arguments.execute()),
         Command::Advise(arguments) => run::block_on(advise::run(&arguments)),
         Command::Demo(arguments) => run::block_on(demo::run(&arguments)),

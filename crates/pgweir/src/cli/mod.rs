@@ -2,6 +2,7 @@
 
 mod admin;
 mod advise;
+mod check;
 mod demo;
 mod fingerprint;
 mod metrics;
@@ -16,6 +17,7 @@ use clap::{Parser, Subcommand};
 pub use admin::{AdminConsole, AdminError};
 pub(crate) use advise::size as parse_size;
 pub use advise::{AdviceFormat, AdviseArguments};
+pub use check::CheckArguments;
 pub use demo::DemoArguments;
 pub use fingerprint::{FingerprintArguments, FingerprintFormat};
 pub use metrics::MetricsArguments;
@@ -33,6 +35,7 @@ pub use takeover::TakeoverArguments;
     about = "A PostgreSQL connection pooler that says which queries hurt, why, and what to do.",
     after_help = "Examples:
   pgweir run postgres://app:secret@db.internal/shop
+  pgweir check -c /etc/pgbouncer/pgbouncer.ini
   pgweir report --since 15m
   pgweir advise postgres://app:secret@db.internal/shop --index-budget 500MB
   pgweir demo"
@@ -50,6 +53,8 @@ pub enum Command {
     Run(Box<RunArguments>),
     /// Let a running pgweir be succeeded by the program that is now at its place, and lose nobody.
     Takeover(TakeoverArguments),
+    /// Say what the settings come to, and whether the servers let pgweir in.
+    Check(Box<CheckArguments>),
     /// Print what a running pgweir found.
     Report(Box<ReportArguments>),
     /// Say which indexes to build and which to drop, for live traffic or a file of statements.

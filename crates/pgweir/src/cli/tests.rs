@@ -83,7 +83,7 @@ fn run_reads_the_file_then_the_environment_then_flags() {
     assert_eq!(settings.default_pool_size.get(), 3);
     assert_eq!(settings.pool_mode, model::PoolMode::Session);
     assert_eq!(settings.server_lifetime, Duration::from_secs(1800));
-    assert_eq!(settings.upstreams[0].host, "h2");
+    assert_eq!(settings.upstreams[0].hosts.first().0, "h2");
     assert_eq!(settings.admin_users, ["flag"]);
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::{
-    ClientStatus, DatabaseStatus, LabelRegistry, OpenTransaction, PeerStatus, PoolStatus,
-    Replication, ServerStatus, ShutdownMode,
+    ClientStatus, DatabaseStatus, HostStatus, LabelRegistry, OpenTransaction, PeerStatus,
+    PoolStatus, Replication, ServerStatus, ShutdownMode,
 };
 use sql::ShapeRegistry;
 
@@ -99,7 +99,7 @@ impl Proxy {
     pub async fn listen(&self, passed: PassedListeners) -> Result<Listeners, ProxyError> {
         let settings = self.shared.settings();
         let (unix, how) = (settings.unix_socket.as_ref(), settings.listening);
-        Listeners::open(settings.listen, unix, how, passed).await
+        Listeners::open(&settings.listen, unix, how, passed).await
     }
 
     /// Serves until it is shut down. Not cancel-safe: dropped, it stops accepting; clients go on
@@ -251,6 +251,12 @@ impl Proxy {
     #[must_use]
     pub fn servers(&self) -> Vec<ServerStatus> {
         self.shared.server_status()
+    }
+
+    /// The hosts that pools go to, now.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<HostStatus> {
+        self.shared.host_status()
     }
 
     /// The other poolers of the fleet, now.

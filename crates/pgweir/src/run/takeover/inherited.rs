@@ -41,7 +41,10 @@ impl Inherited {
         let mut predecessor = None;
         if arguments.takeover {
             let directory = state_directory(settings.data_dir.as_deref());
-            let found = Predecessor::find(directory.as_deref(), settings.listen.port()).await;
+            // 0, as one that the system chooses, is any.
+            let port = settings.listen.first().map(SocketAddr::port);
+            let port = port.or(settings.unix_socket.port).unwrap_or(0);
+            let found = Predecessor::find(directory.as_deref(), port).await;
             predecessor = found.context("cannot take over")?;
             if predecessor.is_none() {
                 tracing::info!("there is no process to take over from");
@@ -72,11 +75,11 @@ impl Inherited {
     pub(crate) async fn control_socket(
         &mut self,
         settings: &Settings,
-        address: SocketAddr,
+        port: u16,
     ) -> Option<Arc<ControlSocket>> {
         let directory = state_directory(settings.data_dir.as_deref());
         let passed = self.control.take();
-        ControlSocket::open(directory.as_deref(), address.port(), passed).await.map(Arc::new)
+        ControlSocket::open(directory.as_deref(), port, passed).await.map(Arc::new)
     }
 
     /// This process serves from now on; the receiver sees `true` when the one before has ended.
