@@ -4,7 +4,9 @@
 //! takes a turn from a client.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::answer::answer;
 use crate::error::HttpError;
@@ -49,6 +51,24 @@ impl Listener {
         listen().map_err(|source| HttpError::Listen { address, source })
     }
 
+    /// One that was opened before, by another process or the service manager.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn adopt(socket: OwnedFd) -> io::Result<Self> {
+        let listener = std::net::TcpListener::from(socket);
+        listener.set_nonblocking(true)?;
+        Ok(Self(listener))
+    }
+
+    /// The same, for another process.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn duplicate(&self) -> io::Result<OwnedFd> {
+        self.0.as_fd().try_clone_to_owned()
+    }
+
     /// Where it listens; none if the system does not say.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
@@ -64,6 +84,7 @@ pub struct HttpSide {
     prepared: Option<Prepared>,
     sink: Option<SpanSink>,
     finish: Option<oneshot::Sender<oneshot::Sender<()>>>,
+    hush: Arc<Notify>,
 }
 
 /// What the thread is given.
@@ -94,7 +115,7 @@ impl HttpSide {
         let address = listener.as_ref().and_then(Listener::address);
         let wanted = listener.is_some() || exporter.is_some();
         let prepared = wanted.then_some(Prepared { listener, exporter });
-        Ok(Self { address, prepared, sink, finish: None })
+        Ok(Self { address, prepared, sink, finish: None, hush: Arc::default() })
     }
 
     /// Where it listens, if it does.
@@ -109,6 +130,11 @@ impl HttpSide {
         self.sink.clone()
     }
 
+    /// Lets nobody in any more: another process does. Those who are in are answered.
+    pub fn stop_listening(&self) {
+        self.hush.notify_one();
+    }
+
     /// Starts the thread, if there is anything to do; called again, nothing.
     ///
     /// # Errors
@@ -121,9 +147,10 @@ impl HttpSide {
             .map_err(HttpError::Thread)?;
         let scraper = Arc::new(Scraper::new(live, self.sink.clone()));
         let (finish, asked) = oneshot::channel();
+        let hush = Arc::clone(&self.hush);
         std::thread::Builder::new()
             .name("pgweir-http".to_owned())
-            .spawn(move || runtime.block_on(both(listener, exporter, scraper, asked)))
+            .spawn(move || runtime.block_on(both((listener, hush), exporter, scraper, asked)))
             .map_err(HttpError::Thread)?;
         self.finish = self.sink.is_some().then_some(finish);
         Ok(())
@@ -142,7 +169,7 @@ impl HttpSide {
 }
 
 async fn both(
-    listener: Option<Listener>,
+    (listener, hush): (Option<Listener>, Arc<Notify>),
     exporter: Option<Exporter>,
     scraper: Arc<Scraper>,
     finish: oneshot::Receiver<oneshot::Sender<()>>,
@@ -156,7 +183,14 @@ async fn both(
     let serving = async {
         let Some(Listener(listener)) = listener else { return };
         match TcpListener::from_std(listener) {
-            Ok(listener) => serve(listener, Arc::clone(&scraper)).await,
+            Ok(listener) => {
+                tokio::select! {
+                    () = serve(listener, Arc::clone(&scraper)) => {}
+                    () = hush.notified() => {}
+                }
+                // Who is in has tasks here, which end with the runtime.
+                std::future::pending().await
+            }
             Err(error) => tracing::error!("nothing is served by HTTP: {error}"),
         }
     };

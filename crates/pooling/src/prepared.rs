@@ -206,6 +206,12 @@ impl ClientStatements {
         self.unnamed = None;
     }
 
+    /// All of them, with their names; the unnamed one has an empty name.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Arc<Statement>)> {
+        let unnamed = self.unnamed.iter().map(|statement| (&b""[..], statement));
+        self.named.iter().map(|(name, statement)| (&**name, statement)).chain(unnamed)
+    }
+
     /// Whether one of them is too long to be kept.
     #[must_use]
     pub fn any_not_kept(&self) -> bool {

@@ -21,6 +21,7 @@ mod stream;
 mod tls;
 
 pub use admin::{AdminConsole, AdminRole, BoxFuture};
+pub use client::{ClientMemento, MovingClient, Passage};
 pub use error::ProxyError;
 pub use events::EventBuffer;
 pub use hosts::HostSettings;
@@ -29,7 +30,7 @@ pub use peers::Peer;
 pub use pooling::hosts::{LoadBalance, TargetSessionAttrs, Wish};
 pub use pooling::priorities::Priorities;
 pub use pooling::timeouts::Timeouts;
-pub use proxy::{Listeners, Measures, Proxy};
+pub use proxy::{CancelRequest, Listeners, Measures, PassedListeners, PassedSocket, Proxy};
 pub use settings::{FindPool, Listening, Maxima, PoolTarget, ProxySettings, UnixSocketPlace};
 pub use stream::{Handover, ServerAddress};
 pub use tls::{

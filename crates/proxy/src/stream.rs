@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -107,6 +108,26 @@ impl Stream {
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.write_all(bytes).await?;
         self.flush().await
+    }
+
+    /// A socket of another process's client.
+    pub(crate) fn adopt(socket: OwnedFd) -> io::Result<Self> {
+        let socket = socket2::Socket::from(socket);
+        socket.set_nonblocking(true)?;
+        if socket.local_addr()?.is_unix() {
+            let stream = std::os::unix::net::UnixStream::from(OwnedFd::from(socket));
+            return Ok(Self::Unix(UnixStream::from_std(stream)?));
+        }
+        Ok(Self::Tcp(TcpStream::from_std(socket.into())?))
+    }
+
+    /// The same socket, for another process.
+    pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd().try_clone_to_owned(),
+            Self::Unix(stream) => stream.as_fd().try_clone_to_owned(),
+            Self::Tls(_) | Self::Gone => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     /// Whether nobody on the way can read along.

@@ -2,6 +2,7 @@
 //! for a disk.
 
 mod keeper;
+mod loan;
 mod merge;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use crate::error::StoreError;
 use crate::fleet::{Fleet, Sender};
 use crate::local::{Bounds, Parcel, Run};
 use keeper::Keeper;
+pub use loan::Loan;
 
 /// The file's name in the data directory.
 const FILE: &str = "history.db";
@@ -81,6 +83,8 @@ struct Shared {
     fleet_trimmed: Mutex<Option<Instant>>,
     instance: String,
     bounds: Bounds,
+    /// Whether rows go to a fleet's store besides.
+    for_fleet: bool,
 }
 
 /// What the thread is asked for.
@@ -100,6 +104,10 @@ enum Request {
     },
     NextParcel(oneshot::Sender<Result<Option<Parcel>, StoreError>>),
     Sent(Box<Parcel>),
+    /// Let go of the file, for another process.
+    Lend(oneshot::Sender<Result<(), StoreError>>),
+    /// Take it back.
+    TakeBack,
     /// Write all that there is, the current minute too, and end.
     Stop(std::sync::mpsc::Sender<()>),
 }
@@ -114,13 +122,14 @@ impl History {
         let (requests, asked) = sync_channel(REQUESTS);
         let HistorySettings { data_dir, run, bounds, flush, fleet } = settings;
         let instance = run.instance.clone();
-        let shared = Arc::new(Shared { instance, bounds, ..Shared::default() });
+        let shared =
+            Arc::new(Shared { instance, bounds, for_fleet: fleet.is_some(), ..Shared::default() });
         let path = data_dir.map(|folder| folder.join(FILE));
         let mut local = keeper::open(path.as_deref(), &run)?;
         if fleet.is_some() {
             local.expect_fleet();
         }
-        let keeper = Keeper::new(local, bounds, flush, Arc::clone(&shared));
+        let keeper = Keeper::new(local, run, bounds, flush, Arc::clone(&shared));
         std::thread::Builder::new()
             .name("pgweir-history".to_owned())
             .spawn(move || keeper.run(&asked))

@@ -19,5 +19,5 @@ mod span;
 pub use conclusions::Conclusions;
 pub use error::{Damaged, StoreError};
 pub use fleet::Fleet;
-pub use history::{History, HistorySettings, Status};
+pub use history::{History, HistorySettings, Loan, Status};
 pub use local::{Bounds, PlanHistory, Run, Stored};

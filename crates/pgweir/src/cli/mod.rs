@@ -10,6 +10,7 @@ mod report;
 mod run;
 mod settings;
 mod stored;
+mod takeover;
 
 use clap::{Parser, Subcommand};
 
@@ -24,6 +25,7 @@ pub(crate) use report::{DEFAULT_ADMIN, colour_wanted, print};
 pub use report::{ReportArguments, ReportFormat};
 pub use run::RunArguments;
 pub use settings::SettingsArguments;
+pub use takeover::TakeoverArguments;
 
 /// `pgweir …`. Not `Debug`: a URL among the arguments may hold a password.
 #[derive(Parser)]
@@ -51,6 +53,8 @@ pub enum Command {
     Run(Box<RunArguments>),
     /// Say what the settings come to, and whether the servers let pgweir in.
     Check(Box<CheckArguments>),
+    /// Let a running pgweir be succeeded by the program that is now at its place, and lose nobody.
+    Takeover(TakeoverArguments),
     /// Print what a running pgweir found.
     Report(Box<ReportArguments>),
     /// Say which indexes to build and which to drop, for live traffic or a file of statements.

@@ -35,6 +35,11 @@ pub struct RunArguments {
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
+    /// Take over from the running pgweir with the same data_dir: its listening sockets, its clients, its
+    /// history. If there is none, start as usual.
+    #[arg(short = 'R', long)]
+    pub takeover: bool,
+
     /// Where clients connect [default: 127.0.0.1:6432].
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,

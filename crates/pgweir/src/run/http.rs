@@ -1,6 +1,7 @@
 //! The HTTP side's view of the running process.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::logging::Flood;
 use super::loop_lag::LoopLag;
 use super::reloader::Reloader;
 use super::resources;
+use super::takeover::Inherited;
 use crate::settings::Settings;
 
 /// The running process, for the HTTP side.
@@ -33,10 +35,33 @@ pub(super) struct Monitored {
 ///
 /// # Errors
 /// An address that was set and cannot be had; the default one may be another process's.
-pub(super) fn prepare(settings: &Settings) -> anyhow::Result<HttpSide> {
-    let listener = settings.http.map(listen).transpose()?.flatten();
+///
+/// A socket of the service manager's is used wherever it listens, one of the process before this one if
+/// the settings name its address. Gives the socket for the process after this one, too.
+pub(super) fn prepare(
+    settings: &Settings,
+    inherited: &mut Inherited,
+) -> anyhow::Result<(HttpSide, Option<OwnedFd>)> {
+    let passed = inherited.http.take();
+    let listener = match (inherited.activated_http.take(), settings.http) {
+        (Some(socket), _) => Some(Listener::adopt(socket)?),
+        (None, Some(address)) => {
+            let passed = passed.map(Listener::adopt).transpose()?;
+            let passed =
+                passed.filter(|passed| passed.address().is_some_and(|at| is_at(address, at)));
+            passed.map_or_else(|| listen(address), |passed| Ok(Some(passed)))?
+        }
+        (None, None) => None,
+    };
+    let for_successor = listener.as_ref().map(Listener::duplicate).transpose()?;
     let export = export(settings)?;
-    HttpSide::prepare(listener, export, env!("CARGO_PKG_VERSION")).map_err(Into::into)
+    let side = HttpSide::prepare(listener, export, env!("CARGO_PKG_VERSION"))?;
+    Ok((side, for_successor))
+}
+
+/// Whether a socket listens where it was asked for; port 0 is any.
+fn is_at(wanted: SocketAddr, at: SocketAddr) -> bool {
+    wanted == at || (wanted.port() == 0 && wanted.ip() == at.ip())
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<Option<Listener>> {

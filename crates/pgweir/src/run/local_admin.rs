@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -24,11 +25,15 @@ pub(crate) const LOCAL_ADMIN: &str = "pgweir_local";
 #[derive(Debug)]
 pub(super) struct LocalAdmin {
     file: PathBuf,
+    /// The process that has taken over has written its own.
+    is_left: AtomicBool,
 }
 
 impl Drop for LocalAdmin {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.file);
+        if !self.is_left.load(Ordering::Acquire) {
+            let _ = fs::remove_file(&self.file);
+        }
     }
 }
 
@@ -68,7 +73,7 @@ impl LocalAdmin {
         let reached = place(listeners)?;
         let url = format!("postgres://{LOCAL_ADMIN}:{password}@{reached}/pgweir\n");
         match write_private(&directory, &file, &url) {
-            Ok(()) => Some(Self { file }),
+            Ok(()) => Some(Self { file, is_left: AtomicBool::new(false) }),
             Err(error) => {
                 tracing::warn!(
                     "cannot write {}: {error}; `pgweir report` will need --admin",
@@ -77,6 +82,13 @@ impl LocalAdmin {
                 None
             }
         }
+    }
+}
+
+impl LocalAdmin {
+    /// The file is another process's from now on.
+    pub(super) fn leave(&self) {
+        self.is_left.store(true, Ordering::Release);
     }
 }
 

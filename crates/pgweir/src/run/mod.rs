@@ -13,7 +13,9 @@ mod process;
 mod proxy_settings;
 mod reloader;
 mod resources;
+mod service_manager;
 mod signals;
+pub(crate) mod takeover;
 
 use std::future::Future;
 
@@ -28,6 +30,8 @@ use crate::settings::Settings;
 /// # Errors
 /// Settings that are wrong, a listener that cannot be opened.
 pub fn run(arguments: &RunArguments) -> anyhow::Result<()> {
+    // First: it changes the environment, which is only allowed while there is one thread.
+    let activation = service_manager::Activation::take().context("LISTEN_FDS")?;
     let resolved = arguments.settings(std::env::vars_os())?;
     let flood = logging::start(&resolved.settings);
     for warning in &resolved.warnings {
@@ -37,7 +41,7 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<()> {
         tracing::warn!("{warning}");
     }
     let runtime = runtime(&resolved.settings)?;
-    let result = runtime.block_on(process::serve(arguments, resolved.settings, flood));
+    let result = runtime.block_on(process::serve(arguments, resolved.settings, flood, activation));
     // Clients that were told to leave have left; whatever hangs must not keep the process.
     runtime.shutdown_background();
     result

@@ -3,22 +3,25 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use http::HttpSide;
 use jiff::Timestamp;
 use model::{LabelRegistry, MarkKind};
-use proxy::{EventBuffer, Measures, Proxy};
+use proxy::{EventBuffer, Listeners, Measures, Proxy};
 use sql::ShapeRegistry;
 
 use super::analyser::{Analyser, Outlets};
 use super::console::ConsoleBridge;
 use super::history::{self, Past};
-use super::http::{self, Monitored};
+use super::http::{self as monitoring, Monitored};
 use super::local_admin::LocalAdmin;
 use super::logging::Flood;
 use super::loop_lag::LoopLag;
 use super::marks::Marks;
 use super::proxy_settings;
 use super::reloader::Reloader;
+use super::service_manager::{self, Activation};
 use super::signals::Signals;
+use super::takeover::{Incumbent, Inherited, Program, Standing};
 use crate::cli::RunArguments;
 use crate::settings::Settings;
 
@@ -33,19 +36,12 @@ pub(super) async fn serve(
     arguments: &RunArguments,
     settings: Settings,
     flood: Arc<Flood>,
+    activation: Activation,
 ) -> anyhow::Result<()> {
+    let program = Program::of_this_process();
     let settings = Arc::new(settings);
-    let fingerprints = settings.max_fingerprints.get() as usize;
-    let measures = Measures {
-        shapes: Arc::new(ShapeRegistry::new(fingerprints * SHAPES_EACH_FINGERPRINT)),
-        labels: Arc::new(LabelRegistry::new(MAX_LABELS)),
-        events: Arc::new(if settings.statistics {
-            EventBuffer::new(tokio::runtime::Handle::current().metrics().num_workers())
-        } else {
-            EventBuffer::closed()
-        }),
-        traces: settings.monitoring.otlp_endpoint.is_some(),
-    };
+    let mut inherited = Inherited::find(arguments, &settings, activation).await?;
+    let measures = measures(&settings);
     let local_password = local_password();
     let tls = Arc::new(settings.load_tls()?);
     let marks = Arc::new(Marks::default());
@@ -67,9 +63,10 @@ pub(super) async fn serve(
     let admin: Arc<dyn proxy::AdminConsole> = Arc::<ConsoleBridge>::clone(&bridge);
     let data_path = proxy_settings::of(&settings, &tls, &local_password);
     let proxy = Proxy::new(data_path, measures.clone(), Some(admin));
-    let listeners = proxy.listen().await?;
-    let mut http = http::prepare(&settings)?;
+    let listeners = proxy.listen(std::mem::take(&mut inherited.listeners)).await?;
+    let (mut http, http_socket) = monitoring::prepare(&settings, &mut inherited)?;
     reloader.connect(proxy.clone());
+    inherited.release_history().await?;
     let history = history::open(&settings, &tls, listeners.port(), started_at);
     if let Some(history) = &history {
         marks.keep_in(history).await;
@@ -99,23 +96,36 @@ pub(super) async fn serve(
         flood: Arc::clone(&flood),
         started_at,
     }))?;
-    let _local_admin = LocalAdmin::write(&settings, &listeners, &local_password);
     let signals = Signals::listen()?;
-    let socket = listeners.unix_socket();
-    let socket = socket.map_or_else(String::new, |path| format!(" unix_socket={}", path.display()));
+    let (ready, listeners) = (ready(&http, &listeners), Arc::new(listeners));
+    let control = inherited.control_socket(&settings, listeners.port()).await;
+    let incumbent = Arc::new(Incumbent {
+        proxy: proxy.clone(),
+        listeners: Arc::downgrade(&listeners),
+        http: http_socket,
+        past,
+        reloader: Arc::clone(&reloader),
+        marks: Arc::clone(&marks),
+        program,
+        standing: Standing::default(),
+    });
+    let before = inherited.succeed(&incumbent).await?;
+    let local_admin = LocalAdmin::write(&settings, &listeners, &local_password);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         pool_mode = %settings.pool_mode,
-        "pgweir is ready listen={} http={}{socket}",
-        listed(&listeners.addresses()),
-        http.address().map_or_else(|| "none".to_owned(), |address| address.to_string())
+        "pgweir is ready {ready}"
     );
+    service_manager::ready(&ready);
+    tokio::spawn(service_manager::keep_watchdog_calm());
     tokio::select! {
         () = proxy.serve(listeners) => {}
         () = signals.act(proxy.clone(), &reloader, &marks) => {}
         () = flood.watch() => {}
+        () = Arc::clone(&incumbent).stand_by(control.clone()) => {}
+        () = leave_to_successor(&incumbent, &http, local_admin.as_ref()) => {}
     }
-    past.close().await;
+    incumbent.take_leave(before).await;
     http.finish().await;
     tracing::info!("pgweir has stopped");
     Ok(())
@@ -125,6 +135,42 @@ pub(super) async fn serve(
 fn listed(addresses: &[SocketAddr]) -> String {
     let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     if all.is_empty() { "none".to_owned() } else { all.join(",") }
+}
+
+fn measures(settings: &Settings) -> Measures {
+    let fingerprints = settings.max_fingerprints.get() as usize;
+    Measures {
+        shapes: Arc::new(ShapeRegistry::new(fingerprints * SHAPES_EACH_FINGERPRINT)),
+        labels: Arc::new(LabelRegistry::new(MAX_LABELS)),
+        events: Arc::new(if settings.statistics {
+            EventBuffer::new(tokio::runtime::Handle::current().metrics().num_workers())
+        } else {
+            EventBuffer::closed()
+        }),
+        traces: settings.monitoring.otlp_endpoint.is_some(),
+    }
+}
+
+/// Where it can be reached.
+fn ready(http: &HttpSide, listeners: &Listeners) -> String {
+    let http = http.address().map_or_else(|| "none".to_owned(), |address| address.to_string());
+    let socket = listeners.unix_socket();
+    let socket = socket.map_or_else(String::new, |path| format!(" unix_socket={}", path.display()));
+    format!("listen={} http={http}{socket}", listed(&listeners.addresses()))
+}
+
+/// Once another process serves, it answers on all that this one did. For ever. Cancel-safe.
+async fn leave_to_successor(
+    incumbent: &Incumbent,
+    http: &HttpSide,
+    local_admin: Option<&LocalAdmin>,
+) {
+    incumbent.was_succeeded().await;
+    http.stop_listening();
+    if let Some(local_admin) = local_admin {
+        local_admin.leave();
+    }
+    std::future::pending().await
 }
 
 /// 128 random bits as hexadecimal digits.

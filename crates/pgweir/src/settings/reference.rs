@@ -373,6 +373,14 @@ pub const REFERENCE: &[SettingReference] = &[
         "How long SUSPEND waits for clients to take what they are sent before it closes those that \
          do not.",
     ),
+    setting(
+        "takeover_timeout",
+        DURATION,
+        Value("1h"),
+        "How long a process that another has taken over from goes on serving clients that cannot be \
+         handed over (encrypted, or with state on a server connection) until they leave by \
+         themselves; then they leave when their transaction is over.",
+    ),
     fixed(setting(
         "worker_threads",
         "number, 0: one a core",

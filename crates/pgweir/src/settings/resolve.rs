@@ -175,6 +175,7 @@ impl Reader {
         self.set(&mut settings.client_login_timeout, "client_login_timeout", values::timeout);
         self.set(&mut settings.shutdown_timeout, "shutdown_timeout", values::duration);
         self.set(&mut settings.suspend_timeout, "suspend_timeout", values::timeout);
+        self.set(&mut settings.takeover_timeout, "takeover_timeout", values::duration);
         self.set(&mut settings.worker_threads, "worker_threads", values::threads);
         self.set(&mut settings.max_fingerprints, "max_fingerprints", values::count);
         self.set(&mut settings.statistics, "statistics", values::boolean);

@@ -128,6 +128,8 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// How long SUSPEND waits for clients to take what they are sent; none is for ever.
     pub suspend_timeout: Option<Duration>,
+    /// How long clients that cannot be handed over may stay where another process has taken over.
+    pub takeover_timeout: Duration,
     /// Worker threads; none is one a core.
     pub worker_threads: Option<NonZeroUsize>,
     /// Fingerprints kept apart in the statistics.
@@ -156,6 +158,12 @@ pub struct Settings {
 pub(super) const DEFAULT_PORT: u16 = 6432;
 
 impl Settings {
+    /// The port that this process is known by: of `listen`, else the one in the Unix socket's name.
+    pub(crate) fn port(&self) -> u16 {
+        let tcp = self.listen.first().map(SocketAddr::port);
+        tcp.or(self.unix_socket.port).unwrap_or(DEFAULT_PORT)
+    }
+
     /// Where others than this machine can connect, if they can.
     pub(super) fn open_address(&self) -> Option<SocketAddr> {
         self.listen.iter().copied().find(|address| !address.ip().is_loopback())
@@ -225,6 +233,7 @@ impl Default for Settings {
             console_query_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(60),
             suspend_timeout: Some(Duration::from_secs(10)),
+            takeover_timeout: Duration::from_secs(3600),
             worker_threads: None,
             max_fingerprints: non_zero(5_000),
             analyse: true,

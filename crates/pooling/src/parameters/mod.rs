@@ -7,6 +7,7 @@
 
 mod difference;
 mod journal;
+mod memento;
 mod planning;
 mod reported;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use litemap::LiteMap;
 use sql::{SettingChange, SettingValue};
 
 pub use journal::Journal;
+pub use memento::ParametersMemento;
 
 /// Reported parameters that say what the *server* is doing, and cannot be set to that value.
 const NOT_SETTABLE: [&str; 6] = [

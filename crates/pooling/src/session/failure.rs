@@ -203,6 +203,12 @@ impl ClientSession {
             rest = &rest[at..];
             let digits = rest[prefix.len()..].iter().take_while(|b| b.is_ascii_digit()).count();
             let (name, after) = rest.split_at(prefix.len() + digits);
+            // A name that the client made up, which nothing has: see `unknown_name`.
+            if out.last() == Some(&b'?') {
+                out.extend_from_slice(name);
+                rest = after;
+                continue;
+            }
             // One that the client has no more: the unnamed one, which a Query behind it has ended.
             let find = || {
                 let statement = server.statements.find(name)?;

@@ -12,6 +12,7 @@ mod failure;
 mod fronts;
 mod local;
 mod measure;
+mod memento;
 mod naming;
 mod outcome;
 mod own_server;
@@ -38,6 +39,7 @@ use wire::error_response::ErrorFields;
 use wire::frontend;
 
 pub use detached::Loss;
+pub use memento::SessionMemento;
 pub use pins::{PinReason, Pins};
 pub use refusal::Refusal;
 pub use steps::{ClientStep, ServerStep};

@@ -10,6 +10,7 @@ mod flows;
 mod local;
 mod loss;
 mod measures;
+mod memento;
 mod model_server;
 mod oversized;
 mod prepared;

@@ -271,10 +271,15 @@ fn out_of_files() -> ErrorFields {
     ))
 }
 
-async fn cancel(shared: &Shared, key: BackendKey) {
+/// Carries out a cancel request, or hands it to whoever may know the client. Not cancel-safe: dropped,
+/// the request may be lost.
+pub(crate) async fn cancel(shared: &Shared, key: BackendKey) {
     match shared.peers.destination(key) {
         Destination::Here(key) => match shared.clients.cancel(&key) {
-            CancelAction::None => shared.consoles.cancel(&key),
+            CancelAction::None => {
+                shared.consoles.cancel(&key);
+                shared.takeover.cancel_elsewhere(&key);
+            }
             CancelAction::Woken => {}
             CancelAction::Send(request, pool) => pool.deliver(request).await,
         },

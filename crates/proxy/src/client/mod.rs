@@ -5,6 +5,7 @@ mod auth;
 mod consoles;
 mod keys;
 mod login;
+mod moving;
 mod opening;
 mod overdue;
 mod proxied;
@@ -19,6 +20,8 @@ mod welcome;
 
 pub(crate) use auth::Authenticator;
 pub(crate) use consoles::Consoles;
-pub(crate) use login::{is_console, serve};
+pub(crate) use login::{cancel, is_console, serve};
+pub(crate) use moving::adopt;
+pub use moving::{ClientMemento, MovingClient, Passage};
 pub(crate) use registry::{CancelAction, ClientRegistry, Order};
 pub(crate) use turns::Turns;

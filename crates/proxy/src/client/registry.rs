@@ -1,6 +1,7 @@
 //! What the rest of the process may know of a client, and do to it.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::Waker;
@@ -28,10 +29,12 @@ use crate::stream::Stream;
 pub(crate) enum Order {
     /// Go on.
     Stay = 0,
+    /// Go on in the process that has taken over, as soon as nothing is under way.
+    Move = 1,
     /// Leave when between transactions.
-    Drain = 1,
+    Drain = 2,
     /// Leave now.
-    Kill = 2,
+    Kill = 3,
     /// Write out what is to be written, and read nothing: SUSPEND is in force.
     Hold = HOLD,
 }
@@ -122,6 +125,37 @@ impl ClientShared {
             at_rest: AtomicBool::new(false),
             cancel: Mutex::default(),
         }
+    }
+
+    /// The same client, which came so long ago, to another process.
+    pub(crate) fn aged(mut self, age: Duration) -> Self {
+        let connected =
+            SignedDuration::try_from(age).ok().map(|age| self.connected.checked_sub(age));
+        if let Some(Ok(connected)) = connected
+            && let Some(started) = self.started.checked_sub(age)
+        {
+            (self.connected, self.started) = (connected, started);
+            self.activity = Activity::new(started);
+        }
+        self
+    }
+
+    /// Where it comes from, if by TCP.
+    pub(crate) fn tcp_address(&self) -> Option<SocketAddr> {
+        match self.address {
+            Address::Tcp(address) => Some(address),
+            Address::Unix { .. } => None,
+        }
+    }
+
+    /// How long ago it came.
+    pub(crate) fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// What a cancel request must know.
+    pub(crate) fn key(&self) -> &BackendKey {
+        &self.key
     }
 
     /// From `at` on it does this, unless it did so before.
@@ -244,7 +278,8 @@ impl ClientShared {
     pub(crate) fn order(&self) -> Order {
         match self.order.load(Ordering::Acquire) {
             0 => Order::Stay,
-            1 => Order::Drain,
+            1 => Order::Move,
+            2 => Order::Drain,
             order if order & !HOLD >= Order::Kill as u8 => Order::Kill,
             _ => Order::Hold,
         }
@@ -254,10 +289,13 @@ impl ClientShared {
     pub(crate) fn give_order(&self, order: Order) {
         let order = order as u8 & !HOLD;
         // Never fails: the closure always gives a value.
-        let _ = self.order.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+        let before = self.order.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
             Some((now & HOLD) | (now & !HOLD).max(order))
         });
-        self.wake();
+        // Told again, it need not wake up for it.
+        if before.is_ok_and(|before| (before & !HOLD) < order) {
+            self.wake();
+        }
     }
 
     /// Holds it, or lets it go on.

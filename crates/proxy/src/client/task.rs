@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use model::{ClientState, ConnectionEvent, Event, Labels, ServerId};
+use model::{ClientState, ConnectionEvent, Event, LabelId, Labels, ServerId};
 use pooling::PoolingError;
 use pooling::parameters::ClientParameters;
 use pooling::session::{ClientSession, Io, Loss};
@@ -33,6 +33,8 @@ pub(super) enum End {
     Left,
     /// The client went away without a word.
     Gone,
+    /// It goes on in another process.
+    Moved,
     /// pgweir is shutting down.
     Drained,
     /// An admin said so.
@@ -83,6 +85,8 @@ pub(super) struct ClientTask {
     pub(super) interruption: Option<Interruption>,
     /// The server has had to wait since then until the client takes what it is sent.
     pub(super) stalled_since: Option<Instant>,
+    /// The process that has taken over does not take it.
+    pub(super) stays: bool,
     labels: Labels,
     pinned: Option<&'static str>,
     pub(super) last_server: Option<ServerId>,
@@ -101,15 +105,26 @@ impl ClientTask {
         parameters: ClientParameters,
         seat: Seat,
     ) -> Self {
-        let now = Instant::now();
         let label = shared.measures.labels.intern(labels.clone());
         // The registry's own strings, which all clients of this kind share.
         let known = shared.measures.labels.get(label);
         let labels = if *known == labels { Labels::clone(&known) } else { labels };
         client.share_name(&labels.application);
         let session = ClientSession::new(client.id, label, client.pool.mode(), parameters)
-            .with_known(Arc::clone(&client.pool.known))
-            .with_traces(shared.measures.traces);
+            .with_known(Arc::clone(&client.pool.known));
+        Self::with_session(shared, client, (labels, label), session, seat)
+    }
+
+    /// A client whose conversation has begun.
+    pub(super) fn with_session(
+        shared: Arc<Shared>,
+        client: ClientShared,
+        (labels, label): (Labels, LabelId),
+        session: ClientSession,
+        seat: Seat,
+    ) -> Self {
+        let now = Instant::now();
+        let session = session.with_traces(shared.measures.traces);
         let client = Arc::new(client);
         client.pool.clients.fetch_add(1, Ordering::AcqRel);
         client.set_state(ClientState::Idle, now);
@@ -133,6 +148,7 @@ impl ClientTask {
             clock: now,
             interruption: None,
             stalled_since: None,
+            stays: false,
             labels,
             pinned: None,
             last_server: None,
@@ -158,7 +174,7 @@ impl ClientTask {
         let now = Instant::now();
         self.session.gone(now, &mut self.events);
         let parting = match &end {
-            End::Left | End::Gone | End::SessionLost => None,
+            End::Left | End::Gone | End::SessionLost | End::Moved => None,
             End::Drained => {
                 Some(ErrorFields::fatal("57P01", "terminating connection: pgweir is shutting down"))
             }
@@ -183,7 +199,7 @@ impl ClientTask {
             socket.write.bytes.extend_from_slice(&error.encode());
         }
         self.publish();
-        if !matches!(end, End::Left | End::Gone) {
+        if !matches!(end, End::Left | End::Gone | End::Moved) {
             let goodbye = async {
                 socket.write.flush(&mut socket.stream).await?;
                 socket.stream.shutdown().await
@@ -205,6 +221,12 @@ impl ClientTask {
         'conversation: loop {
             match poll_fn(|cx| self.poll_idle(socket, cx)).await {
                 Idle::NeedServer => {}
+                Idle::Move(memento) => {
+                    if Box::pin(self.move_on(socket, *memento)).await {
+                        return End::Moved;
+                    }
+                    continue;
+                }
                 Idle::End(end) => return end,
             }
             let mut lease = match self.want(socket).await {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use pooling::session::{ClientStep, Io};
+use pooling::session::{ClientStep, Io, SessionMemento};
 use wire::error_response::ErrorFields;
 
 use super::registry::Order;
@@ -19,6 +19,8 @@ const QUEUED_BYTES: usize = 64 * 1024;
 /// What a client without a server connection comes to.
 pub(super) enum Idle {
     NeedServer,
+    /// It can go on in another process, with this.
+    Move(Box<SessionMemento>),
     End(End),
 }
 
@@ -36,6 +38,11 @@ impl ClientTask {
             let order = self.order(cx);
             match order {
                 Order::Stay | Order::Hold => {}
+                Order::Move => {
+                    if let Some(memento) = self.ready_to_move(socket) {
+                        return Poll::Ready(Idle::Move(Box::new(memento)));
+                    }
+                }
                 Order::Drain => return Poll::Ready(Idle::End(End::Drained)),
                 Order::Kill => return Poll::Ready(Idle::End(End::Killed)),
             }
@@ -163,7 +170,7 @@ impl ClientTask {
                 return Poll::Ready(Wanted::End(End::Drained));
             }
             // A transaction that was begun before the drain may end.
-            Order::Drain | Order::Stay => {}
+            Order::Drain | Order::Move | Order::Stay => {}
         }
         if self.client.wait_was_cancelled() {
             let error = ErrorFields::error("57014", "canceling statement due to user request");

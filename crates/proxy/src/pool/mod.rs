@@ -322,6 +322,11 @@ impl Pool {
         }
     }
 
+    /// What was learned so.
+    pub(crate) fn learned(&self) -> Learned {
+        self.inner.lock().upstream.learned.clone()
+    }
+
     fn note_queue(&self, inner: &Inner) {
         self.has_queue.store(inner.scheduler.waiting() > 0, Ordering::Relaxed);
     }

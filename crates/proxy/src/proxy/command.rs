@@ -45,7 +45,7 @@ impl Proxy {
                 self.shut_down(mode);
                 Ok(())
             }
-            Command::Cancel(id) => self.cancel(id).await,
+            Command::Cancel(id) => self.cancel_client(id).await,
             Command::Reload | Command::Set { .. } | Command::ResetStats | Command::Note(_) => {
                 Ok(())
             }
@@ -66,7 +66,7 @@ impl Proxy {
         }
     }
 
-    async fn cancel(&self, id: ClientId) -> Result<(), CommandError> {
+    async fn cancel_client(&self, id: ClientId) -> Result<(), CommandError> {
         let action = self.shared.clients.cancel_by_id(id);
         match action.ok_or(CommandError::NoSuchClient(id))? {
             client::CancelAction::None => Err(CommandError::NothingRuns(id)),

@@ -12,35 +12,24 @@ impl Proxy {
     pub(super) async fn drain(&self, mode: ShutdownMode, tick: &mut tokio::time::Interval) {
         let shared = &self.shared;
         shared.draining.store(true, Ordering::Release);
-        let mut mode = mode;
-        match mode {
-            ShutdownMode::Immediate => {}
-            ShutdownMode::WaitForServers => shared.clients.order_all(client::Order::Drain),
-            ShutdownMode::WaitForClients => {}
-        }
-        let deadline = |mode| match mode {
-            ShutdownMode::Immediate => Some(Instant::now()),
-            ShutdownMode::WaitForServers => {
-                Some(Instant::now() + shared.settings().shutdown_timeout)
-            }
-            ShutdownMode::WaitForClients => None,
-        };
-        let mut until = deadline(mode);
         let mut stop = shared.stop.subscribe();
+        let mut deadline = None;
         while shared.clients.len() > 0 {
             // Clients that SUSPEND holds could not come to their end.
             shared.let_go();
-            let told = (*stop.borrow_and_update()).unwrap_or(mode);
-            if told != mode {
-                mode = told;
-                until = deadline(mode);
-            }
-            if until.is_some_and(|until| Instant::now() >= until) {
-                break;
-            }
-            if mode == ShutdownMode::WaitForServers {
-                // Those that logged in while the order was given.
-                shared.clients.order_all(client::Order::Drain);
+            // It may have become more urgent.
+            match (*stop.borrow_and_update()).unwrap_or(mode) {
+                ShutdownMode::Immediate => break,
+                // Again and again, for those that logged in while the order was given.
+                ShutdownMode::WaitForServers => {
+                    shared.clients.order_all(client::Order::Drain);
+                    let timeout = shared.settings().shutdown_timeout;
+                    let deadline = *deadline.get_or_insert_with(|| Instant::now() + timeout);
+                    if Instant::now() >= deadline {
+                        break;
+                    }
+                }
+                ShutdownMode::WaitForClients => {}
             }
             tick.tick().await;
             self.tick();

@@ -41,6 +41,11 @@ pub(super) enum Room {
 }
 
 impl Lobby {
+    /// Whether nobody is there.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.lock().here.is_empty()
+    }
+
     pub(super) fn room(&self, most: usize, now: Instant) -> Room {
         let guests = self.0.lock();
         if guests.here.len() < most {

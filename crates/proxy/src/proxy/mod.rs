@@ -27,14 +27,16 @@ mod places;
 mod shared;
 mod spares;
 mod suspend;
+mod takeover;
 mod timeouts;
 mod unix_socket;
 
-pub use listeners::Listeners;
+pub use listeners::{Listeners, PassedListeners, PassedSocket};
 pub(crate) use lobby::Stay;
 pub(crate) use places::{Place, Seat};
 pub(crate) use shared::Shared;
 pub(crate) use spares::Spare;
+pub use takeover::CancelRequest;
 
 /// How often pools are looked after. Timeouts are exact to this.
 const TICK: Duration = Duration::from_millis(50);
@@ -90,18 +92,19 @@ impl Proxy {
         Self { shared: Arc::new(Shared::new(settings, measures, admin)) }
     }
 
-    /// Opens the listeners.
+    /// Opens the listeners; those that were passed by another process are gone on with.
     ///
     /// # Errors
     /// [`ProxyError::Listen`], [`ProxyError::Socket`].
-    pub async fn listen(&self) -> Result<Listeners, ProxyError> {
+    pub async fn listen(&self, passed: PassedListeners) -> Result<Listeners, ProxyError> {
         let settings = self.shared.settings();
-        Listeners::open(&settings.listen, settings.unix_socket.as_ref(), settings.listening).await
+        let (unix, how) = (settings.unix_socket.as_ref(), settings.listening);
+        Listeners::open(&settings.listen, unix, how, passed).await
     }
 
     /// Serves until it is shut down. Not cancel-safe: dropped, it stops accepting; clients go on
     /// until their tasks end.
-    pub async fn serve(&self, listeners: Listeners) {
+    pub async fn serve(&self, listeners: Arc<Listeners>) {
         let mut stop = self.shared.stop.subscribe();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -134,6 +137,7 @@ impl Proxy {
             }
         }
         drop(listeners);
+        self.see_off(&mut tick).await;
         let mode = (*stop.borrow()).unwrap_or(ShutdownMode::Immediate);
         self.drain(mode, &mut tick).await;
     }

@@ -14,6 +14,7 @@ use super::held::Held;
 use super::lobby::Lobby;
 use super::places::Places;
 use super::spares::Spares;
+use super::takeover::Takeover;
 use crate::admin::AdminConsole;
 use crate::client::{Authenticator, ClientRegistry, Consoles, Turns};
 use crate::hosts::Clusters;
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     /// When idle clients are looked at next.
     pub(super) next_look_at_idle: Mutex<Instant>,
     pub(super) stop: watch::Sender<Option<ShutdownMode>>,
+    pub(crate) takeover: Takeover,
 }
 
 impl std::fmt::Debug for Shared {
@@ -90,6 +92,7 @@ impl Shared {
             draining: AtomicBool::new(false),
             next_look_at_idle: Mutex::new(Instant::now()),
             stop: watch::Sender::new(None),
+            takeover: Takeover::default(),
         }
     }
 
@@ -146,7 +149,8 @@ impl Shared {
     pub(super) fn keep_warm(&self) {
         let settings = self.settings();
         for key in &settings.warm {
-            if !self.is_draining()
+            // A process that has handed over, or is about to end, needs none.
+            if self.stop.borrow().is_none()
                 && let Some(pool) = self.pool(&settings, key)
             {
                 pool.keep_warm(true);

@@ -2,9 +2,11 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -21,7 +23,9 @@ const KNOCK: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct UnixSocket {
     listener: UnixListener,
-    file: SocketFile,
+    /// None if the service manager has made it, which looks after it.
+    file: Option<SocketFile>,
+    path: Option<PathBuf>,
 }
 
 impl UnixSocket {
@@ -48,12 +52,51 @@ impl UnixSocket {
         // Not before: until then nobody can connect who may not.
         socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         socket.set_nonblocking(true)?;
-        let listener = std::os::unix::net::UnixListener::from(OwnedFd::from(socket));
-        Ok(Self { listener: UnixListener::from_std(listener)?, file })
+        let listener = StdListener::from(OwnedFd::from(socket));
+        Ok(Self::new(UnixListener::from_std(listener)?, Some(file)))
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.file.path
+    fn new(listener: UnixListener, file: Option<SocketFile>) -> Self {
+        let local = listener.local_addr();
+        let path = local.ok().and_then(|local| local.as_pathname().map(Path::to_path_buf));
+        Self { listener, file, path }
+    }
+
+    /// One that the service manager has made.
+    pub(super) fn activated(listener: StdListener) -> io::Result<Self> {
+        Ok(Self::new(UnixListener::from_std(listener)?, None))
+    }
+
+    /// One that the process before this one has made; none if it is not at this place.
+    pub(super) fn go_on(
+        place: &UnixSocketPlace,
+        port: u16,
+        listener: StdListener,
+    ) -> io::Result<Option<Self>> {
+        let path = place.directory.join(socket_name(port));
+        let local = listener.local_addr()?;
+        if local.as_pathname() != Some(&path) {
+            return Ok(None);
+        }
+        let file = SocketFile::made(&path).ok();
+        Ok(Some(Self::new(UnixListener::from_std(listener)?, file)))
+    }
+
+    /// The same socket, for another process.
+    pub(super) fn duplicate(&self) -> io::Result<OwnedFd> {
+        self.listener.as_fd().try_clone_to_owned()
+    }
+
+    /// Another process goes on with it: the file stays.
+    pub(super) fn leave_file(&self) {
+        if let Some(file) = &self.file {
+            file.stays.store(true, Ordering::Release);
+        }
+    }
+
+    /// None for one without a name in the file system.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     /// The next client. Cancel-safe.
@@ -105,17 +148,20 @@ async fn remove_stale(path: &Path) -> Result<(), String> {
 struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
+    stays: AtomicBool,
 }
 
 impl SocketFile {
     fn made(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), identity: identity(path)? })
+        let (path, identity) = (path.to_owned(), identity(path)?);
+        Ok(Self { path, identity, stays: AtomicBool::new(false) })
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|found| found == self.identity) {
+        let stays = self.stays.load(Ordering::Acquire);
+        if !stays && identity(&self.path).is_ok_and(|found| found == self.identity) {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -144,11 +190,11 @@ mod tests {
     async fn a_socket_has_its_mode_serves_and_is_gone_at_the_end() {
         let directory = tempfile::tempdir().unwrap();
         let socket = UnixSocket::open(&place(directory.path()), 6432, BACKLOG).await.unwrap();
-        assert_eq!(socket.path(), directory.path().join(".s.PGSQL.6432"));
-        let mode = fs::metadata(socket.path()).unwrap().permissions().mode();
+        assert_eq!(socket.path().unwrap(), directory.path().join(".s.PGSQL.6432"));
+        let mode = fs::metadata(socket.path().unwrap()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o640);
         let (connected, accepted) =
-            tokio::join!(UnixStream::connect(socket.path()), socket.accept());
+            tokio::join!(UnixStream::connect(socket.path().unwrap()), socket.accept());
         let stream = crate::stream::Stream::Unix(accepted.unwrap());
         assert_eq!(stream.peer_address(), model::Address::Unix { port: 6432 });
         assert_eq!(stream.peer_process(), i32::try_from(std::process::id()).ok());
@@ -186,7 +232,7 @@ mod tests {
         fs::remove_file(&path).unwrap();
         let successor = UnixSocket::open(&place(directory.path()), 6432, BACKLOG).await.unwrap();
         drop(socket);
-        UnixStream::connect(successor.path()).await.unwrap();
+        UnixStream::connect(successor.path().unwrap()).await.unwrap();
     }
 
     #[tokio::test]

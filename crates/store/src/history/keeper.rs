@@ -1,12 +1,12 @@
 //! The thread.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use model::{Minute, Published};
+use model::{Mark, Minute, Published};
 
 use super::{Request, Shared, Status, merge};
 use crate::error::StoreError;
@@ -15,6 +15,10 @@ use crate::local::{Bounds, Local, Run};
 
 /// How often it is looked whether there is too much.
 const TRIM: Duration = Duration::from_secs(600);
+/// How long a process may take to let go of the file that was lent to it.
+const RETURN: Duration = Duration::from_secs(5);
+/// How often that is looked at.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// What the thread holds.
 pub(super) struct Keeper {
@@ -31,6 +35,10 @@ pub(super) struct Keeper {
     /// What is before this minute has been rolled up.
     rolled: i64,
     trimmed: Option<Instant>,
+    run: Run,
+    path: Option<PathBuf>,
+    /// Marks that wait for the file to come back from another process; none while it is here.
+    lent: Option<Vec<Mark>>,
 }
 
 /// Opens the file, or memory where that cannot be: a pooler that keeps no history still pools.
@@ -51,11 +59,13 @@ pub(super) fn open(path: Option<&Path>, run: &Run) -> Result<Local, StoreError> 
 impl Keeper {
     pub(super) fn new(
         local: Local,
+        run: Run,
         bounds: Bounds,
         flush: Option<Duration>,
         shared: Arc<Shared>,
     ) -> Self {
-        *shared.status.lock() = Status { path: local.path().cloned(), ..Status::default() };
+        let path = local.path().cloned();
+        *shared.status.lock() = Status { path: path.clone(), ..Status::default() };
         let (next, rolled) = (i64::MIN, i64::MIN);
         Self {
             local,
@@ -67,6 +77,9 @@ impl Keeper {
             flushed: Instant::now(),
             rolled,
             trimmed: None,
+            run,
+            path,
+            lent: None,
         }
     }
 
@@ -75,6 +88,10 @@ impl Keeper {
             match request {
                 Request::Look => self.look(false),
                 Request::Note(mark) => {
+                    if let Some(waiting) = &mut self.lent {
+                        waiting.push(mark);
+                        continue;
+                    }
                     let written = self.local.write_mark(&mark);
                     self.note_outcome(written.map(|()| true));
                 }
@@ -95,7 +112,12 @@ impl Keeper {
                     }
                     self.count_waiting();
                 }
+                Request::Lend(answer) => {
+                    let _ = answer.send(self.lend());
+                }
+                Request::TakeBack => self.take_back(),
                 Request::Stop(done) => {
+                    self.take_back();
                     self.look(true);
                     // The file is free for the next process once this is answered.
                     drop(self);
@@ -111,6 +133,9 @@ impl Keeper {
         if let Some(published) = self.shared.latest.lock().take() {
             self.seen = Some(published);
         }
+        if self.lent.is_some() {
+            return;
+        }
         let Some(published) = self.seen.clone() else { return };
         let outcome = self.write(&published, last);
         let written = matches!(outcome, Ok(true));
@@ -121,6 +146,51 @@ impl Keeper {
             self.count_waiting();
             self.shared.written.notify_one();
         }
+    }
+
+    /// Writes all that there is, and lets go of the file. Until it is back there is no past.
+    fn lend(&mut self) -> Result<(), StoreError> {
+        if self.path.is_none() || self.lent.is_some() {
+            return Ok(());
+        }
+        let meanwhile = Local::in_memory(&self.run)?;
+        self.look(true);
+        self.local = meanwhile;
+        self.lent = Some(Vec::new());
+        Ok(())
+    }
+
+    /// Opens the file again, if it was lent, and writes what was measured meanwhile, of which memory
+    /// has an hour.
+    fn take_back(&mut self) {
+        let Some(waiting) = self.lent.take() else { return };
+        match self.open_again() {
+            Ok(local) => self.local = local,
+            Err(error) => tracing::warn!("history is not written: {error}"),
+        }
+        if self.shared.for_fleet {
+            self.local.expect_fleet();
+        }
+        for mark in waiting {
+            let written = self.local.write_mark(&mark);
+            self.note_outcome(written.map(|()| true));
+        }
+        self.look(false);
+    }
+
+    /// The process that had the file may just be ending.
+    fn open_again(&self) -> Result<Local, StoreError> {
+        let deadline = Instant::now() + RETURN;
+        while let Some(path) = &self.path {
+            match Local::open(path, &self.run) {
+                Err(StoreError::InUse { .. }) if Instant::now() < deadline => {
+                    std::thread::sleep(RETRY);
+                }
+                Err(_) => break,
+                opened => return opened,
+            }
+        }
+        open(self.path.as_deref(), &self.run)
     }
 
     /// Whether anything was written.

@@ -57,6 +57,40 @@ async fn past_and_memory_are_read_as_one_and_no_minute_counts_twice() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_lent_has_what_both_have_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let mark = |text: &str| Mark { at: at(BEGIN), kind: MarkKind::Note, text: text.to_owned() };
+    let measured = Measured::new("checkout", BEGIN, 0);
+    let one = history(folder.path(), "one", BEGIN, None, None);
+    one.offer(&measured.tick(BEGIN + 1, 1));
+    let loan = one.lend().await.unwrap();
+
+    let again = Measured::new("checkout", BEGIN + 1, 0);
+    let two = history(folder.path(), "one", BEGIN + 1, None, None);
+    assert!(two.status().path.is_some(), "the file is free");
+    two.offer(&again.tick(BEGIN + 2, 1));
+    // The first goes on measuring.
+    one.offer(&measured.tick(BEGIN + 3, 1));
+    one.note(mark("meanwhile"));
+    let theirs = two.lend().await.unwrap();
+    drop(loan);
+    assert!(one.stop(Duration::from_secs(10)));
+    drop(theirs);
+
+    let live = again.tick(BEGIN + 3, 1);
+    two.offer(&live);
+    let past = two.snapshot(&live.snapshot, at(BEGIN), at(BEGIN + 4), &[]).await.unwrap();
+    let there = by_minute(&past);
+    assert_eq!(there[&BEGIN], calls_in(BEGIN), "of the first alone");
+    for minute in BEGIN + 1..=BEGIN + 3 {
+        assert_eq!(there[&minute], 2 * calls_in(minute), "minute {minute}, of both");
+    }
+    let marks = two.marks(at(BEGIN), at(BEGIN + 1)).await.unwrap();
+    assert_eq!(marks, [mark("meanwhile")]);
+    assert!(two.stop(Duration::from_secs(10)));
+}
+
+#[tokio::test]
 async fn a_second_process_keeps_its_history_in_memory() {
     let folder = tempfile::tempdir().unwrap();
     let one = history(folder.path(), "one", BEGIN, None, None);

@@ -29,6 +29,18 @@ impl ScramKeys {
         }
     }
 
+    /// The client's key and the server's, as bytes: as secret as the password.
+    #[must_use]
+    pub fn to_bytes(&self) -> [[u8; 32]; 2] {
+        [self.client_key, self.server_key]
+    }
+
+    /// From what [`Self::to_bytes`] gave.
+    #[must_use]
+    pub fn from_bytes([client_key, server_key]: [[u8; 32]; 2]) -> Self {
+        Self { client_key, server_key }
+    }
+
     pub(super) fn stored_key(&self) -> Key {
         sha256(&self.client_key)
     }

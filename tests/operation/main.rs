@@ -1,0 +1,13 @@
+//! pgweir in operation: restarts, upgrades, reloads and signals under load that lose nobody, and what
+//! a service manager sees of it.
+
+#![allow(clippy::unwrap_used, reason = "a step that fails fails the test")]
+
+mod bench;
+mod left_behind;
+mod reload;
+mod scene;
+mod service;
+mod signals;
+mod successors;
+mod takeover;
