@@ -10,10 +10,10 @@ use pgweir::{advise, check, demo, run};
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Check(arguments) => run::block_on(check::run(&arguments)),
         Command::Takeover(arguments) => {
             run::block_on(arguments.execute(&mut std::io::stdout().lock()))
         }
-        Command::Check(arguments) => run::block_on(check::run(&arguments)),
         Command::Report(arguments) => run::block_on(arguments.execute()),
         Command::Advise(arguments) => run::block_on(advise::run(&arguments)),
         Command::Demo(arguments) => run::block_on(demo::run(&arguments)),

@@ -51,10 +51,10 @@ pub struct Cli {
 pub enum Command {
     /// Pool connections to a server, and measure every statement.
     Run(Box<RunArguments>),
-    /// Let a running pgweir be succeeded by the program that is now at its place, and lose nobody.
-    Takeover(TakeoverArguments),
     /// Say what the settings come to, and whether the servers let pgweir in.
     Check(Box<CheckArguments>),
+    /// Let a running pgweir be succeeded by the program that is now at its place, and lose nobody.
+    Takeover(TakeoverArguments),
     /// Print what a running pgweir found.
     Report(Box<ReportArguments>),
     /// Say which indexes to build and which to drop, for live traffic or a file of statements.

@@ -131,6 +131,12 @@ pub(super) async fn serve(
     Ok(())
 }
 
+/// Addresses with commas between; `none` if there is none.
+fn listed(addresses: &[SocketAddr]) -> String {
+    let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    if all.is_empty() { "none".to_owned() } else { all.join(",") }
+}
+
 fn measures(settings: &Settings) -> Measures {
     let fingerprints = settings.max_fingerprints.get() as usize;
     Measures {
@@ -165,12 +171,6 @@ async fn leave_to_successor(
         local_admin.leave();
     }
     std::future::pending().await
-}
-
-/// Addresses with commas between; `none` if there is none.
-fn listed(addresses: &[SocketAddr]) -> String {
-    let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    if all.is_empty() { "none".to_owned() } else { all.join(",") }
 }
 
 /// 128 random bits as hexadecimal digits.

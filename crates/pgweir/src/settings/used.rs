@@ -158,6 +158,12 @@ pub struct Settings {
 pub(super) const DEFAULT_PORT: u16 = 6432;
 
 impl Settings {
+    /// The port that this process is known by: of `listen`, else the one in the Unix socket's name.
+    pub(crate) fn port(&self) -> u16 {
+        let tcp = self.listen.first().map(SocketAddr::port);
+        tcp.or(self.unix_socket.port).unwrap_or(DEFAULT_PORT)
+    }
+
     /// Where others than this machine can connect, if they can.
     pub(super) fn open_address(&self) -> Option<SocketAddr> {
         self.listen.iter().copied().find(|address| !address.ip().is_loopback())

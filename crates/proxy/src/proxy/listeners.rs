@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::Path;
@@ -22,6 +22,7 @@ const DEFAULT_PORT: u16 = 6432;
 /// Where clients come in. Once dropped, nobody does any more, and the Unix socket's file is gone.
 #[derive(Debug)]
 pub struct Listeners {
+    /// None where clients come in by the Unix socket alone.
     tcp: Vec<TcpListener>,
     unix: Option<UnixSocket>,
     /// Which of them are the service manager's.
@@ -55,35 +56,26 @@ impl Listeners {
         how: Listening,
         passed: PassedListeners,
     ) -> Result<Self, ProxyError> {
-        let listen = |source| {
-            let address = addresses.first().copied();
-            let address = address.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into());
-            ProxyError::Listen { address, source }
-        };
-        let Passed { mut tcp, unix: mut of_unix, activated } =
-            Passed::sort(addresses, passed).map_err(listen)?;
-        if !activated.tcp {
-            let there: Vec<_> = tcp.iter().filter_map(|tcp| tcp.local_addr().ok()).collect();
-            let is_there = |wanted: &SocketAddr| there.iter().any(|local| is_at(*wanted, *local));
-            let missing: Vec<_> =
-                addresses.iter().filter(|wanted| !is_there(wanted)).copied().collect();
-            tcp.extend(bind_all(&missing, how, !tcp.is_empty())?);
-        }
-        let of_tcp = tcp.first().and_then(|tcp| tcp.local_addr().ok()).map(|local| local.port());
-        let found = of_unix.pop();
-        let port = |place: &UnixSocketPlace| place.port.or(of_tcp).unwrap_or(DEFAULT_PORT);
-        let unix = match (found, unix) {
+        let Passed { tcp: found, unix: mut of_unix, activated } = Passed::sort(addresses, passed)?;
+        let tcp = if activated.tcp { found } else { bind_all(addresses, found, how)? };
+        let mut this = Self { tcp, unix: None, activated };
+        let place = unix.map(|place| {
+            let tcp = this.addresses().first().map(SocketAddr::port);
+            (place, place.port.or(tcp).unwrap_or(DEFAULT_PORT))
+        });
+        let passed_on = of_unix.pop();
+        this.unix = match (passed_on, place) {
             (Some(listener), _) if activated.unix => Some(UnixSocket::activated(listener)?),
-            (Some(listener), Some(place)) => {
-                match UnixSocket::go_on(place, port(place), listener)? {
+            (Some(listener), Some((place, port))) => {
+                match UnixSocket::go_on(place, port, listener)? {
                     Some(socket) => Some(socket),
-                    None => Some(UnixSocket::open(place, port(place), how.backlog).await?),
+                    None => Some(UnixSocket::open(place, port, how.backlog).await?),
                 }
             }
-            (_, Some(place)) => Some(UnixSocket::open(place, port(place), how.backlog).await?),
+            (_, Some((place, port))) => Some(UnixSocket::open(place, port, how.backlog).await?),
             (_, None) => None,
         };
-        Ok(Self { tcp, unix, activated })
+        Ok(this)
     }
 
     /// The same sockets, for the process that takes over.
@@ -153,6 +145,7 @@ impl Passed {
     fn sort(addresses: &[SocketAddr], sockets: PassedListeners) -> io::Result<Self> {
         let (mut tcp, mut unix) = (Vec::new(), Vec::new());
         let mut activated = Activated::default();
+        let is_wanted = |local| addresses.iter().any(|address| is_at(*address, local));
         for PassedSocket { socket, activated: by_manager } in sockets {
             let socket = Socket::from(socket);
             socket.set_nonblocking(true)?;
@@ -162,9 +155,7 @@ impl Passed {
                     activated.unix |= by_manager;
                     unix.push(StdUnixListener::from(OwnedFd::from(socket)));
                 }
-                Some(local)
-                    if by_manager || addresses.iter().any(|wanted| is_at(*wanted, local)) =>
-                {
+                Some(local) if by_manager || is_wanted(local) => {
                     activated.tcp |= by_manager;
                     tcp.push(TcpListener::from_std(socket.into())?);
                 }
@@ -197,15 +188,22 @@ async fn accept_any(listeners: &[TcpListener]) -> io::Result<TcpStream> {
 }
 
 /// Listens at all of them. An IPv6 address that this machine does not have is left out, if there is
-/// another (`has_others`, or among these): `localhost` and `*` are two addresses, on whatever machine.
+/// another: `localhost` and `*` are two addresses, on whatever machine.
+///
+/// Those that are `found` listen already.
 fn bind_all(
     addresses: &[SocketAddr],
+    mut found: Vec<TcpListener>,
     how: Listening,
-    has_others: bool,
 ) -> Result<Vec<TcpListener>, ProxyError> {
     let mut bound: Vec<TcpListener> = Vec::new();
     let mut missing = None;
     for &address in addresses {
+        let is_here = |tcp: &TcpListener| tcp.local_addr().is_ok_and(|at| is_at(address, at));
+        if let Some(position) = found.iter().position(is_here) {
+            bound.push(found.remove(position));
+            continue;
+        }
         let every_v4 = |other: &SocketAddr| {
             other.is_ipv4() && other.ip().is_unspecified() && other.port() == address.port()
         };
@@ -218,7 +216,7 @@ fn bind_all(
         }
     }
     match missing {
-        Some(missing) if bound.is_empty() && !has_others => Err(missing),
+        Some(missing) if bound.is_empty() => Err(missing),
         Some(missing) => {
             tracing::warn!("{missing}; the other addresses are listened at");
             Ok(bound)

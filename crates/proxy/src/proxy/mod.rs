@@ -105,6 +105,8 @@ impl Proxy {
     /// Serves until it is shut down. Not cancel-safe: dropped, it stops accepting; clients go on
     /// until their tasks end.
     pub async fn serve(&self, listeners: Arc<Listeners>) {
+        // Before the first client takes the last one.
+        self.shared.spares.fill();
         let mut stop = self.shared.stop.subscribe();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

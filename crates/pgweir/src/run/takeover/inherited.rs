@@ -1,6 +1,5 @@
 //! What a process begins with: sockets of the process before it, or of the service manager.
 
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -41,10 +40,7 @@ impl Inherited {
         let mut predecessor = None;
         if arguments.takeover {
             let directory = state_directory(settings.data_dir.as_deref());
-            // 0, as one that the system chooses, is any.
-            let port = settings.listen.first().map(SocketAddr::port);
-            let port = port.or(settings.unix_socket.port).unwrap_or(0);
-            let found = Predecessor::find(directory.as_deref(), port).await;
+            let found = Predecessor::find(directory.as_deref(), settings.port()).await;
             predecessor = found.context("cannot take over")?;
             if predecessor.is_none() {
                 tracing::info!("there is no process to take over from");
