@@ -32,6 +32,9 @@ impl Live for Quiet {
     fn databases(&self) -> Vec<DatabaseStatus> {
         Vec::new()
     }
+    fn hosts(&self) -> Vec<model::HostStatus> {
+        Vec::new()
+    }
     fn settings(&self) -> Vec<SettingStatus> {
         Vec::new()
     }

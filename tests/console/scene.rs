@@ -176,6 +176,6 @@ pub(crate) async fn shown(client: &Client, show: &str, key: &str) -> String {
 pub(crate) async fn is_paused(client: &Client, database: &str) -> bool {
     rows(client, "SHOW DATABASES").await.iter().any(|row| {
         let fields: Vec<_> = row.split('|').collect();
-        fields.first() == Some(&database) && fields.iter().rev().nth(1) == Some(&"1")
+        fields.first() == Some(&database) && fields.iter().rev().nth(2) == Some(&"1")
     })
 }

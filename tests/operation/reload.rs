@@ -63,6 +63,14 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("console_query_timeout", "console_query_timeout = \"5s\""),
     ("shutdown_timeout", "shutdown_timeout = \"10s\""),
     ("takeover_timeout", "takeover_timeout = \"10s\""),
+    ("host_check_interval", "host_check_interval = \"2s\""),
+    ("host_check_timeout", "host_check_timeout = \"2s\""),
+    ("dns_max_ttl", "dns_max_ttl = \"5s\""),
+    ("suspend_timeout", "suspend_timeout = \"5s\""),
+    ("share_unnamed_statements", "share_unnamed_statements = false"),
+    ("max_queue_age", "max_queue_age = \"30s\""),
+    ("low_priority_share", "low_priority_share = 50"),
+    ("proxy_protocol_from", "proxy_protocol_from = [\"192.0.2.0/24\"]"),
     ("report_values", "report_values = true"),
 ];
 

@@ -25,6 +25,7 @@ struct Page {
 const PAGES: &[Page] = &[
     Page { path: "docs/settings.md", arguments: &["settings", "--markdown"] },
     Page { path: "docs/metrics.md", arguments: &["metrics", "--markdown"] },
+    Page { path: "docs/migrating-from-pgbouncer.md", arguments: &["settings", "--migrating"] },
     Page { path: "docs/console-tables.md", arguments: &["settings", "--console-tables"] },
 ];
 

@@ -145,11 +145,16 @@ fn simple_query() -> Box<dyn FnMut()> {
     Box::new(move || sessions.exchange(&request, &answer))
 }
 
-/// Parse of the unnamed statement, Bind, Execute, Sync: as drivers send what is not prepared.
+/// Parse of the unnamed statement, Bind, Execute, Sync: as drivers send what is not prepared. It is
+/// parsed as it is, then under a name, and from then on not any more.
 fn extended_query() -> Box<dyn FnMut()> {
     let mut sessions = Sessions::new();
     let request = [parse(b"", PREPARED), execute(b"")].concat();
-    let answer = [message(b'1', &[]), message(b'2', &[]), rows()].concat();
+    let parsed = [message(b'1', &[]), message(b'2', &[]), rows()].concat();
+    for _ in 0..2 {
+        sessions.exchange(&request, &parsed);
+    }
+    let answer = [message(b'2', &[]), rows()].concat();
     Box::new(move || sessions.exchange(&request, &answer))
 }
 

@@ -27,6 +27,13 @@ use crate::{CatalogError, CatalogSettings, Upstream};
 /// Imagined indexes tried for one question.
 const MAX_CANDIDATES: usize = 5;
 
+/// All its hosts, as `a:5432,b:5432`.
+fn server_name(upstream: &Upstream) -> String {
+    let hosts: Vec<_> =
+        upstream.hosts.iter().map(|(host, port)| format!("{host}:{port}")).collect();
+    hosts.join(",")
+}
+
 /// What the upstream knows of its databases, and what its planner thinks.
 pub struct Catalog {
     user: String,
@@ -46,7 +53,7 @@ impl Catalog {
     pub fn new(upstream: Upstream, settings: CatalogSettings) -> Self {
         Self {
             connections: Connections::new(&upstream, settings),
-            server: format!("{}:{}", upstream.host, upstream.port),
+            server: server_name(&upstream),
             user: upstream.user,
             settings,
             back_off: Mutex::default(),

@@ -8,6 +8,7 @@ use deadpool_postgres::{
 use parking_lot::Mutex;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Client, Config};
 
 use crate::tls::Connector;
@@ -27,9 +28,13 @@ pub(crate) struct Connections {
 impl Connections {
     pub(crate) fn new(upstream: &Upstream, settings: CatalogSettings) -> Self {
         let mut login = Config::new();
+        for (host, port) in &upstream.hosts {
+            login.host(host).port(*port);
+        }
+        if upstream.to_write {
+            login.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
         login
-            .host(&upstream.host)
-            .port(upstream.port)
             .user(&upstream.user)
             .application_name(APPLICATION_NAME)
             .connect_timeout(settings.connect_timeout);

@@ -5,10 +5,11 @@ use std::time::Duration;
 /// The server to ask, and as whom.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Upstream {
-    /// Host name, address, or the directory of a Unix socket.
-    pub host: String,
-    /// TCP port, or the number in the Unix socket's name.
-    pub port: u16,
+    /// Host names, addresses, or directories of Unix sockets, with the TCP port, or the number in the
+    /// Unix socket's name. Of several, the first that will do is asked.
+    pub hosts: Vec<(String, u16)>,
+    /// Whether only a host that can be written to will do.
+    pub to_write: bool,
     /// Role to log in as.
     pub user: String,
     /// Its password, where the server wants one.
@@ -20,8 +21,7 @@ pub struct Upstream {
 impl std::fmt::Debug for Upstream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Upstream")
-            .field("host", &self.host)
-            .field("port", &self.port)
+            .field("hosts", &self.hosts)
             .field("user", &self.user)
             .finish_non_exhaustive()
     }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use model::{
-    ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, Mark, PeerStatus,
-    PoolStatus, PoolerState, Published, ServerStatus, SettingStatus, ShapeId, Snapshot, UserStatus,
+    ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, HostStatus, Mark,
+    PeerStatus, PoolStatus, PoolerState, Published, ServerStatus, SettingStatus, ShapeId, Snapshot,
+    UserStatus,
 };
 
 use crate::sql::{SqlTurns, Stop};
@@ -26,6 +27,8 @@ pub trait Live: Send + Sync + 'static {
     fn servers(&self) -> Vec<ServerStatus>;
     /// The databases configured, and those met.
     fn databases(&self) -> Vec<DatabaseStatus>;
+    /// The servers that pools go to.
+    fn hosts(&self) -> Vec<HostStatus>;
     /// The settings, secrets hidden.
     fn settings(&self) -> Vec<SettingStatus>;
     /// The users known.

@@ -219,6 +219,7 @@ impl Scene {
             wait_p95: Duration::ZERO,
             transactions: 900,
             pinned_transactions: 30,
+            load_balance_hosts: None,
             rejected: model::Rejections::default(),
             paused: false,
             last_failure: None,

@@ -57,8 +57,9 @@ pub use snapshot::{
     ShapeInfo, SlowStatement, Snapshot, Spread, TransactionStats, WindowStats,
 };
 pub use status::{
-    ClientState, ClientStatus, DatabaseStatus, PeerStatus, PoolMode, PoolStatus, PoolerState,
-    Rejections, Replication, ServerState, ServerStatus, SettingStatus, UserStatus,
+    ClientState, ClientStatus, DatabaseStatus, HostState, HostStatus, PeerStatus, PoolMode,
+    PoolStatus, PoolerState, Rejections, Replication, ServerState, ServerStatus, SettingStatus,
+    UserStatus,
 };
 pub use totals::{FingerprintTotals, PoolTotals, Totals};
 pub use trace::{InvalidTraceParent, SpanId, TraceContext, TraceId};

@@ -92,6 +92,8 @@ pub struct PoolStatus {
     pub transactions: u64,
     /// Of these, run by clients that were pinned before the transaction began.
     pub pinned_transactions: u64,
+    /// In which order its hosts are tried, where there are several.
+    pub load_balance_hosts: Option<&'static str>,
     /// Queries refused since the pool was made.
     pub rejected: Rejections,
     /// Whether PAUSE holds it.
@@ -248,6 +250,8 @@ pub struct ServerStatus {
     pub prepared_statements: u32,
     /// Whether it will be closed when it is given back.
     pub close_needed: bool,
+    /// The host that it goes to, as it is written, with its port; empty if it is none any more.
+    pub host: String,
 }
 
 /// A database as configured, or as met.
@@ -255,10 +259,14 @@ pub struct ServerStatus {
 pub struct DatabaseStatus {
     /// The name clients use.
     pub name: String,
-    /// The upstream's host.
+    /// The upstream's host; of several, all, with commas between.
     pub host: String,
-    /// The upstream's port.
+    /// The upstream's port; of several hosts, that of the first.
     pub port: u16,
+    /// In which order its hosts are tried, where there are several.
+    pub load_balance_hosts: Option<&'static str>,
+    /// Which of them will do, in libpq's words.
+    pub target_session_attrs: &'static str,
     /// The name on the upstream.
     pub database: String,
     /// The user that all its server connections log in as, if there is one.
@@ -297,6 +305,58 @@ pub enum PoolerState {
     Paused,
     /// SUSPEND is in force.
     Suspended,
+}
+
+/// What is known of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostState {
+    /// It was there when it was last tried.
+    Up,
+    /// It was not.
+    Down,
+    /// It was never tried.
+    Unknown,
+}
+
+impl HostState {
+    /// As the console prints it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A host that pools go to, at one moment; of a name that leads to several addresses, one of them.
+#[derive(Clone, Debug)]
+pub struct HostStatus {
+    /// The host as it is written.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The address that its name leads to; empty if it is no name.
+    pub address: String,
+    /// `primary` or `standby`; none if nobody knows.
+    pub role: Option<&'static str>,
+    /// Whether no session can write there unless it asks for it; none if nobody has asked.
+    pub read_only: Option<bool>,
+    /// Whether it is there.
+    pub state: HostState,
+    /// How far it is behind; none if nobody has asked, or it cannot tell.
+    pub lag: Option<Duration>,
+    /// The timeline that it writes; none if nobody has asked, or it is a standby.
+    pub timeline: Option<u32>,
+    /// When it last said what it is.
+    pub checked: Option<Timestamp>,
+    /// What was last wrong with it.
+    pub last_error: Option<String>,
+    /// The databases whose pools go there.
+    pub databases: Vec<String>,
+    /// Server connections to it.
+    pub connections: u32,
 }
 
 /// A user that clients may log in as, with what is set for this user alone.

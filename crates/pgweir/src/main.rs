@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use pgweir::cli::{Cli, Command};
-use pgweir::{advise, demo, run};
+use pgweir::{advise, check, demo, run};
 
 #[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Check(arguments) => run::block_on(check::run(&arguments)),
         Command::Takeover(arguments) => {
             run::block_on(arguments.execute(&mut std::io::stdout().lock()))
         }

@@ -3,6 +3,7 @@
 //! - [`session`]: what a client's messages mean for the server connection, and the server's for the
 //!   client: translation, replies to swallow or to make up, measuring, pinning.
 //! - [`prepared`]: prepared statements by content.
+//! - [`hosts`]: which of several servers a connection goes to.
 //! - [`parameters`]: run-time parameters that follow a client from server to server.
 //! - [`priorities`]: whose queries go first.
 //! - [`replies`]: which reply belongs to whom.
@@ -13,6 +14,7 @@
 //! - [`waits`]: how long clients waited for one.
 
 mod error;
+pub mod hosts;
 pub mod known;
 pub mod parameters;
 mod plan_trial;

@@ -5,6 +5,8 @@ use wire::WireError;
 use wire::error_response::ErrorFields;
 use wire::frame::FrameError;
 
+use crate::stream::ServerAddress;
+
 /// Why a connection ended, or could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
@@ -43,6 +45,9 @@ pub enum ProxyError {
     /// The server asks for a password and there is none that can be used.
     #[error("the server asks for a password of user {0:?}, and none is configured")]
     NoPassword(String),
+    /// None of several hosts will do, with what is to be said of each.
+    #[error("{0}")]
+    NoHost(String),
     /// TLS failed, or was not to be had.
     #[error("{message}")]
     Tls {
@@ -62,6 +67,9 @@ pub enum ProxyError {
     /// The server does not bind the login to the TLS connection, and must.
     #[error("channel_binding=require, and the server {0}")]
     NotBound(&'static str),
+    /// `connect_query` left a transaction open.
+    #[error("connect_query began a transaction and did not end it")]
+    ConnectQuery,
     /// The listener could not be opened.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -106,9 +114,23 @@ impl ProxyError {
         }
     }
 
-    /// A failure to open a server connection, in words for the clients that wait for one.
-    pub(crate) fn as_connect_failure(&self, address: &crate::stream::ServerAddress) -> ErrorFields {
+    /// Whether it says that the host is not there, and not only that it would not have us.
+    pub(crate) fn is_of_a_host_that_is_down(&self) -> bool {
         match self {
+            Self::Io(_) | Self::Closed | Self::TimedOut(_) => true,
+            // Starting up, shutting down, or gone down.
+            Self::Server(error) => error.sqlstate().starts_with("57P"),
+            _ => false,
+        }
+    }
+
+    /// A failure to open a server connection, in words for the clients that wait for one.
+    pub(crate) fn as_connect_failure(&self, hosts: &[ServerAddress]) -> ErrorFields {
+        match self {
+            Self::NoHost(message) => ErrorFields::error("57P03", message.clone()).with_hint(
+                "Clients wait for such a server for query_wait_timeout. SHOW HOSTS in the admin \
+                 console says what is known of each; target_session_attrs says which will do.",
+            ),
             Self::Server(error) => ErrorFields::error(
                 error.sqlstate().to_owned(),
                 error.message.clone(),
@@ -119,14 +141,22 @@ impl ProxyError {
                  keeps (auth_query).",
             ),
             other => {
+                let address = names(hosts);
                 let message =
                     format!("cannot connect to the PostgreSQL server at {address}: {other}");
                 ErrorFields::error("08006", message).with_hint(match other {
                     Self::Tls { hint, .. } => hint,
+                    Self::ConnectQuery => "Let connect_query of the database end its transaction.",
                     Self::NotBound(_) => "It takes TLS and SCRAM-SHA-256 on the server's side.",
                     _ => "Check that the server runs and that pgweir can reach it.",
                 })
             }
         }
     }
+}
+
+/// All of them, with commas between.
+pub(crate) fn names(hosts: &[ServerAddress]) -> String {
+    let names: Vec<_> = hosts.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }

@@ -1,11 +1,12 @@
 //! Settings of the way in: who may log in, and how they prove who they are.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use access::IdentMaps;
 use access::hba::Rules;
+use pooling::hosts::Wish;
 use wire::auth::Secret;
 
 use crate::server::Upstream;
@@ -43,7 +44,9 @@ pub struct LookupTarget {
 
 impl LookupTarget {
     pub(crate) fn upstream(&self) -> Upstream {
-        Upstream::new(self.server.clone(), self.timeout, self.timeout, 0)
+        // A standby knows the users too.
+        let server = PoolTarget { wish: Wish::default(), ..self.server.clone() };
+        Upstream::new(server, self.timeout, self.timeout, 0)
     }
 }
 
@@ -59,6 +62,8 @@ pub struct LoginSettings {
     pub rules: Rules,
     /// Whom a name of the system or of a certificate may log in as.
     pub maps: IdentMaps,
+    /// With [`AuthType::Trust`], who may log in besides those whom somebody is asked about; none: anybody.
+    pub trusted: Option<BTreeSet<String>>,
     /// Users that are configured, and what their passwords are checked against.
     pub users: HashMap<String, Secret>,
     /// A user of our own, who may log in to the admin console by SCRAM whatever the rules say.

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use wire::{BackendKey, PeerId, startup};
 
 use crate::error::ProxyError;
+use crate::hosts::Endpoint;
 use crate::stream::ServerAddress;
 
 /// Another pooler of the fleet.
@@ -150,7 +151,7 @@ impl PeerPool {
         let _turn = self.turns.acquire().await.map_err(|_| ProxyError::Closed)?;
         drop(waiting);
         let connecting = Counted::new(&self.connecting);
-        let mut stream = self.peer.address.connect().await?;
+        let mut stream = Endpoint::unresolved(&self.peer.address).connect().await?;
         drop(connecting);
         let _active = Counted::new(&self.active);
         stream.send(&startup::cancel_request(key.process_id, &key.secret)).await?;

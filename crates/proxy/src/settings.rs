@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use access::Networks;
 use model::{PoolKey, PoolMode, Priority};
+use pooling::hosts::Wish;
 use pooling::priorities::Priorities;
 use pooling::quota::Scope;
 use pooling::scheduler::Limits;
@@ -14,6 +15,7 @@ use pooling::timeouts::Timeouts;
 use wire::PeerId;
 use wire::auth::Secret;
 
+use crate::hosts::{Clusters, HostSettings};
 use crate::login_settings::LoginSettings;
 use crate::peers::Peer;
 use crate::pool::PoolSetup;
@@ -24,8 +26,10 @@ use crate::tls::{ClientTls, ServerTls};
 /// Where the server connections of a pool go, and how it is run.
 #[derive(Clone, Debug)]
 pub struct PoolTarget {
-    /// The upstream.
-    pub address: ServerAddress,
+    /// The hosts that its connections may go to, in the order in which they are written.
+    pub hosts: Vec<ServerAddress>,
+    /// Which of them will do.
+    pub wish: Wish,
     /// Name of the database there.
     pub database: String,
     /// User there.
@@ -34,6 +38,10 @@ pub struct PoolTarget {
     pub password: Option<Secret>,
     /// How connections to it are encrypted.
     pub tls: ServerTls,
+    /// Run on each server connection before any client has it.
+    pub connect_query: Option<String>,
+    /// Settings that server connections ask for when they log in.
+    pub startup: Vec<(String, String)>,
     /// Server connections at most, the reserve aside.
     pub size: u32,
     /// Server connections that are kept open.
@@ -73,6 +81,8 @@ pub struct Maxima {
 pub struct UnixSocketPlace {
     /// The directory.
     pub directory: PathBuf,
+    /// The port in its name, where there is no TCP port or another one.
+    pub port: Option<u16>,
     /// The file mode: who may write may connect.
     pub mode: u32,
     /// The file's group by number; none leaves it as it comes.
@@ -95,8 +105,8 @@ pub type FindPool = Arc<dyn Fn(&str, &str) -> Option<PoolTarget> + Send + Sync>;
 /// Settings of the data path.
 #[derive(Clone)]
 pub struct ProxySettings {
-    /// Where clients connect.
-    pub listen: SocketAddr,
+    /// Where clients connect by TCP; empty: nowhere.
+    pub listen: Vec<SocketAddr>,
     /// Where clients of this machine may connect too; the socket's name has the port of `listen`.
     pub unix_socket: Option<UnixSocketPlace>,
     /// How the system takes clients in.
@@ -154,6 +164,8 @@ pub struct ProxySettings {
     pub autodb_idle_timeout: Option<Duration>,
     /// How long connecting and logging in to the server may take.
     pub server_connect_timeout: Duration,
+    /// How hosts are looked after.
+    pub hosts: HostSettings,
     /// How long the upstream may be unreachable before clients in the queue are told.
     pub server_login_retry: Duration,
     /// How long a client may take to log in.
@@ -173,7 +185,12 @@ impl ProxySettings {
     }
 
     /// How a pool of this database and user is run.
-    pub(crate) fn pool_setup(&self, key: &PoolKey, target: PoolTarget) -> PoolSetup {
+    pub(crate) fn pool_setup(
+        &self,
+        key: &PoolKey,
+        target: PoolTarget,
+        clusters: &Clusters,
+    ) -> PoolSetup {
         let database = &key.database;
         let priority = self.priorities.of_user(&key.user);
         let limits = self.limits(&target, priority);
@@ -194,6 +211,7 @@ impl ProxySettings {
             maxima,
             shares_unnamed: self.share_unnamed_statements,
             unused_timeout: self.autodb_idle_timeout.filter(|_| target.on_demand),
+            cluster: clusters.of(&target.hosts),
             upstream: self.upstream(target),
         }
     }
@@ -206,8 +224,9 @@ impl ProxySettings {
         target: PoolTarget,
         start: ReplicationStart,
         learned: Learned,
+        clusters: &Clusters,
     ) -> PoolSetup {
-        let mut setup = self.pool_setup(key, target);
+        let mut setup = self.pool_setup(key, target, clusters);
         setup.mode = PoolMode::Session;
         setup.limits = Limits { size: 1, min_size: 0, reserve_size: 0, ..setup.limits };
         setup.maxima.retain(|(scope, _)| !matches!(scope, Scope::OneUser(_)));
@@ -219,6 +238,11 @@ impl ProxySettings {
 
     /// `priority`: of the pool's user.
     fn limits(&self, target: &PoolTarget, priority: Priority) -> Limits {
+        // A failover may take longer: who waits for one is told by `query_wait_timeout`.
+        let login_retry = match target.hosts.len() {
+            0 | 1 => self.server_login_retry,
+            _ => self.server_login_retry.max(self.query_wait_timeout),
+        };
         Limits {
             size: target.size,
             min_size: target.min_size,
@@ -238,7 +262,7 @@ impl ProxySettings {
             wait_timeout: self.query_wait_timeout,
             idle_timeout: self.server_idle_timeout,
             lifetime: target.server_lifetime,
-            login_retry: self.server_login_retry,
+            login_retry,
             round_robin: self.server_round_robin,
         }
     }

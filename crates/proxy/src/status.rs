@@ -1,8 +1,13 @@
 //! The live state, as SHOW prints it.
 
-use model::{ClientStatus, DatabaseStatus, PoolStatus, Replication, ServerStatus};
+use std::sync::Arc;
 
+use model::{ClientStatus, DatabaseStatus, HostStatus, PoolStatus, Replication, ServerStatus};
+
+use crate::hosts::Cluster;
 use crate::proxy::Shared;
+use crate::settings::PoolTarget;
+use crate::stream::ServerAddress;
 
 impl Shared {
     pub(crate) fn pool_status(&self) -> Vec<PoolStatus> {
@@ -24,6 +29,34 @@ impl Shared {
         self.clients.status()
     }
 
+    /// The hosts of all pools, each once.
+    pub(crate) fn host_status(&self) -> Vec<HostStatus> {
+        let mut clusters: Vec<(Arc<Cluster>, Vec<_>)> = Vec::new();
+        for pool in self.all_pools() {
+            let (cluster, connections) = pool.hosts();
+            let known = clusters.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &cluster));
+            let of_pool = (pool.key.database.to_string(), connections);
+            match known {
+                Some((_, pools)) => pools.push(of_pool),
+                None => clusters.push((cluster, vec![of_pool])),
+            }
+        }
+        let mut all = Vec::new();
+        for (cluster, pools) in clusters {
+            let mut databases: Vec<_> = pools.iter().map(|(name, _)| name.clone()).collect();
+            databases.sort();
+            databases.dedup();
+            for (id, mut host) in cluster.status() {
+                let own = pools.iter().filter_map(|(_, connections)| connections.get(&id));
+                host.connections = own.sum();
+                host.databases.clone_from(&databases);
+                all.push(host);
+            }
+        }
+        all.sort_by(|a, b| (&a.databases, &a.host, a.port).cmp(&(&b.databases, &b.host, b.port)));
+        all
+    }
+
     /// Databases as configured, and those met through the fallback.
     pub(crate) fn database_status(&self) -> Vec<DatabaseStatus> {
         let settings = self.settings();
@@ -38,8 +71,10 @@ impl Shared {
             let target = (settings.find_pool)(&name, "")?;
             let own: Vec<_> = pools.iter().filter(|pool| *pool.key.database == *name).collect();
             Some(DatabaseStatus {
-                host: target.address.host(),
-                port: target.address.port(),
+                host: hosts(&target),
+                port: target.hosts.first().map_or(0, ServerAddress::port),
+                load_balance_hosts: (target.hosts.len() > 1).then(|| target.wish.balance.as_str()),
+                target_session_attrs: target.wish.attrs.as_str(),
                 database: target.database,
                 force_user: Some(target.user).filter(|user| !user.is_empty()),
                 pool_size: target.size,
@@ -66,4 +101,10 @@ impl Shared {
         };
         names.into_iter().filter_map(status).collect()
     }
+}
+
+/// As PgBouncer shows them: with commas between.
+fn hosts(target: &PoolTarget) -> String {
+    let hosts: Vec<_> = target.hosts.iter().map(ServerAddress::host).collect();
+    hosts.join(",")
 }

@@ -60,22 +60,6 @@ impl ServerAddress {
             Self::Tcp { port, .. } | Self::Unix { port, .. } => *port,
         }
     }
-
-    /// Opens a socket. Cancel-safe: dropping the future closes it.
-    pub(crate) async fn connect(&self) -> io::Result<Stream> {
-        match self {
-            Self::Tcp { host, port } => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                stream.set_nodelay(true)?;
-                keep_alive(&stream);
-                Ok(Stream::Tcp(stream))
-            }
-            Self::Unix { directory, port } => {
-                let path = directory.join(socket_name(*port));
-                Ok(Stream::Unix(UnixStream::connect(path).await?))
-            }
-        }
-    }
 }
 
 impl fmt::Display for ServerAddress {
@@ -95,7 +79,8 @@ pub(crate) fn socket_name(port: u16) -> String {
     format!("{SOCKET_PREFIX}{port}")
 }
 
-fn port_of(socket: &Path) -> Option<u16> {
+/// The port in the name of a Unix socket.
+pub(crate) fn port_of(socket: &Path) -> Option<u16> {
     socket.file_name()?.to_str()?.strip_prefix(SOCKET_PREFIX)?.parse().ok()
 }
 

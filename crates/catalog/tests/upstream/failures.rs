@@ -96,8 +96,8 @@ async fn a_server_that_hangs_is_waited_for_once() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = Upstream {
         tls: None,
-        host: "127.0.0.1".to_owned(),
-        port: listener.local_addr().unwrap().port(),
+        hosts: vec![("127.0.0.1".to_owned(), listener.local_addr().unwrap().port())],
+        to_write: false,
         user: "postgres".to_owned(),
         password: None,
     };

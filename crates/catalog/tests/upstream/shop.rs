@@ -97,8 +97,8 @@ impl Shop {
 pub(crate) fn upstream(postgres: &Postgres, user: &str) -> Upstream {
     Upstream {
         tls: None,
-        host: postgres.address().ip().to_string(),
-        port: postgres.port(),
+        hosts: vec![(postgres.address().ip().to_string(), postgres.port())],
+        to_write: false,
         user: user.to_owned(),
         password: None,
     }

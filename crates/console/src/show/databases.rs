@@ -28,6 +28,7 @@ pub(super) static DATABASES: Show = Show {
         Column::int4("current_client_connections"),
         Column::int4("paused"),
         Column::int4("disabled"),
+        Column::text("target_session_attrs"),
     ]],
     rows: Rows::Now(rows),
 };
@@ -49,12 +50,13 @@ fn row(database: &DatabaseStatus) -> Row {
         Value::int4(database.reserve_pool_size),
         Value::int4(database.server_lifetime.as_secs()),
         Value::text(database.mode.to_string()),
-        Value::Null,
+        database.load_balance_hosts.map_or(Value::Null, Value::text),
         Value::int4(database.max_connections.unwrap_or_default()),
         Value::int4(database.servers),
         Value::int4(database.max_client_connections.unwrap_or_default()),
         Value::int4(database.clients),
         Value::int4(database.paused),
         Value::int4(database.disabled),
+        Value::text(database.target_session_attrs),
     ]
 }

@@ -9,6 +9,7 @@ mod connection;
 mod databases;
 mod findings;
 mod help;
+mod hosts;
 mod lists;
 mod nothing;
 mod peers;
@@ -37,7 +38,7 @@ use crate::statement::{Accepts, Arguments};
 use crate::table::{Column, Row, Table};
 
 /// All tables, in the order of SHOW HELP.
-pub(crate) static ALL: [&Show; 22] = [
+pub(crate) static ALL: [&Show; 23] = [
     &queries::QUERIES,
     &findings::FINDINGS,
     &report::REPORT,
@@ -45,6 +46,7 @@ pub(crate) static ALL: [&Show; 22] = [
     &clients::CLIENTS,
     &servers::SERVERS,
     &databases::DATABASES,
+    &hosts::HOSTS,
     &users::USERS,
     &peers::PEERS,
     &peers::PEER_POOLS,

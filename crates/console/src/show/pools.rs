@@ -61,7 +61,7 @@ pub(crate) fn row(pool: &PoolStatus) -> Row {
         Value::int4(pool.longest_wait.as_secs()),
         Value::int4(pool.longest_wait.subsec_micros()),
         Value::text(pool.mode.to_string()),
-        Value::Null,
+        pool.load_balance_hosts.map_or(Value::Null, Value::text),
         Value::int4(pool.clients_pinned),
         Value::int8(pool.transactions),
         Value::int8(pool.pinned_transactions),

@@ -9,12 +9,15 @@ use super::connection::{self, Connection, pointer};
 use super::{Rows, Show};
 use crate::live::Live;
 use crate::statement::Accepts;
-use crate::table::Row;
+use crate::table::{Column, Row, Value};
+
+/// The host that it goes to, as it is written: `addr` is where that led.
+const HOST: &[Column] = &[Column::text("host")];
 
 pub(super) static SERVERS: Show = Show {
     name: "servers",
     accepts: Accepts::Nothing,
-    columns: &[connection::COLUMNS, connection::ACTIVITY],
+    columns: &[connection::COLUMNS, connection::ACTIVITY, HOST],
     rows: Rows::Now(rows),
 };
 
@@ -56,5 +59,6 @@ fn row(server: &ServerStatus, clients: &HashMap<ClientId, ClientStatus>, live: &
     };
     let mut row = connection.row();
     row.extend(connection::activity(client, live));
+    row.push(Value::text(&*server.host));
     row
 }

@@ -6,8 +6,8 @@ use crate::show;
 use crate::statement::Arguments;
 use crate::table::{Kind, Value};
 
-/// Names by table; `#` marks int4, `~` numeric, `+` int8, `.` float8, none text.
-const EXPECTED: [(&str, &str); 22] = [
+/// Names by table; `#` marks int4, `~` numeric, `+` int8, `.` float8, `!` bool, none text.
+const EXPECTED: [(&str, &str); 23] = [
     (
         "pools",
         "database user #cl_active #cl_waiting #cl_active_cancel_req #cl_waiting_cancel_req \
@@ -44,13 +44,19 @@ const EXPECTED: [(&str, &str); 22] = [
         "servers",
         "type user database replication state addr #port local_addr #local_port connect_time \
          request_time #wait #wait_us #close_needed ptr link #remote_pid tls application_name \
-         #prepared_statements #id pinned fingerprint activity activity_time",
+         #prepared_statements #id pinned fingerprint activity activity_time host",
     ),
     (
         "databases",
         "name host #port database force_user #pool_size #min_pool_size #reserve_pool_size \
          #server_lifetime pool_mode load_balance_hosts #max_connections #current_connections \
-         #max_client_connections #current_client_connections #paused #disabled",
+         #max_client_connections #current_client_connections #paused #disabled \
+         target_session_attrs",
+    ),
+    (
+        "hosts",
+        "host #port address state role !read_only .lag_ms +timeline check_time \
+         #current_connections databases last_error",
     ),
     ("totals", "name ~value"),
     ("sockets", SOCKETS),
@@ -99,6 +105,7 @@ async fn every_table_has_its_columns_in_order_and_of_their_types() {
                 Some('#') => (characters.as_str(), 23),
                 Some('~') => (characters.as_str(), 1700),
                 Some('+') => (characters.as_str(), 20),
+                Some('!') => (characters.as_str(), 16),
                 Some('.') => (characters.as_str(), 701),
                 _ => (column, 25),
             };

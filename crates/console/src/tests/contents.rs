@@ -15,7 +15,7 @@ async fn pools_and_databases() {
     assert_eq!(pools[0], "shop|web|7|2|1|0|4|0|0|3|0|1|2|3|250|transaction|NULL|1|900|30|1500");
     assert_eq!(pools.len(), 2);
     let databases = rows("SHOW DATABASES").await;
-    let shop = "shop|10.0.0.2|5432|shop_production|web|10|1|2|3600|transaction|NULL|30|2|0|3|1|1";
+    let shop = "shop|10.0.0.2|5432|shop_production|web|10|1|2|3600|transaction|round-robin|30|2|0|3|1|1|read-write";
     assert_eq!(databases, [shop]);
 }
 
@@ -40,9 +40,9 @@ async fn clients_and_servers_point_at_each_other() {
         [
             "S|web|shop|none|active|10.0.0.2|5432|10.0.0.1|50001|2026-11-23 20:33:57 UTC|\
              2026-11-23 20:48:54 UTC|0|0|0|S3|C1|4711||checkout|8|3|temporary table|0000000000000abc|\
-             idle in transaction|2026-11-23 20:48:55 UTC",
+             idle in transaction|2026-11-23 20:48:55 UTC|db.example:5432",
             "S|web|shop|none|idle|10.0.0.2|5432|10.0.0.1|50001|2026-11-23 20:33:57 UTC|\
-             2026-11-23 20:48:54 UTC|0|0|1|S4||4711|||8|4|NULL|NULL|NULL|NULL"
+             2026-11-23 20:48:54 UTC|0|0|1|S4||4711|||8|4|NULL|NULL|NULL|NULL|db.example:5432"
         ]
     );
 }

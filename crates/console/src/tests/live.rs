@@ -7,10 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use model::{
     Address, ClientId, ClientState, ClientStatus, Command, CommandError, Confidence,
-    DatabaseStatus, Finding, FingerprintId, Fix, LabelRegistry, Labels, Mark, MarkKind, Minute,
-    PeerStatus, PoolKey, PoolMode, PoolStatus, PoolerState, Published, QueryStats, Replication,
-    RowKey, ServerId, ServerState, ServerStatus, SettingStatus, Severity, ShapeId, ShapeInfo,
-    Snapshot, SqlState, TransactionStats, UserStatus,
+    DatabaseStatus, Finding, FingerprintId, Fix, HostState, HostStatus, LabelRegistry, Labels,
+    Mark, MarkKind, Minute, PeerStatus, PoolKey, PoolMode, PoolStatus, PoolerState, Published,
+    QueryStats, Replication, RowKey, ServerId, ServerState, ServerStatus, SettingStatus, Severity,
+    ShapeId, ShapeInfo, Snapshot, SqlState, TransactionStats, UserStatus,
 };
 
 use crate::live::{BoxFuture, Live};
@@ -66,6 +66,7 @@ impl Live for FakeLive {
             wait_p95: Duration::from_micros(1_500_000),
             transactions: 900,
             pinned_transactions: 30,
+            load_balance_hosts: None,
             rejected: model::Rejections::default(),
             paused: false,
             last_failure: None,
@@ -121,6 +122,7 @@ impl Live for FakeLive {
             client,
             remote_pid: 4711,
             prepared_statements: 8,
+            host: "db.example:5432".to_owned(),
             close_needed: id == 4,
         };
         vec![server(3, ServerState::Active, Some(ClientId(1))), server(4, ServerState::Idle, None)]
@@ -131,6 +133,8 @@ impl Live for FakeLive {
             name: "shop".to_owned(),
             host: "10.0.0.2".to_owned(),
             port: 5432,
+            load_balance_hosts: Some("round-robin"),
+            target_session_attrs: "read-write",
             database: "shop_production".to_owned(),
             force_user: Some("web".to_owned()),
             pool_size: 10,
@@ -144,6 +148,23 @@ impl Live for FakeLive {
             clients: 3,
             paused: true,
             disabled: true,
+        }]
+    }
+
+    fn hosts(&self) -> Vec<HostStatus> {
+        vec![HostStatus {
+            host: "db.example".to_owned(),
+            port: 5432,
+            address: "10.0.0.2".to_owned(),
+            role: Some("standby"),
+            read_only: Some(false),
+            state: HostState::Up,
+            lag: Some(Duration::from_millis(1500)),
+            timeline: None,
+            checked: Some(at(3)),
+            last_error: Some("timed out: host_check_timeout".to_owned()),
+            databases: vec!["shop".to_owned(), "stock".to_owned()],
+            connections: 2,
         }]
     }
 

@@ -59,6 +59,7 @@ pub(crate) fn pool_status() -> PoolStatus {
         wait_p95: Duration::ZERO,
         transactions: 9,
         pinned_transactions: 0,
+        load_balance_hosts: None,
         rejected: model::Rejections::default(),
         paused: false,
         last_failure: Some("refused".to_owned()),

@@ -116,7 +116,7 @@ pub async fn run(arguments: &AdviseArguments) -> anyhow::Result<()> {
         workload,
         statements,
         source,
-        place: format!("{database} on {}:{}", upstream.host, upstream.port),
+        place: format!("{database} on {}", upstream.hosts),
         budget: arguments.index_budget,
         hypopg_sizes: arguments.hypopg_sizes,
         took: started.elapsed(),
@@ -145,8 +145,8 @@ fn connect(upstream: &Upstream, bounds: CatalogSettings) -> anyhow::Result<Catal
     let password = upstream.password.as_ref().map(|secret| secret.reveal().to_owned());
     Ok(Catalog::new(
         catalog::Upstream {
-            host: upstream.host.clone(),
-            port: upstream.port,
+            hosts: upstream.hosts.pairs(),
+            to_write: upstream.choice.wish(&upstream.hosts).attrs.is_to_write(),
             user: user.context("URL names no user; write postgres://user@host:port/dbname")?,
             password: password.or_else(|| std::env::var("PGPASSWORD").ok()),
             tls: for_tokio_postgres(&tls),

@@ -3,6 +3,7 @@
 mod admin;
 mod advise;
 mod built;
+mod check;
 mod completions;
 mod demo;
 mod fingerprint;
@@ -19,6 +20,7 @@ use clap::{Parser, Subcommand};
 pub use admin::{AdminConsole, AdminError};
 pub(crate) use advise::size as parse_size;
 pub use advise::{AdviceFormat, AdviseArguments};
+pub use check::CheckArguments;
 pub use completions::CompletionsArguments;
 pub use demo::DemoArguments;
 pub use fingerprint::{FingerprintArguments, FingerprintFormat};
@@ -39,6 +41,7 @@ pub use takeover::TakeoverArguments;
     about = "A PostgreSQL connection pooler that says which queries hurt, why, and what to do.",
     after_help = "Examples:
   pgweir run postgres://app:secret@db.internal/shop
+  pgweir check -c /etc/pgbouncer/pgbouncer.ini
   pgweir report --since 15m
   pgweir advise postgres://app:secret@db.internal/shop --index-budget 500MB
   pgweir demo"
@@ -54,6 +57,8 @@ pub struct Cli {
 pub enum Command {
     /// Pool connections to a server, and measure every statement.
     Run(Box<RunArguments>),
+    /// Say what the settings come to, and whether the servers let pgweir in.
+    Check(Box<CheckArguments>),
     /// Let a running pgweir be succeeded by the program that is now at its place, and lose nobody.
     Takeover(TakeoverArguments),
     /// Print what a running pgweir found.

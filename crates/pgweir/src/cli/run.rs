@@ -21,6 +21,7 @@ a URL that holds a password as PGWEIR_UPSTREAM or in the file.
 Examples:
   pgweir run postgres://app:secret@db.internal/shop
   pgweir run -c /etc/pgweir.toml --listen 0.0.0.0:6432
+  pgweir run -c /etc/pgbouncer/pgbouncer.ini
   PGWEIR_UPSTREAM=postgres://app:secret@db.internal pgweir run --default-pool-size 40
   pgweir run -c pgweir.toml --set server_lifetime=30m --set admin_users=ada,grace")]
 pub struct RunArguments {
@@ -29,7 +30,8 @@ pub struct RunArguments {
     #[arg(value_name = "DATABASE_URL")]
     pub urls: Vec<String>,
 
-    /// The configuration file [default: pgweir.toml, if there is one].
+    /// The configuration file: TOML, or PgBouncer's pgbouncer.ini as it is [default: pgweir.toml, if
+    /// there is one].
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -121,8 +123,7 @@ impl RunArguments {
         let mut written = Written::default();
         if let Some((file, named_by)) = self.file(&environment) {
             match std::fs::read_to_string(&file) {
-                Ok(contents) if is_toml(&file) => written.add_file(&file, &contents),
-                Ok(_) => return Err(file_problem(named_by, &file, "is not a .toml file")),
+                Ok(contents) => written.add_file(&file, &contents),
                 Err(error) => {
                     let unnamed = named_by == Origin::Whole;
                     if !unnamed || error.kind() != std::io::ErrorKind::NotFound {
@@ -180,10 +181,6 @@ impl RunArguments {
         }
         written.add_urls(&self.urls);
     }
-}
-
-fn is_toml(file: &Path) -> bool {
-    !file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ini"))
 }
 
 fn file_problem(origin: Origin, file: &Path, why: &str) -> SettingsError {

@@ -15,6 +15,9 @@ pub struct SettingsArguments {
     /// Print the manual's list of the admin console's tables, docs/console-tables.md.
     #[arg(long, hide = true, conflicts_with = "markdown")]
     pub console_tables: bool,
+    /// Print the manual's page docs/migrating-from-pgbouncer.md.
+    #[arg(long, hide = true, conflicts_with_all = ["markdown", "console_tables"])]
+    pub migrating: bool,
 }
 
 impl SettingsArguments {
@@ -23,9 +26,10 @@ impl SettingsArguments {
     /// # Errors
     /// What writing says.
     pub fn execute(&self, out: &mut impl Write) -> io::Result<()> {
-        let text = match (self.markdown, self.console_tables) {
-            (true, _) => settings::markdown(),
-            (_, true) => console::tables_markdown(),
+        let text = match self {
+            Self { markdown: true, .. } => settings::markdown(),
+            Self { console_tables: true, .. } => console::tables_markdown(),
+            Self { migrating: true, .. } => settings::migration_page(),
             _ => settings::plain_text(),
         };
         out.write_all(text.as_bytes())

@@ -37,7 +37,7 @@ fn every_flag_of_run_reaches_its_setting() {
         let Some(long) = argument.get_long() else {
             continue;
         };
-        if matches!(long, "config" | "set" | "help") {
+        if matches!(long, "config" | "set" | "takeover" | "help") {
             continue;
         }
         let arguments = run_arguments(&["postgres://u:p@h", &format!("--{long}"), " "]);
@@ -83,7 +83,7 @@ fn run_reads_the_file_then_the_environment_then_flags() {
     assert_eq!(settings.default_pool_size.get(), 3);
     assert_eq!(settings.pool_mode, model::PoolMode::Session);
     assert_eq!(settings.server_lifetime, Duration::from_secs(1800));
-    assert_eq!(settings.upstreams[0].host, "h2");
+    assert_eq!(settings.upstreams[0].hosts.first().0, "h2");
     assert_eq!(settings.admin_users, ["flag"]);
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use console::{Live, Role, Session, SqlTurns, Stop};
 use jiff::Timestamp;
 use model::{
-    ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, Mark, MarkKind, PeerStatus,
-    PoolStatus, PoolerState, Published, ServerStatus, SettingStatus, ShapeId, Snapshot, UserStatus,
+    ClientStatus, Command, CommandError, DatabaseStatus, FingerprintId, HostStatus, Mark, MarkKind,
+    PeerStatus, PoolStatus, PoolerState, Published, ServerStatus, SettingStatus, ShapeId, Snapshot,
+    UserStatus,
 };
 use proxy::{AdminConsole, AdminRole, BoxFuture, Handover, Proxy};
 use sql::ShapeRegistry;
@@ -124,6 +125,10 @@ impl Live for LiveProcess {
 
     fn databases(&self) -> Vec<DatabaseStatus> {
         self.proxy().map(Proxy::databases).unwrap_or_default()
+    }
+
+    fn hosts(&self) -> Vec<HostStatus> {
+        self.proxy().map(Proxy::hosts).unwrap_or_default()
     }
 
     fn settings(&self) -> Vec<SettingStatus> {

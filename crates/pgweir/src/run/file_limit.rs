@@ -68,8 +68,8 @@ mod tests {
         let upstream = crate::settings::Upstream::parse("postgres://h/x").unwrap().0;
         for number in 0..pools {
             let database = Database {
-                host: upstream.host.clone(),
-                port: upstream.port,
+                hosts: upstream.hosts.clone(),
+                choice: upstream.choice,
                 dbname: None,
                 tls: settings.server_tls.clone(),
                 forced_user: None,
@@ -77,6 +77,8 @@ mod tests {
                 lookup: crate::settings::LookupKeys::default(),
                 limits: crate::settings::DatabaseLimits::default(),
                 pool_mode: None,
+                connect_query: None,
+                startup: Vec::new(),
             };
             settings.databases.insert(format!("db{number}"), database);
         }

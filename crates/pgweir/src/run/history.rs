@@ -1,7 +1,6 @@
 //! The history of the running process: where it is kept, and what its report is made of when it
 //! reaches back beyond the hour in memory or the last restart.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,8 @@ use store::{Bounds, Fleet, HistorySettings, Run};
 
 use super::analyser::Analyser;
 use super::local_admin::state_directory;
+use tokio_postgres::config::TargetSessionAttrs;
+
 use crate::settings::{LoadedTls, Settings, for_tokio_postgres};
 
 /// The window of a report that is not told otherwise.
@@ -24,7 +25,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 pub(super) fn open(
     settings: &Settings,
     tls: &LoadedTls,
-    address: SocketAddr,
+    port: u16,
     started_at: Timestamp,
 ) -> Option<store::History> {
     let kept = &settings.history;
@@ -32,7 +33,7 @@ pub(super) fn open(
     let opened = store::History::start(HistorySettings {
         data_dir: state_directory(settings.data_dir.as_deref()),
         run: Run {
-            instance: name.unwrap_or_else(|| format!("{}:{}", host_name(), address.port())),
+            instance: name.unwrap_or_else(|| format!("{}:{}", host_name(), port)),
             started_at,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
@@ -73,7 +74,12 @@ pub(crate) fn fleet_at(
     tls: Option<catalog::Tls>,
 ) -> Result<Fleet, store::StoreError> {
     let mut login = tokio_postgres::Config::new();
-    login.host(&store.host).port(store.port);
+    for (host, port) in store.hosts.iter() {
+        login.host(host).port(port);
+    }
+    if store.hosts.are_several() {
+        login.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    }
     if let Some(user) = &store.user {
         login.user(user);
     }

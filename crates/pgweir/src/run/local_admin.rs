@@ -3,11 +3,15 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use proxy::Listeners;
 
 use crate::settings::Settings;
 
@@ -59,13 +63,14 @@ fn file_in(directory: &Path, port: u16) -> PathBuf {
 impl LocalAdmin {
     /// Writes the file. None, with a warning, where none can be written: then `--admin` must be
     /// given.
-    pub(super) fn write(settings: &Settings, address: SocketAddr, password: &str) -> Option<Self> {
+    pub(super) fn write(
+        settings: &Settings,
+        listeners: &Listeners,
+        password: &str,
+    ) -> Option<Self> {
         let directory = state_directory(settings.data_dir.as_deref())?;
-        let file = file_in(&directory, address.port());
-        let mut reached = address;
-        if address.ip().is_unspecified() {
-            reached.set_ip(Ipv4Addr::LOCALHOST.into());
-        }
+        let file = file_in(&directory, listeners.port());
+        let reached = place(listeners)?;
         let url = format!("postgres://{LOCAL_ADMIN}:{password}@{reached}/pgweir\n");
         match write_private(&directory, &file, &url) {
             Ok(()) => Some(Self { file, is_left: AtomicBool::new(false) }),
@@ -85,6 +90,20 @@ impl LocalAdmin {
     pub(super) fn leave(&self) {
         self.is_left.store(true, Ordering::Release);
     }
+}
+
+/// Where it listens, as a URL has it.
+fn place(listeners: &Listeners) -> Option<String> {
+    if let Some(mut address) = listeners.addresses().into_iter().next() {
+        if address.ip().is_unspecified() {
+            let is_v4 = address.is_ipv4();
+            let v6 = Ipv6Addr::LOCALHOST.into();
+            address.set_ip(if is_v4 { Ipv4Addr::LOCALHOST.into() } else { v6 });
+        }
+        return Some(address.to_string());
+    }
+    let directory = listeners.unix_socket()?.parent()?.to_str()?;
+    Some(format!("{}:{}", utf8_percent_encode(directory, NON_ALPHANUMERIC), listeners.port()))
 }
 
 fn write_private(directory: &Path, file: &Path, text: &str) -> std::io::Result<()> {
@@ -126,6 +145,11 @@ fn port_in(name: &str) -> Option<u16> {
 /// Whether somebody listens where the URL points.
 fn is_listening(url: &str) -> bool {
     let address = url.trim().split_once('@').and_then(|(_, rest)| rest.split_once('/'));
-    let address = address.and_then(|(address, _)| address.parse().ok());
-    address.is_some_and(|address| TcpStream::connect_timeout(&address, KNOCK).is_ok())
+    let Some((address, _)) = address else { return false };
+    if let Ok(address) = address.parse() {
+        return TcpStream::connect_timeout(&address, KNOCK).is_ok();
+    }
+    let Some((directory, port)) = address.rsplit_once(':') else { return false };
+    let directory = percent_decode_str(directory).decode_utf8_lossy();
+    UnixStream::connect(format!("{directory}/.s.PGSQL.{port}")).is_ok()
 }

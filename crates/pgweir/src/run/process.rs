@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::Context;
 use http::HttpSide;
 use jiff::Timestamp;
 use model::{LabelRegistry, MarkKind};
@@ -65,11 +64,10 @@ pub(super) async fn serve(
     let data_path = proxy_settings::of(&settings, &tls, &local_password);
     let proxy = Proxy::new(data_path, measures.clone(), Some(admin));
     let listeners = proxy.listen(std::mem::take(&mut inherited.listeners)).await?;
-    let address = listeners.address().context("the listener has no address")?;
     let (mut http, http_socket) = monitoring::prepare(&settings, &mut inherited)?;
     reloader.connect(proxy.clone());
     inherited.release_history().await?;
-    let history = history::open(&settings, &tls, address, started_at);
+    let history = history::open(&settings, &tls, listeners.port(), started_at);
     if let Some(history) = &history {
         marks.keep_in(history).await;
     }
@@ -99,8 +97,8 @@ pub(super) async fn serve(
         started_at,
     }))?;
     let signals = Signals::listen()?;
-    let (ready, listeners) = (ready(address, &http, &listeners), Arc::new(listeners));
-    let control = inherited.control_socket(&settings, address).await;
+    let (ready, listeners) = (ready(&http, &listeners), Arc::new(listeners));
+    let control = inherited.control_socket(&settings, listeners.port()).await;
     let incumbent = Arc::new(Incumbent {
         proxy: proxy.clone(),
         listeners: Arc::downgrade(&listeners),
@@ -112,7 +110,7 @@ pub(super) async fn serve(
         standing: Standing::default(),
     });
     let before = inherited.succeed(&incumbent).await?;
-    let local_admin = LocalAdmin::write(&settings, address, &local_password);
+    let local_admin = LocalAdmin::write(&settings, &listeners, &local_password);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         pool_mode = %settings.pool_mode,
@@ -133,6 +131,12 @@ pub(super) async fn serve(
     Ok(())
 }
 
+/// Addresses with commas between; `none` if there is none.
+fn listed(addresses: &[SocketAddr]) -> String {
+    let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    if all.is_empty() { "none".to_owned() } else { all.join(",") }
+}
+
 fn measures(settings: &Settings) -> Measures {
     let fingerprints = settings.max_fingerprints.get() as usize;
     Measures {
@@ -148,11 +152,11 @@ fn measures(settings: &Settings) -> Measures {
 }
 
 /// Where it can be reached.
-fn ready(address: SocketAddr, http: &HttpSide, listeners: &Listeners) -> String {
+fn ready(http: &HttpSide, listeners: &Listeners) -> String {
     let http = http.address().map_or_else(|| "none".to_owned(), |address| address.to_string());
     let socket = listeners.unix_socket();
     let socket = socket.map_or_else(String::new, |path| format!(" unix_socket={}", path.display()));
-    format!("listen={address} http={http}{socket}")
+    format!("listen={} http={http}{socket}", listed(&listeners.addresses()))
 }
 
 /// Once another process serves, it answers on all that this one did. For ever. Cancel-safe.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use model::PoolKey;
 use proxy::{
-    AuthType, FindLookup, FindPool, Listening, LoginSettings, LookupTarget, Maxima, Peer,
-    PoolTarget, Priorities, ProxySettings, ServerAddress, UnixSocketPlace,
+    AuthType, FindLookup, FindPool, HostSettings, Listening, LoginSettings, LookupTarget, Maxima,
+    Peer, PoolTarget, Priorities, ProxySettings, ServerAddress, UnixSocketPlace,
 };
 use wire::auth::Secret;
 
@@ -35,7 +35,7 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
     let mut admin_users = settings.admin_users.clone();
     admin_users.push(LOCAL_ADMIN.to_owned());
     ProxySettings {
-        listen: settings.listen,
+        listen: settings.listen.clone(),
         unix_socket: unix_socket(settings),
         listening: Listening {
             reuse_port: settings.fleet.so_reuseport,
@@ -66,6 +66,11 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
         server_round_robin: settings.server_round_robin,
         autodb_idle_timeout: settings.autodb_idle_timeout,
         server_connect_timeout: settings.server_connect_timeout,
+        hosts: HostSettings {
+            check_interval: settings.host_check_interval,
+            check_timeout: settings.host_check_timeout,
+            dns_max_ttl: settings.dns_max_ttl,
+        },
         server_login_retry: settings.server_login_retry,
         client_login_timeout: settings.client_login_timeout.unwrap_or(FOR_EVER),
         cancel_wait_timeout: settings.cancel_wait_timeout.unwrap_or(FOR_EVER),
@@ -85,6 +90,7 @@ fn unix_socket(settings: &Settings) -> Option<UnixSocketPlace> {
     let socket = &settings.unix_socket;
     Some(UnixSocketPlace {
         directory: socket.directory.clone()?,
+        port: socket.port,
         mode: socket.mode,
         group: socket.group.as_ref().map(|group| group.id),
     })
@@ -111,11 +117,14 @@ fn max_not_logged_in(settings: &Settings) -> usize {
 fn target(pool: PoolSettings, tls: &LoadedTls) -> Option<PoolTarget> {
     let tls = tls.servers.get(&pool.tls)?.clone();
     Some(PoolTarget {
-        address: ServerAddress::new(&pool.host, pool.port),
+        hosts: pool.hosts.addresses(),
+        wish: pool.wish,
         database: pool.dbname,
         user: pool.user,
         password: pool.password.map(|password| Secret::parse(password.reveal())),
         tls,
+        connect_query: pool.connect_query,
+        startup: pool.startup,
         size: pool.limits.pool_size.get(),
         min_size: pool.limits.min_pool_size,
         reserve_size: pool.limits.reserve_pool_size,
@@ -159,6 +168,7 @@ fn login(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str) -> Log
         },
         rules: settings.authentication.rules.clone(),
         maps: settings.authentication.maps.clone(),
+        trusted: settings.authentication.trusted.clone(),
         users: users.collect(),
         own_user: Some((LOCAL_ADMIN.to_owned(), Secret::Plain(local_password.to_owned()))),
         find_lookup,

@@ -4,6 +4,7 @@ use proxy::ServerTlsFiles;
 
 use super::authentication::LookupKeys;
 use super::database::{Database, User, UserTimeouts};
+use super::hosts::{self, HostChoice, HostList};
 use super::limits::{DatabaseLimits, UserLimits};
 use super::password::{Password, Secret};
 use super::problem::Origin;
@@ -125,6 +126,9 @@ pub(super) fn databases(reader: &mut Reader, settings: &mut Settings) {
     }
 }
 
+/// Keys of a database that its server connections ask for when they log in.
+const STARTUP: [&str; 4] = ["application_name", "client_encoding", "datestyle", "timezone"];
+
 /// Reads one section; what it does not say of its server is taken from the fallback.
 fn database(
     reader: &mut Reader,
@@ -134,8 +138,9 @@ fn database(
 ) -> Option<Database> {
     let path = format!("databases.{name}");
     let at = (path.as_str(), section);
-    let host = reader.key(at, "host", values::text);
-    let port = reader.key(at, "port", values::port);
+    let written = reader.key(at, "host", hosts::hosts);
+    let ports = reader.key(at, "port", hosts::ports);
+    let own_choice = HostChoice::read(reader, at);
     let dbname = reader.key(at, "dbname", values::text);
     let forced_user = reader.key(at, "user", values::text);
     let forced_password = reader.key(at, "password", values::text).map(Secret::new);
@@ -146,26 +151,48 @@ fn database(
         auth_dbname: reader.key(at, "auth_dbname", values::text),
     };
     let pool_mode = reader.key(at, "pool_mode", values::pool_mode);
+    let connect_query = reader.key(at, "connect_query", values::text);
+    let startup = STARTUP
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), reader.key(at, name, values::text)?)))
+        .collect();
     if let (Some(value), false) =
         (section.values.get("password"), section.values.contains_key("user"))
     {
         let message = "is of no use without `user`; other users have theirs in [users.NAME]";
         reader.problem(value.origin.clone(), format!("{path}.password"), message);
     }
-    let inherited = settings.fallback.as_ref().filter(|_| host.is_none());
+    let inherited = settings.fallback.as_ref().filter(|_| written.is_none());
     let tls = inherited.map_or(&settings.server_tls, |fallback| &fallback.tls).clone();
-    let Some(host) = host.or_else(|| inherited.map(|fallback| fallback.host.clone())) else {
+    let found = match (written, inherited) {
+        (Some(written), _) => Some(HostList::new(written, ports.as_deref().unwrap_or_default())),
+        (None, Some(fallback)) => Some(match &ports {
+            Some(ports) => fallback.hosts.with_ports(ports),
+            None => Ok(fallback.hosts.clone()),
+        }),
+        (None, None) => None,
+    };
+    let choice = own_choice.or(inherited.map(|fallback| fallback.choice).unwrap_or_default());
+    let Some(found) = found else {
         if !section.values.contains_key("host") {
             let message = "needs a `host`, since there is no `upstream` to take it from";
             reader.problem(section.origin.clone(), path, message);
         }
         return None;
     };
-    let port = port.or(inherited.map(|fallback| fallback.port)).unwrap_or(5432);
+    let hosts = match found {
+        Ok(hosts) => hosts,
+        Err(message) => {
+            let origin = section.values.get("port").map(|port| port.origin.clone());
+            let origin = origin.unwrap_or_else(|| section.origin.clone());
+            reader.problem(origin, format!("{path}.port"), message);
+            return None;
+        }
+    };
     let dbname = dbname.or_else(|| (name != "*").then(|| name.to_owned()));
     Some(Database {
-        host,
-        port,
+        hosts,
+        choice,
         dbname,
         tls,
         forced_user,
@@ -173,14 +200,16 @@ fn database(
         lookup,
         limits,
         pool_mode,
+        connect_query,
+        startup,
     })
 }
 
 impl Database {
     fn on(upstream: &Upstream, tls: ServerTlsFiles) -> Self {
         Self {
-            host: upstream.host.clone(),
-            port: upstream.port,
+            hosts: upstream.hosts.clone(),
+            choice: upstream.choice,
             dbname: upstream.dbname.clone(),
             tls,
             forced_user: None,
@@ -188,6 +217,8 @@ impl Database {
             lookup: LookupKeys::default(),
             limits: DatabaseLimits::default(),
             pool_mode: None,
+            connect_query: None,
+            startup: Vec::new(),
         }
     }
 }

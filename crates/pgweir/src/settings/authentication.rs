@@ -1,6 +1,7 @@
 //! How clients prove who they are: the files that say so, and whom to ask about the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use access::hba::{Method, Rules};
@@ -24,6 +25,9 @@ pub struct Authentication {
     pub auth_file: Option<PathBuf>,
     /// What it says.
     pub userlist: BTreeMap<String, Password>,
+    /// Who may log in where clients are believed; none: anybody. As PgBouncer has it, with its files:
+    /// those in `auth_file`, with a password or without, and in [users].
+    pub trusted: Option<BTreeSet<String>>,
     /// Rules as in pg_hba.conf.
     pub auth_hba_file: Option<PathBuf>,
     /// What it says.
@@ -52,6 +56,7 @@ impl Default for Authentication {
         Self {
             auth_file: None,
             userlist: BTreeMap::new(),
+            trusted: None,
             auth_hba_file: None,
             rules: Rules::default(),
             auth_ident_file: None,
@@ -73,7 +78,13 @@ pub(super) fn files(reader: &mut Reader, settings: &mut Settings) {
     reader.set(&mut found.auth_hba_file, "auth_hba_file", some_path);
     reader.set(&mut found.auth_ident_file, "auth_ident_file", some_path);
     if let Some((path, text)) = read(reader, "auth_file", found.auth_file.as_deref()) {
-        userlist(reader, &mut found.userlist, &path, &text);
+        userlist(reader, found, &path, &text);
+    }
+    if reader.is_pgbouncer() && settings.auth_type == AuthType::Trust {
+        let trusted = found.trusted.get_or_insert_default();
+        trusted.extend(settings.users.keys().cloned());
+    } else {
+        found.trusted = None;
     }
     if let Some((path, text)) = read(reader, "auth_ident_file", found.auth_ident_file.as_deref()) {
         match IdentMaps::parse(&text, &|name| read_list(&path, name)) {
@@ -130,18 +141,20 @@ fn refuse(reader: &mut Reader, name: &str, path: &Path, errors: Vec<LineError>) 
     }
 }
 
-fn userlist(reader: &mut Reader, users: &mut BTreeMap<String, Password>, path: &Path, text: &str) {
+fn userlist(reader: &mut Reader, found: &mut Authentication, path: &Path, text: &str) {
     let entries = match parse_userlist(text) {
         Ok(entries) => entries,
         Err(errors) => return refuse(reader, "auth_file", path, errors),
     };
+    let listed = entries.iter().map(|entry| entry.user.clone());
+    found.trusted = Some(listed.collect());
     for entry in entries {
         if entry.password.is_empty() {
             continue;
         }
         match Password::parse(&entry.password) {
             Ok(password) => {
-                users.insert(entry.user, password);
+                found.userlist.insert(entry.user, password);
             }
             Err(message) => {
                 let message = format!("the password of {:?} {message}", entry.user);
@@ -154,21 +167,20 @@ fn userlist(reader: &mut Reader, users: &mut BTreeMap<String, Password>, path: &
 /// What only shows in the whole: whether anybody can log in, and whether nobody is kept out who
 /// should be.
 pub(super) fn check(reader: &mut Reader, settings: &mut Settings) {
-    let open = !settings.listen.ip().is_loopback();
+    let open = settings.open_address();
     let any_password = settings.users.values().any(|user| user.password.is_some())
         || !settings.authentication.userlist.is_empty();
-    if reader.is_written("auth_type") {
+    if reader.is_written("auth_type") || reader.is_pgbouncer() {
         as_written(reader, settings, open, any_password);
     } else if !any_password && settings.authentication.lookup.auth_user.is_none() {
         settings.auth_type = AuthType::Trust;
-        if open && reader.problems.is_empty() {
+        if let Some(open) = open.filter(|_| reader.problems.is_empty()) {
             let message = format!(
-                "no user has a password and {} is not a loopback address; write a password in \
-                 the URL or in [users.NAME], or auth_type = \"trust\" to let everybody in",
-                settings.listen
+                "no user has a password and {open} is not a loopback address; write a password in \
+                 the URL or in [users.NAME], or auth_type = \"trust\" to let everybody in"
             );
             reader.problem(reader.origin("listen"), "auth_type", message);
-        } else if !open {
+        } else if open.is_none() {
             reader.warn(
                 "no user has a password: clients on this machine are let in as anybody \
                  (auth_type trust)",
@@ -188,16 +200,25 @@ pub(super) fn check(reader: &mut Reader, settings: &mut Settings) {
     }
 }
 
-fn as_written(reader: &mut Reader, settings: &Settings, open: bool, any_password: bool) {
+fn as_written(
+    reader: &mut Reader,
+    settings: &Settings,
+    open: Option<SocketAddr>,
+    any_password: bool,
+) {
     let origin = reader.origin("auth_type");
     let rules = &settings.authentication.rules;
     match settings.auth_type {
-        AuthType::Trust | AuthType::Any if open => reader.warn(format!(
-            "auth_type is {} and {} is not a loopback address: whoever reaches it is let in as \
-             anybody",
-            settings.auth_type, settings.listen
-        )),
-        AuthType::Trust | AuthType::Any | AuthType::Cert => {}
+        AuthType::Trust | AuthType::Any => {
+            if let Some(open) = open {
+                reader.warn(format!(
+                    "auth_type is {} and {open} is not a loopback address: whoever reaches it is let \
+                     in as anybody",
+                    settings.auth_type
+                ));
+            }
+        }
+        AuthType::Cert => {}
         AuthType::Hba if !reader.is_written("auth_hba_file") => {
             let message = "is hba: write the rules into a file and its path as auth_hba_file";
             reader.problem(origin.clone(), "auth_type", message);
@@ -209,7 +230,10 @@ fn as_written(reader: &mut Reader, settings: &Settings, open: bool, any_password
         }
         AuthType::Plain | AuthType::Md5 | AuthType::ScramSha256 => {
             let asks = settings.asks_about_users();
-            if !any_password && !asks && reader.problems.is_empty() {
+            if !any_password && !asks && reader.is_pgbouncer() {
+                reader
+                    .warn("auth_file has no passwords and auth_user is not set: nobody can log in");
+            } else if !any_password && !asks && reader.problems.is_empty() {
                 let message = format!(
                     "is {}, and no user has a password; write one in the URL or in [users.NAME], \
                      or say in auth_user who asks the server about users",

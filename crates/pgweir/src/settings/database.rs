@@ -4,9 +4,10 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use model::{PoolMode, Priority, UserStatus};
-use proxy::{ServerTlsFiles, Timeouts};
+use proxy::{ServerTlsFiles, Timeouts, Wish};
 
 use super::authentication::LookupKeys;
+use super::hosts::{HostChoice, HostList};
 use super::limits::{DatabaseLimits, PoolLimits, UserLimits};
 use super::password::{Password, Secret};
 use super::upstream::Upstream;
@@ -15,10 +16,10 @@ use super::used::Settings;
 /// A database that clients may name, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Database {
-    /// Host name or address of its server.
-    pub host: String,
-    /// Port of its server.
-    pub port: u16,
+    /// Host names or addresses of its server, with their ports.
+    pub hosts: HostList,
+    /// Which of them will do.
+    pub choice: HostChoice,
     /// Its name on the server; none is the name that the client used.
     pub dbname: Option<String>,
     /// How connections to its server are encrypted.
@@ -33,6 +34,10 @@ pub struct Database {
     pub limits: DatabaseLimits,
     /// Mode of its pools, where not `pool_mode`.
     pub pool_mode: Option<PoolMode>,
+    /// What is run on each of its server connections first.
+    pub connect_query: Option<String>,
+    /// Settings that its server connections ask for at login, by name.
+    pub startup: Vec<(String, String)>,
 }
 
 /// A user that clients may log in as.
@@ -82,10 +87,10 @@ impl User {
 /// All that a pool of server connections needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolSettings {
-    /// Host name or address of the server.
-    pub host: String,
-    /// Port of the server.
-    pub port: u16,
+    /// Host names or addresses of the server, with their ports.
+    pub hosts: HostList,
+    /// Which of them will do.
+    pub wish: Wish,
     /// The database to log in to.
     pub dbname: String,
     /// The user to log in as.
@@ -94,6 +99,10 @@ pub struct PoolSettings {
     pub password: Option<Password>,
     /// How connections to the server are encrypted.
     pub tls: ServerTlsFiles,
+    /// What is run on each server connection first.
+    pub connect_query: Option<String>,
+    /// Settings that server connections ask for at login, by name.
+    pub startup: Vec<(String, String)>,
     /// Sizes and maxima.
     pub limits: PoolLimits,
     /// Whether the database is not configured by name.
@@ -128,12 +137,14 @@ impl Settings {
             None => self.server_password(found, user_there),
         };
         Some(PoolSettings {
-            host: found.host.clone(),
-            port: found.port,
+            hosts: found.hosts.clone(),
+            wish: found.choice.wish(&found.hosts),
             dbname: found.dbname.clone().unwrap_or_else(|| database.to_owned()),
             user: user_there.to_owned(),
             password,
             tls: found.tls.clone(),
+            connect_query: found.connect_query.clone(),
+            startup: found.startup.clone(),
             limits: self.limits(&found.limits, user, user_there),
             on_demand: !self.databases.contains_key(database),
             forced_user: found.forced_user.is_some(),
@@ -162,9 +173,7 @@ impl Settings {
     /// The URL's password for the URL's user on the URL's server, else the user's own.
     fn server_password(&self, database: &Database, user: &str) -> Option<Password> {
         let of_url = self.upstreams.iter().find(|upstream| {
-            upstream.user.as_deref() == Some(user)
-                && upstream.host == database.host
-                && upstream.port == database.port
+            upstream.user.as_deref() == Some(user) && upstream.hosts == database.hosts
         });
         match of_url.and_then(|upstream| upstream.password.clone()) {
             Some(password) => Some(Password::Plain(password)),
@@ -201,21 +210,20 @@ impl Settings {
         let user = self.auth_user(found)?;
         let dbname = found.lookup.auth_dbname.as_ref().or(all.auth_dbname.as_ref());
         let place = dbname.and_then(|name| by_name(name)).unwrap_or(found);
-        let of_url = self
-            .upstreams
-            .iter()
-            .find(|upstream| upstream.host == place.host && upstream.port == place.port);
+        let of_url = self.upstreams.iter().find(|upstream| upstream.hosts == place.hosts);
         let dbname = match dbname {
             Some(name) => by_name(name).and_then(|named| named.dbname.as_ref()).or(dbname),
             None => found.dbname.as_ref().or(of_url.and_then(|upstream| upstream.dbname.as_ref())),
         };
         let server = PoolSettings {
-            host: place.host.clone(),
-            port: place.port,
+            hosts: place.hosts.clone(),
+            wish: Wish::default(),
             dbname: dbname.map_or_else(|| "postgres".to_owned(), Clone::clone),
             user: user.to_owned(),
             password: self.server_password(place, user),
             tls: place.tls.clone(),
+            connect_query: None,
+            startup: Vec::new(),
             limits: self.limits(&place.limits, user, user),
             on_demand: true,
             forced_user: false,
@@ -231,9 +239,7 @@ impl Settings {
     fn auth_user<'a>(&'a self, database: &'a Database) -> Option<&'a str> {
         let written = database.lookup.auth_user.as_deref();
         written.or(self.authentication.lookup.auth_user.as_deref()).or_else(|| {
-            let here = |upstream: &&Upstream| {
-                upstream.host == database.host && upstream.port == database.port
-            };
+            let here = |upstream: &&Upstream| upstream.hosts == database.hosts;
             self.upstreams.iter().find(here)?.user.as_deref()
         })
     }

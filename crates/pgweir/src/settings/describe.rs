@@ -1,6 +1,7 @@
 //! Settings as SHOW CONFIG prints them, and what a reload can change.
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -100,6 +101,9 @@ impl Settings {
             server_round_robin,
             autodb_idle_timeout,
             server_connect_timeout,
+            host_check_interval,
+            host_check_timeout,
+            dns_max_ttl,
             server_login_retry,
             client_login_timeout,
             console_query_timeout,
@@ -130,8 +134,9 @@ impl Settings {
             ("server_tls_cert_file", file(&server_tls.certificate)),
             ("server_tls_key_file", file(&server_tls.key)),
             ("server_tls_protocols", server_tls.protocols.to_string()),
-            ("listen", listen.to_string()),
+            ("listen", addresses(listen)),
             ("unix_socket_dir", or_empty(path(&unix_socket.directory))),
+            ("unix_socket_port", or_empty(unix_socket.port)),
             ("unix_socket_mode", format!("{:04o}", unix_socket.mode)),
             ("unix_socket_group", or_empty(unix_socket.group.as_ref().map(|group| &group.name))),
             ("so_reuseport", fleet.so_reuseport.to_string()),
@@ -195,6 +200,9 @@ impl Settings {
             ("server_round_robin", server_round_robin.to_string()),
             ("autodb_idle_timeout", seconds(autodb_idle_timeout.unwrap_or_default())),
             ("server_connect_timeout", seconds(*server_connect_timeout)),
+            ("host_check_interval", seconds(host_check_interval.unwrap_or_default())),
+            ("host_check_timeout", seconds(*host_check_timeout)),
+            ("dns_max_ttl", seconds(dns_max_ttl.unwrap_or_default())),
             ("server_login_retry", seconds(*server_login_retry)),
             ("client_login_timeout", seconds(client_login_timeout.unwrap_or_default())),
             ("console_query_timeout", seconds(*console_query_timeout)),
@@ -212,6 +220,11 @@ impl Settings {
             ("log_level", log_level.to_string().to_ascii_lowercase()),
         ]
     }
+}
+
+fn addresses(listen: &[SocketAddr]) -> String {
+    let all: Vec<String> = listen.iter().map(ToString::to_string).collect();
+    if all.is_empty() { "off".to_owned() } else { all.join(", ") }
 }
 
 /// Whether SET can change a setting of this name.

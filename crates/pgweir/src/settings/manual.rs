@@ -17,7 +17,8 @@ const INTRODUCTION: &str = "\
 Settings come from four places; later ones win:
 
 1. the defaults below;
-2. a file: `pgweir.toml` in the working directory, or the one named by `-c FILE` or `PGWEIR_CONFIG`;
+2. a file: `pgweir.toml` in the working directory, or the one named by `-c FILE` or `PGWEIR_CONFIG`; it
+   may be PgBouncer's [pgbouncer.ini](migrating-from-pgbouncer.md) as it is;
 3. the environment: `PGWEIR_` and the name in capitals, such as `PGWEIR_POOL_MODE=session`;
 4. flags: `--pool-mode session`; `--set NAME=VALUE` sets any of them.
 

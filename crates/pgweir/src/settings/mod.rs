@@ -12,6 +12,8 @@ mod detection;
 mod file;
 mod fleet;
 mod history;
+mod hosts;
+mod ini;
 mod limits;
 mod manual;
 mod monitoring;
@@ -32,6 +34,12 @@ pub use database::{Database, Lookup, PoolSettings, User, UserTimeouts};
 pub(crate) use describe::check_key;
 pub use fleet::{Fleet, Peer};
 pub use history::HistoryKept;
+pub use hosts::{HostChoice, HostList};
+pub(crate) use ini::migration_page;
+pub use ini::{
+    Becomes, INI_DATABASE_KEYS, INI_PEER_KEYS, INI_SETTINGS, INI_USER_KEYS, IniKey, IniSetting,
+    Note, NoteKind, PgBouncerFile,
+};
 pub use limits::{DatabaseLimits, PoolLimits, UserLimits};
 pub use manual::{markdown, plain_text};
 pub use monitoring::Monitoring;

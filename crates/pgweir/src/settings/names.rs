@@ -1,48 +1,30 @@
 //! What to say about a name that is none of ours.
 
-const SUITES: &str = "it is not offered: there are only cipher suites that are safe";
+use super::ini::{Becomes, INI_SETTINGS};
 
-/// PgBouncer's settings that mean something here under another name, or are not offered.
-const PGBOUNCER: &[(&str, &str)] = &[
+/// PgBouncer's settings that are written in another way in our own files.
+const WRITTEN_OTHERWISE: &[(&str, &str)] = &[
     ("listen_addr", "write address and port together: listen = \"127.0.0.1:6432\""),
     ("listen_port", "write address and port together: listen = \"127.0.0.1:6432\""),
-    ("logfile", "the log goes to standard error"),
-    ("pidfile", "no such file is written; leave it to the service manager"),
-    ("unix_socket_dir", "Unix sockets are not offered yet"),
-    ("server_reset_query", "it is not needed: server connections are always given back clean"),
-    (
-        "server_check_query",
-        "it is not needed: whether a server connection is still there is looked at, without a \
-         query, each time before it is used",
-    ),
-    (
-        "server_check_delay",
-        "it is not needed: whether a server connection is still there is looked at, without a \
-         query, each time before it is used",
-    ),
-    (
-        "server_reset_query_always",
-        "it is not needed: server connections are always given back clean",
-    ),
-    (
-        "server_fast_close",
-        "it is not offered; connections to an old address end with their clients",
-    ),
-    ("client_tls_ciphers", SUITES),
-    ("client_tls13_ciphers", SUITES),
-    ("client_tls_dheparams", SUITES),
-    ("client_tls_ecdhcurve", SUITES),
-    ("server_tls_ciphers", SUITES),
-    ("server_tls13_ciphers", SUITES),
-    ("ignore_startup_parameters", "it is not needed: startup parameters are carried"),
+    ("verbose", "write log_level = \"debug\""),
 ];
+
+/// What there is to say about a setting of PgBouncer's that is none of ours.
+fn of_pgbouncer(unknown: &str) -> Option<&'static str> {
+    let otherwise = WRITTEN_OTHERWISE.iter().find(|(name, _)| *name == unknown);
+    let in_table = || match INI_SETTINGS.iter().find(|setting| setting.name == unknown)?.becomes {
+        Becomes::Unneeded(why) | Becomes::NotOffered(why) => Some(why),
+        Becomes::Same | Becomes::Different(_) => None,
+    };
+    otherwise.map(|(_, advice)| *advice).or_else(in_table)
+}
 
 /// What would be right instead of `unknown`, one of `known` if any is near.
 pub(crate) fn advice<'a>(
     unknown: &str,
     known: impl IntoIterator<Item = &'a str> + Clone,
 ) -> String {
-    if let Some((_, advice)) = PGBOUNCER.iter().find(|(name, _)| *name == unknown) {
+    if let Some(advice) = of_pgbouncer(unknown) {
         return format!("PgBouncer's `{unknown}`: {advice}");
     }
     match nearest(unknown, known.clone()) {

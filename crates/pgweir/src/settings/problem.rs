@@ -19,6 +19,8 @@ pub enum Origin {
     Variable(String),
     /// In a flag or argument of this name.
     Flag(String),
+    /// In no file: PgBouncer's default, which holds where its file does not say otherwise.
+    Default,
     /// Nowhere: something is missing, or several values do not go together.
     Whole,
 }
@@ -31,6 +33,7 @@ impl fmt::Display for Origin {
             }
             Self::Variable(name) => write!(f, "environment variable {name}"),
             Self::Flag(name) => f.write_str(name),
+            Self::Default => f.write_str("PgBouncer's default"),
             Self::Whole => f.write_str("settings"),
         }
     }

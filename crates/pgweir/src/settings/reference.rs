@@ -1,10 +1,13 @@
 //! Every setting: what it is called, what it may be, what it does. The manual, SHOW CONFIG, the
 //! names in the environment and the suggestions in errors come from this table.
 
+mod authentication;
 mod fleet;
 mod history;
+mod hosts;
 mod keys;
 mod monitoring;
+mod tls;
 
 pub use fleet::PEER_KEYS;
 pub use keys::{APPLICATION_KEYS, DATABASE_KEYS, KeyReference, USER_KEYS};
@@ -35,7 +38,6 @@ pub enum Fallback {
     Depends(&'static str),
 }
 
-const ADDRESS: &str = "address:port";
 const COUNT: &str = "number ≥ 1";
 pub(super) const NUMBER: &str = "number";
 const LIMIT: &str = "number, 0: none";
@@ -45,9 +47,6 @@ const TEXT: &str = "text";
 const BOOLEAN: &str = "true, false";
 const SIZE: &str = "size";
 const NAMES: &str = "list of names";
-const PEM: &str = "PEM file";
-const SSL_MODE: &str = "disable, allow, prefer, require, verify-ca, verify-full";
-const TLS_VERSIONS: &str = "tlsv1.2, tlsv1.3, secure";
 
 const fn setting(
     name: &'static str,
@@ -69,9 +68,10 @@ use Fallback::{Depends, Unset, Value};
 pub const REFERENCE: &[SettingReference] = &[
     fixed(setting(
         "listen",
-        ADDRESS,
+        "address:port, a list of them, off",
         Value("127.0.0.1:6432"),
-        "Where clients connect. Port 0 takes a free one; the log line that says `ready` names it.",
+        "Where clients connect; off: only by the Unix socket. An IPv6 address that this machine does \
+         not have is left out, if there are others. Port 0 takes a free one; the log line that says `ready` names it.",
     )),
     fixed(setting(
         "unix_socket_dir",
@@ -80,6 +80,12 @@ pub const REFERENCE: &[SettingReference] = &[
         "Where clients of this machine may connect too: by the Unix socket `.s.PGSQL.PORT` in this \
          directory, with the port of `listen` (`psql -h DIRECTORY -p PORT`). One that an earlier \
          process has left behind is replaced. PgBouncer's default is /tmp.",
+    )),
+    fixed(setting(
+        "unix_socket_port",
+        "port",
+        Depends("that of `listen`, else 6432"),
+        "The port in the Unix socket's name.",
     )),
     fixed(setting(
         "unix_socket_mode",
@@ -117,123 +123,29 @@ pub const REFERENCE: &[SettingReference] = &[
          ask for any database on that server; with several, each is the way to the database that \
          it names. The URL's user may log in with the URL's password. The same as the arguments of \
          `pgweir run`. `sslmode`, `sslrootcert`, `sslcert` and `sslkey` take the place of \
-         `server_tls_…`; `sslnegotiation` and `channel_binding` mean what they do in libpq.",
+         `server_tls_…`; `sslnegotiation`, `channel_binding` and `target_session_attrs` mean what \
+         they do in libpq. A URL may name several hosts, as `postgres://user@a:5432,b:5433/dbname`; \
+         see docs/high-availability.md.",
     ),
-    setting(
-        "client_tls_sslmode",
-        SSL_MODE,
-        Value("disable"),
-        "Encryption of clients' connections. allow and prefer: as the client wants. require: \
-         unencrypted connections are refused, but for Unix sockets. verify-ca and verify-full: the \
-         client also shows a certificate of an authority in `client_tls_ca_file`.",
-    ),
-    setting("client_tls_key_file", PEM, Unset, "The key of `client_tls_cert_file`."),
-    setting(
-        "client_tls_cert_file",
-        PEM,
-        Unset,
-        "The certificate that clients are shown, followed by those between it and its authority.",
-    ),
-    setting(
-        "client_tls_ca_file",
-        PEM,
-        Unset,
-        "The authorities of clients' certificates. In the modes below verify-ca, a client may show \
-         a certificate, and one of another authority is as good as none.",
-    ),
-    setting(
-        "client_tls_protocols",
-        TLS_VERSIONS,
-        Value("secure"),
-        "Versions of TLS for clients. secure is both; PgBouncer's all and legacy mean the same.",
-    ),
-    setting(
-        "server_tls_sslmode",
-        SSL_MODE,
-        Value("prefer"),
-        "Encryption of server connections, as `sslmode` in libpq: allow tries without it first, \
-         prefer uses it if the server has it, require insists, verify-ca also checks that the \
-         server's certificate is of an authority in `server_tls_ca_file`, verify-full also that it \
-         is for the host.",
-    ),
-    setting(
-        "server_tls_ca_file",
-        "PEM file, or `system`",
-        Unset,
-        "The authorities of servers' certificates; `system`: those that this system trusts. A \
-         server's own certificate may stand here too.",
-    ),
-    setting("server_tls_key_file", PEM, Unset, "The key of `server_tls_cert_file`."),
-    setting(
-        "server_tls_cert_file",
-        PEM,
-        Unset,
-        "The certificate that servers are shown which ask for one.",
-    ),
-    setting(
-        "server_tls_protocols",
-        TLS_VERSIONS,
-        Value("secure"),
-        "Versions of TLS for server connections.",
-    ),
-    setting(
-        "auth_type",
-        "scram-sha-256, md5, plain, cert, hba, trust, any",
-        Depends(
-            "scram-sha-256; trust if no user has a password and `listen` is a loopback address",
-        ),
-        "How clients prove who they are. `plain` asks for the password in cleartext. An MD5 hash is \
-         checked with md5 or plain; users with a SCRAM verifier are checked by SCRAM where md5 is \
-         written. `hba`: as `auth_hba_file` says. `any` lets everybody in, and needs a `user` in \
-         every database. See docs/authentication.md.",
-    ),
-    setting(
-        "auth_file",
-        "file",
-        Unset,
-        "Users and passwords as in PgBouncer's userlist: `\"user\" \"password\"` on each line, where \
-         the password may be `md5…` or `SCRAM-SHA-256$…`. [users.NAME] goes before it.",
-    ),
-    setting(
-        "auth_hba_file",
-        "file",
-        Unset,
-        "Rules as in pg_hba.conf, for auth_type hba. The first line that fits decides.",
-    ),
-    setting(
-        "auth_ident_file",
-        "file",
-        Unset,
-        "Maps as in pg_ident.conf, for `map=` in `auth_hba_file`.",
-    ),
-    setting(
-        "auth_user",
-        TEXT,
-        Depends("the URL's user"),
-        "Who asks the server, by `auth_query`, about users that neither [users.NAME] nor \
-         `auth_file` names. It must be allowed to read what the query reads.",
-    ),
-    setting(
-        "auth_query",
-        "SQL",
-        Depends("what pg_authid has of users that may log in and whose VALID UNTIL is not over"),
-        "Returns a user's name and password, verifier or hash; `$1` is the name. No row or NULL is \
-         nobody. It runs with search_path pg_catalog: write functions with their schema.",
-    ),
-    setting(
-        "auth_dbname",
-        TEXT,
-        Depends("the database that the client asks for; with one URL, the URL's, else postgres"),
-        "The database in which `auth_query` runs: one of [databases.NAME], or one on the server \
-         that the client wants to reach.",
-    ),
-    setting(
-        "admin_users",
-        NAMES,
-        Depends("the URL's user"),
-        "Who may run commands in the admin console (databases `pgweir` and `pgbouncer`).",
-    ),
-    setting("stats_users", NAMES, Value(""), "Who may look, and only look, in the admin console."),
+    tls::CLIENT_TLS_SSLMODE,
+    tls::CLIENT_TLS_KEY_FILE,
+    tls::CLIENT_TLS_CERT_FILE,
+    tls::CLIENT_TLS_CA_FILE,
+    tls::CLIENT_TLS_PROTOCOLS,
+    tls::SERVER_TLS_SSLMODE,
+    tls::SERVER_TLS_CA_FILE,
+    tls::SERVER_TLS_KEY_FILE,
+    tls::SERVER_TLS_CERT_FILE,
+    tls::SERVER_TLS_PROTOCOLS,
+    authentication::AUTH_TYPE,
+    authentication::AUTH_FILE,
+    authentication::AUTH_HBA_FILE,
+    authentication::AUTH_IDENT_FILE,
+    authentication::AUTH_USER,
+    authentication::AUTH_QUERY,
+    authentication::AUTH_DBNAME,
+    authentication::ADMIN_USERS,
+    authentication::STATS_USERS,
     setting(
         "pool_mode",
         "transaction, session, statement, transaction_strict",
@@ -424,12 +336,16 @@ pub const REFERENCE: &[SettingReference] = &[
         Value("15s"),
         "How long connecting and logging in to the server may take.",
     ),
+    hosts::HOST_CHECK_INTERVAL,
+    hosts::HOST_CHECK_TIMEOUT,
+    hosts::DNS_MAX_TTL,
     setting(
         "server_login_retry",
         DURATION,
         Value("15s"),
         "How long clients wait for a server that was there and cannot be reached, before they are \
-         told. It is tried again all the while, after pauses that grow from 50 ms to 1 s.",
+         told. It is tried again all the while, after pauses that grow from 50 ms to 1 s, each \
+         shortened by chance. Of a database with several hosts they wait for `query_wait_timeout`.",
     ),
     setting(
         "client_login_timeout",

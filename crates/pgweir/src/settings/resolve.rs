@@ -5,6 +5,7 @@ use super::authentication;
 use super::detection;
 use super::fleet::Fleet;
 use super::history;
+use super::ini::PgBouncerFile;
 use super::monitoring;
 use super::password::Secret;
 use super::problem::{Origin, Problem, SettingsError};
@@ -21,6 +22,8 @@ pub struct Resolved {
     pub settings: Settings,
     /// One sentence each; they hold no secret.
     pub warnings: Vec<String>,
+    /// What the file was, if it was PgBouncer's.
+    pub pgbouncer: Option<PgBouncerFile>,
 }
 
 pub(crate) fn resolve(mut written: Written) -> Result<Resolved, SettingsError> {
@@ -44,9 +47,9 @@ pub(crate) fn resolve(mut written: Written) -> Result<Resolved, SettingsError> {
     authentication::check(&mut reader, &mut settings);
     reader.whole(&settings);
     tls::check_files(&mut reader, &settings);
-    let Reader { problems, warnings, .. } = reader;
+    let Reader { problems, warnings, written } = reader;
     if problems.is_empty() {
-        Ok(Resolved { settings, warnings })
+        Ok(Resolved { settings, warnings, pgbouncer: written.pgbouncer })
     } else {
         Err(SettingsError { problems })
     }
@@ -77,8 +80,15 @@ impl Reader {
         self.written.settings.get(name).map_or(Origin::Whole, |value| value.origin.clone())
     }
 
+    /// Whether somebody wrote it, in whatever source.
     pub(super) fn is_written(&self, name: &str) -> bool {
-        self.written.settings.contains_key(name)
+        let found = self.written.settings.get(name);
+        found.is_some_and(|value| value.origin != Origin::Default)
+    }
+
+    /// Whether the file is PgBouncer's: then what PgBouncer starts with is no error.
+    pub(super) fn is_pgbouncer(&self) -> bool {
+        self.written.pgbouncer.is_some()
     }
 
     /// Puts a setting's value into `field`, if it was written and is right.
@@ -116,7 +126,7 @@ impl Reader {
     fn scalars(&mut self, settings: &mut Settings) {
         let some_text = |raw: &Raw| values::text(raw).map(Some);
         let secret = |raw: &Raw| values::text(raw).map(|text| Some(Secret::new(text)));
-        self.set(&mut settings.listen, "listen", values::address);
+        self.set(&mut settings.listen, "listen", values::addresses);
         settings.unix_socket = UnixSocket::read(self);
         self.set(&mut settings.http, "http", values::address_or_off);
         self.set(&mut settings.data_dir, "data_dir", |raw| values::path(raw).map(Some));
@@ -153,6 +163,9 @@ impl Reader {
             "server_connect_timeout",
             values::some_duration,
         );
+        self.set(&mut settings.host_check_interval, "host_check_interval", values::timeout);
+        self.set(&mut settings.host_check_timeout, "host_check_timeout", values::some_duration);
+        self.set(&mut settings.dns_max_ttl, "dns_max_ttl", values::timeout);
         self.set(&mut settings.server_login_retry, "server_login_retry", values::duration);
         self.set(
             &mut settings.console_query_timeout,
@@ -190,10 +203,15 @@ impl Reader {
 
     /// What only shows in the whole.
     fn whole(&mut self, settings: &Settings) {
-        if settings.http == Some(settings.listen) && settings.listen.port() != 0 {
+        if let Some(http) = settings.http.filter(|http| http.port() != 0)
+            && settings.listen.contains(&http)
+        {
             let origin = self.origin(if self.is_written("http") { "http" } else { "listen" });
-            let message = format!("listen and http are both {}", settings.listen);
-            self.problem(origin, "http", message);
+            self.problem(origin, "http", format!("listen and http are both {http}"));
+        }
+        if settings.listen.is_empty() && settings.unix_socket.directory.is_none() {
+            let message = "is off, and there is no unix_socket_dir: clients could not connect";
+            self.problem(self.origin("listen"), "listen", message);
         }
         if settings.catalog_password.is_some() && settings.catalog_user.is_none() {
             let message = "is of no use without `catalog_user`";
@@ -202,11 +220,14 @@ impl Reader {
         if !self.problems.is_empty() {
             return;
         }
-        if settings.fallback.is_none() && settings.databases.is_empty() {
+        if self.is_pgbouncer() && settings.fallback.is_none() && settings.databases.is_empty() {
+            self.warn("[databases] is empty: clients reach nothing but the admin console");
+        } else if settings.fallback.is_none() && settings.databases.is_empty() {
             let message = "no server to go to; give its URL as an argument, or write `upstream` \
                            or [databases.NAME]";
             self.problem(Origin::Whole, "", message);
-        } else if settings.admin_users.is_empty() {
+        }
+        if settings.admin_users.is_empty() && self.problems.is_empty() {
             self.warn("admin_users is empty: nobody may use the admin console or fetch a report");
         }
     }

@@ -15,6 +15,8 @@ const LONGEST_NAME: &str = "/.s.PGSQL.65535";
 pub struct UnixSocket {
     /// `unix_socket_dir`; none: nowhere.
     pub directory: Option<PathBuf>,
+    /// `unix_socket_port`; none: that of `listen`.
+    pub port: Option<u16>,
     /// `unix_socket_mode`.
     pub mode: u32,
     /// `unix_socket_group`.
@@ -32,7 +34,7 @@ pub struct Group {
 
 impl Default for UnixSocket {
     fn default() -> Self {
-        Self { directory: None, mode: 0o777, group: None }
+        Self { directory: None, port: None, mode: 0o777, group: None }
     }
 }
 
@@ -40,10 +42,11 @@ impl UnixSocket {
     pub(super) fn read(reader: &mut Reader) -> Self {
         let mut found = Self::default();
         reader.set(&mut found.directory, "unix_socket_dir", |raw| directory(raw).map(Some));
+        reader.set(&mut found.port, "unix_socket_port", |raw| values::port(raw).map(Some));
         reader.set(&mut found.mode, "unix_socket_mode", mode);
         reader.set(&mut found.group, "unix_socket_group", |raw| group(raw).map(Some));
-        if !reader.is_written("unix_socket_dir") {
-            for name in ["unix_socket_mode", "unix_socket_group"] {
+        if found.directory.is_none() {
+            for name in ["unix_socket_port", "unix_socket_mode", "unix_socket_group"] {
                 if reader.is_written(name) {
                     reader.warn(format!("{name} has no effect without unix_socket_dir"));
                 }

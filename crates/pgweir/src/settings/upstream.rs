@@ -4,16 +4,17 @@ use std::fmt;
 
 use tokio_postgres::config::Host;
 
+use super::hosts::{HostChoice, HostList};
 use super::password::Secret;
 use super::tls::UrlTls;
 
 /// A server, as `postgres://user:password@host:port/dbname` names it. Displays without password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
-    /// Host name or address.
-    pub host: String,
-    /// Port.
-    pub port: u16,
+    /// Host names or addresses, with their ports.
+    pub hosts: HostList,
+    /// Which of them will do.
+    pub choice: HostChoice,
     /// User, if named.
     pub user: Option<String>,
     /// Password, if given.
@@ -30,14 +31,7 @@ impl fmt::Display for Upstream {
         if let Some(user) = &self.user {
             write!(f, "{user}@")?;
         }
-        if self.host.starts_with('/') {
-            // As libpq takes it.
-            write!(f, "{}:{}", self.host.replace('/', "%2F"), self.port)?;
-        } else if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)?;
-        } else {
-            write!(f, "{}:{}", self.host, self.port)?;
-        }
+        write!(f, "{}", self.hosts)?;
         match &self.dbname {
             Some(dbname) => write!(f, "/{dbname}"),
             None => Ok(()),
@@ -61,7 +55,7 @@ impl Upstream {
         let (address, query) = url.split_once('?').unwrap_or((url, ""));
         let mut used = String::new();
         let mut warnings = Vec::new();
-        let mut tls = UrlTls::default();
+        let (mut tls, mut choice) = (UrlTls::default(), HostChoice::default());
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             match name {
@@ -70,7 +64,7 @@ impl Upstream {
                     used.push(if used.is_empty() { '?' } else { '&' });
                     used.push_str(parameter);
                 }
-                _ if tls.take(name, value)? => {}
+                _ if tls.take(name, value)? || choice.take(name, value)? => {}
                 _ => warnings.push(format!("`{name}` in the server's URL has no effect")),
             }
         }
@@ -83,23 +77,14 @@ impl Upstream {
             )
         })?;
         let upstream = Self::from_config(&config)?;
-        Ok((Self { tls: tls.settle()?, ..upstream }, warnings))
+        Ok((Self { tls: tls.settle()?, choice, ..upstream }, warnings))
     }
 
     fn from_config(config: &tokio_postgres::Config) -> Result<Self, String> {
-        let host = match config.get_hosts() {
-            [] => "localhost".to_owned(),
-            [Host::Tcp(host)] if host.contains('@') => {
-                return Err("has an `@` in the host; one in the password is written %40".to_owned());
-            }
-            [Host::Tcp(host)] if host.is_empty() => "localhost".to_owned(),
-            [Host::Tcp(host)] => host.clone(),
-            [Host::Unix(directory)] => match directory.to_str() {
-                Some(directory) => directory.to_owned(),
-                None => return Err("names a directory that is not UTF-8".to_owned()),
-            },
-            _ => return Err("names several hosts, which is not offered yet".to_owned()),
-        };
+        let mut hosts = config.get_hosts().iter().map(host).collect::<Result<Vec<_>, _>>()?;
+        if hosts.is_empty() {
+            hosts.push("localhost".to_owned());
+        }
         let password = match config.get_password() {
             None | Some([]) => None,
             Some(bytes) => {
@@ -109,14 +94,29 @@ impl Upstream {
             }
         };
         let named = |name: Option<&str>| name.filter(|name| !name.is_empty()).map(str::to_owned);
-        let port = config.get_ports().first().copied().unwrap_or(5432);
-        if port == 0 {
+        if config.get_ports().contains(&0) {
             return Err("has port 0; ports go from 1 to 65535".to_owned());
         }
         let (user, dbname) = (named(config.get_user()), named(config.get_dbname()));
         if password.is_some() && user.is_none() {
             return Err("has a password and no user".to_owned());
         }
-        Ok(Self { host, port, user, password, dbname, tls: UrlTls::default() })
+        let hosts = HostList::new(hosts, config.get_ports())?;
+        let (choice, tls) = (HostChoice::default(), UrlTls::default());
+        Ok(Self { hosts, choice, user, password, dbname, tls })
+    }
+}
+
+fn host(host: &Host) -> Result<String, String> {
+    match host {
+        Host::Tcp(host) if host.contains('@') => {
+            Err("has an `@` in the host; one in the password is written %40".to_owned())
+        }
+        Host::Tcp(host) if host.is_empty() => Ok("localhost".to_owned()),
+        Host::Tcp(host) => Ok(host.clone()),
+        Host::Unix(directory) => match directory.to_str() {
+            Some(directory) => Ok(directory.to_owned()),
+            None => Err("names a directory that is not UTF-8".to_owned()),
+        },
     }
 }

@@ -23,8 +23,8 @@ use super::values::{AuthType, LogFormat};
 /// The configuration. `settings/reference.rs` says what each setting does and where 0 is "none".
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Where clients connect.
-    pub listen: SocketAddr,
+    /// Where clients connect by TCP; empty: nowhere.
+    pub listen: Vec<SocketAddr>,
     /// Where clients of this machine may connect too.
     pub unix_socket: UnixSocket,
     /// What makes it one of several.
@@ -112,6 +112,12 @@ pub struct Settings {
     pub autodb_idle_timeout: Option<Duration>,
     /// How long connecting and logging in to the server may take.
     pub server_connect_timeout: Duration,
+    /// How often it is checked what each of several hosts is; none is never.
+    pub host_check_interval: Option<Duration>,
+    /// How long a host may take to answer that.
+    pub host_check_timeout: Duration,
+    /// How long the addresses that a host's name leads to are used; none: for one connection.
+    pub dns_max_ttl: Option<Duration>,
     /// How long the server may be out of reach before waiting clients are told.
     pub server_login_retry: Duration,
     /// How long a client may take to log in; none is for ever.
@@ -148,6 +154,22 @@ pub struct Settings {
     pub log_level: tracing::Level,
 }
 
+/// PgBouncer's port, and ours.
+pub(super) const DEFAULT_PORT: u16 = 6432;
+
+impl Settings {
+    /// The port that this process is known by: of `listen`, else the one in the Unix socket's name.
+    pub(crate) fn port(&self) -> u16 {
+        let tcp = self.listen.first().map(SocketAddr::port);
+        tcp.or(self.unix_socket.port).unwrap_or(DEFAULT_PORT)
+    }
+
+    /// Where others than this machine can connect, if they can.
+    pub(super) fn open_address(&self) -> Option<SocketAddr> {
+        self.listen.iter().copied().find(|address| !address.ip().is_loopback())
+    }
+}
+
 const fn non_zero(number: u32) -> NonZeroU32 {
     match NonZeroU32::new(number) {
         Some(number) => number,
@@ -158,7 +180,7 @@ const fn non_zero(number: u32) -> NonZeroU32 {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 6432)),
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))],
             unix_socket: UnixSocket::default(),
             fleet: Fleet::default(),
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 6433))),
@@ -203,6 +225,9 @@ impl Default for Settings {
             server_round_robin: false,
             autodb_idle_timeout: Some(Duration::from_secs(3600)),
             server_connect_timeout: Duration::from_secs(15),
+            host_check_interval: Some(Duration::from_secs(1)),
+            host_check_timeout: Duration::from_secs(3),
+            dns_max_ttl: Some(Duration::from_secs(15)),
             server_login_retry: Duration::from_secs(15),
             client_login_timeout: Some(Duration::from_secs(60)),
             console_query_timeout: Duration::from_secs(10),

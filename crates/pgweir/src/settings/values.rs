@@ -242,6 +242,21 @@ pub(crate) fn address(raw: &Raw) -> Checked<SocketAddr> {
     Ok(SocketAddr::from((address, port.parse::<u16>().map_err(|_| wrong())?)))
 }
 
+/// Addresses as [`address`] reads them, in a list or with commas between, or `off`.
+pub(crate) fn addresses(raw: &Raw) -> Checked<Vec<SocketAddr>> {
+    match raw {
+        Raw::Text(text) if text.trim() == "off" => Ok(Vec::new()),
+        Raw::Text(text) if text.contains(',') => {
+            text.split(',').map(|one| address(&Raw::Text(one.trim().to_owned()))).collect()
+        }
+        Raw::List(items) if items.is_empty() => {
+            Err("is an empty list; write an address, or \"off\"".to_owned())
+        }
+        Raw::List(items) => items.iter().map(address).collect(),
+        other => address(other).map(|address| vec![address]),
+    }
+}
+
 /// An address as [`address`] reads it, or `off`.
 pub(crate) fn address_or_off(raw: &Raw) -> Checked<Option<SocketAddr>> {
     match raw {

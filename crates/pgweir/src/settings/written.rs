@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::detection::WrittenThreshold;
 use super::file;
+use super::ini::{self, PgBouncerFile};
 use super::names::{advice, nearest};
 use super::problem::{Origin, Problem, SettingsError};
 use super::reference::REFERENCE;
@@ -45,6 +46,8 @@ pub struct Written {
     pub(crate) detection: Vec<WrittenThreshold>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) warnings: Vec<String>,
+    /// What the file was, if it was PgBouncer's.
+    pub(crate) pgbouncer: Option<PgBouncerFile>,
 }
 
 /// Variables of OpenTelemetry's SDKs, and the settings that they stand for where those are not written.
@@ -64,9 +67,14 @@ fn opentelemetry(variable: &str, value: &OsStr) -> Option<(&'static str, Written
 }
 
 impl Written {
-    /// Adds the contents of a TOML file. `path` is only for naming places.
+    /// Adds the contents of a file: our TOML, or PgBouncer's ini. `path` is for naming places, and for
+    /// finding what the file includes.
     pub fn add_file(&mut self, path: &Path, contents: &str) {
-        file::read(self, path, contents);
+        if ini::is_ini(path, contents) {
+            ini::read(self, path, contents);
+        } else {
+            file::read(self, path, contents);
+        }
     }
 
     /// Adds the variables called `PGWEIR_` and a setting's name in capitals; the rest is ignored,

@@ -35,6 +35,10 @@ const NOT_SETTABLE: [&str; 6] = [
 /// these are reset before the others are written, and set after them.
 const IDENTITY: [&str; 2] = ["session_authorization", "role"];
 
+/// What whoever runs a server sets there to fence it. What a client has not set itself is the server's
+/// own, and must not go with it to another one.
+const READ_ONLY: &str = "default_transaction_read_only";
+
 /// Settings that only matter to the transaction that runs.
 const OF_THE_TRANSACTION: [&str; 3] =
     ["transaction_deferrable", "transaction_isolation", "transaction_read_only"];
@@ -72,6 +76,8 @@ pub struct ClientParameters {
     before: Option<Box<Before>>,
     /// Reported parameters that a RESET was run of since the last request was answered.
     reset: BTreeSet<Box<str>>,
+    /// Whether it has run a SET of [`READ_ONLY`] since the last request was answered.
+    has_set_read_only: bool,
     /// Who it is, as it was told last, where that is not as at login.
     identity: Values,
 }

@@ -2,7 +2,7 @@
 //! request is answered, whatever was run. Since PostgreSQL 14 it reports then, and only what has
 //! another value than it had after the request before.
 
-use super::{ClientParameters, IDENTITY, NOT_SETTABLE, ServerParameters, Values, text};
+use super::{ClientParameters, IDENTITY, NOT_SETTABLE, READ_ONLY, ServerParameters, Values, text};
 
 impl ClientParameters {
     /// What it takes a reported parameter to be.
@@ -24,6 +24,12 @@ impl ServerParameters {
         }
     }
 
+    /// What the server reported last of this parameter, whose name is in lower case.
+    #[must_use]
+    pub fn reported_value(&self, name: &str) -> Option<&str> {
+        self.told.get(name).map(|(_, value)| &**value)
+    }
+
     /// Whether a report of this name is of one that was reported at login.
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {
@@ -41,6 +47,9 @@ impl ServerParameters {
         self.touched.extend(reset.iter().cloned());
         let mut news = Vec::new();
         for name in std::mem::take(&mut self.touched) {
+            if &*name == READ_ONLY {
+                self.take_as_own(&name, client);
+            }
             self.believe(&name);
             let Some((spelled, has)) = self.told.get(&name) else { continue };
             let default = self.defaults.get(&name);
@@ -61,7 +70,18 @@ impl ServerParameters {
             let of = if is_identity { &mut client.identity } else { &mut client.wanted };
             keep(of, name, wants);
         }
+        client.has_set_read_only = false;
         news
+    }
+
+    /// The server reported a value that `client` has not set: that is its own default now.
+    fn take_as_own(&mut self, name: &str, client: &ClientParameters) {
+        if !client.has_set_read_only
+            && !client.wanted.contains_key(name)
+            && let Some((_, has)) = self.told.get(name)
+        {
+            self.defaults.insert(name.into(), text(has));
+        }
     }
 
     /// What was touched has the value that was reported last.
@@ -123,6 +143,7 @@ impl ServerParameters {
     /// not any more.
     pub fn maybe_set(&self, client: &mut ClientParameters, name: &str) {
         client.reset.remove(name);
+        client.has_set_read_only |= name == READ_ONLY;
     }
 }
 

@@ -54,6 +54,29 @@ fn what_the_server_reports_is_what_the_client_wants_from_then_on() {
 }
 
 #[test]
+fn a_server_that_is_fenced_does_not_fence_the_next_one() {
+    let name = "default_transaction_read_only";
+    let fresh = || {
+        let mut server = server();
+        server.reported_at_login(name, "off");
+        server
+    };
+    let (mut fenced, mut next) = (fresh(), fresh());
+    let mut client = ClientParameters::new([]);
+    answer(&mut fenced, &mut client, &[(name, "on")]);
+    assert_eq!(next.difference(&client).join(";"), "", "nobody has asked for it");
+    assert_eq!(fenced.difference(&ClientParameters::new([])).join(";"), "");
+    // What the client sets itself goes with it.
+    next.maybe_set(&mut client, name);
+    answer(&mut next, &mut client, &[(name, "on")]);
+    assert_eq!(client.get(name), Some("on"));
+    let set = r#"SET "default_transaction_read_only" TO 'on'"#;
+    assert_eq!(fresh().difference(&client).join(";"), set);
+    answer(&mut next, &mut client, &[(name, "off")]);
+    assert_eq!(client.get(name), None, "it was rolled back");
+}
+
+#[test]
 fn a_reset_of_what_is_reported_goes_back_to_the_startup_unless_it_was_rolled_back() {
     let mut one = server();
     let mut client = ClientParameters::new([("application_name", "a"), ("TimeZone", "Asia/Tokyo")]);

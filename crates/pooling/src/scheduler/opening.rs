@@ -64,16 +64,29 @@ impl Scheduler {
     }
 
     /// A connection could not be opened. `permanent`: the upstream answered, and waiting does not
-    /// help (wrong password, no such database). Returns the clients to be told.
-    pub fn connect_failed(&mut self, permanent: bool, now: Instant) -> Vec<WaiterId> {
+    /// help (wrong password, no such database). `random`, between 0 and 1, spreads the pauses.
+    /// Returns the clients to be told.
+    pub fn connect_failed(&mut self, permanent: bool, now: Instant, random: f64) -> Vec<WaiterId> {
         self.connecting = self.connecting.saturating_sub(1);
-        self.outage = Some(Outage::after_failure(self.outage, now));
+        self.outage = Some(Outage::after_failure(self.outage, now, random));
         // Other connections of the pool work: whoever waits gets one of those.
         let alive = self.out > 0 || !self.idle.is_empty();
         if (permanent && !alive) || self.is_unreachable(now) {
             return self.queue.take_all();
         }
         Vec::new()
+    }
+
+    /// Something has changed at the upstream: the next attempt need not wait for its time.
+    pub fn try_again(&mut self, now: Instant) {
+        if let Some(outage) = &mut self.outage {
+            outage.end_pause(now);
+        }
+    }
+
+    /// Others have reached the upstream: if it cannot be reached now, that may pass.
+    pub fn was_reachable(&mut self) {
+        self.ever_connected = true;
     }
 
     pub(super) fn is_unreachable(&self, now: Instant) -> bool {

@@ -15,6 +15,15 @@ use super::{Barrier, ClientSession, Io, ServerSession};
 use crate::prepared::SERVER_NAME_PREFIX;
 use crate::replies::Expected;
 
+impl ServerSession {
+    /// Whether it has refused to write since it was opened: because the client had asked for a
+    /// transaction that cannot, or because the server cannot any more.
+    #[must_use]
+    pub fn has_refused_a_write(&self) -> bool {
+        self.refused_write
+    }
+}
+
 impl ClientSession {
     /// Deals with an ErrorResponse.
     pub(super) fn error(
@@ -29,6 +38,7 @@ impl ClientSession {
             self.last_words = Some(body.to_vec());
             return Fate::Lost;
         }
+        server.refused_write |= sqlstate == SqlState::from_bytes(b"25006");
         // "cached plan must not change result type": only a new Parse helps.
         if sqlstate == SqlState::from_bytes(b"0A000") && contains(body, b"RevalidateCachedQuery") {
             server.statements.doubt(self.known.next_epoch());
@@ -193,6 +203,12 @@ impl ClientSession {
             rest = &rest[at..];
             let digits = rest[prefix.len()..].iter().take_while(|b| b.is_ascii_digit()).count();
             let (name, after) = rest.split_at(prefix.len() + digits);
+            // A name that the client made up, which nothing has: see `unknown_name`.
+            if out.last() == Some(&b'?') {
+                out.extend_from_slice(name);
+                rest = after;
+                continue;
+            }
             // One that the client has no more: the unnamed one, which a Query behind it has ended.
             let find = || {
                 let statement = server.statements.find(name)?;

@@ -71,6 +71,8 @@ pub struct ServerSession {
     shared: bool,
     /// It has state that no command takes away again: it must be closed when its client leaves it.
     worn: bool,
+    /// It would not write (25006): it may have become a standby.
+    refused_write: bool,
     /// The rest of a message that is being streamed to the client.
     body: Option<Body>,
     /// Whose values `currval` and `lastval` would answer with.
@@ -96,6 +98,7 @@ impl ServerSession {
             owner,
             shared: false,
             worn: false,
+            refused_write: false,
             body: None,
             drawn: None,
         }

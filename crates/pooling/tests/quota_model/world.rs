@@ -177,7 +177,7 @@ impl World {
         if of.scheduler.connecting() == 0 {
             return;
         }
-        let told = of.scheduler.connect_failed(false, self.now);
+        let told = of.scheduler.connect_failed(false, self.now, 1.0);
         of.queue.retain(|(waiter, _)| !told.contains(waiter));
         self.released(pool);
     }

@@ -65,7 +65,7 @@ impl ClientTask {
             if let Poll::Ready(Err(_)) = self.to_server.poll_flush(&mut server.stream, cx) {
                 self.to_server = WriteBuffer::default();
             }
-            if !self.holds_back
+            if (is_held || !self.holds_back)
                 && let Poll::Ready(Err(_)) = socket.write.poll_flush(&mut socket.stream, cx)
             {
                 return Poll::Ready(Relay::End(End::Gone));

@@ -222,7 +222,7 @@ impl ClientTask {
             match poll_fn(|cx| self.poll_idle(socket, cx)).await {
                 Idle::NeedServer => {}
                 Idle::Move(memento) => {
-                    if self.move_on(socket, *memento).await {
+                    if Box::pin(self.move_on(socket, *memento)).await {
                         return End::Moved;
                     }
                     continue;

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use wire::auth::Secret;
 use wire::error_response::ErrorFields;
 
+use crate::hosts::Clusters;
 use crate::login_settings::LookupTarget;
 use crate::stream::ServerAddress;
 use window::{Turn, Windows};
@@ -29,13 +30,16 @@ pub(crate) type Answer = Result<Option<Secret>, Box<ErrorFields>>;
 const MAX_WAITING: usize = 10_000;
 
 /// Asks servers about users.
-#[derive(Debug, Default)]
-pub(crate) struct Lookups(Mutex<HashMap<Place, Arc<Desk>>>);
+#[derive(Debug)]
+pub(crate) struct Lookups {
+    desks: Mutex<HashMap<Place, Arc<Desk>>>,
+    clusters: Arc<Clusters>,
+}
 
 /// Whom to ask, in what words. There are as many as the configuration says.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Place {
-    address: ServerAddress,
+    hosts: Vec<ServerAddress>,
     database: String,
     user: String,
     query: Arc<str>,
@@ -48,6 +52,10 @@ struct Desk {
 }
 
 impl Lookups {
+    pub(crate) fn new(clusters: Arc<Clusters>) -> Self {
+        Self { desks: Mutex::default(), clusters }
+    }
+
     /// Asks, or takes an answer that is not older than a second if the same was asked several times
     /// within that: so many logins of one user are few questions, and a changed password is known at
     /// once.
@@ -75,21 +83,22 @@ impl Lookups {
 
     /// Ends all connections when they are idle and forgets all answers.
     pub(crate) fn forget(&self) {
-        self.0.lock().clear();
+        self.desks.lock().clear();
     }
 
     fn desk(&self, target: &LookupTarget) -> Arc<Desk> {
         let LookupTarget { server, query, .. } = target;
         let place = Place {
-            address: server.address.clone(),
+            hosts: server.hosts.clone(),
             database: server.database.clone(),
             user: server.user.clone(),
             query: Arc::clone(query),
         };
-        let mut desks = self.0.lock();
+        let mut desks = self.desks.lock();
         let desk = desks.entry(place).or_insert_with(|| {
             let (questions, asked) = mpsc::channel(MAX_WAITING);
-            tokio::spawn(worker::serve(asked));
+            let cluster = self.clusters.of(&server.hosts);
+            tokio::spawn(worker::serve(asked, cluster));
             Arc::new(Desk { questions, windows: Mutex::default() })
         });
         Arc::clone(desk)

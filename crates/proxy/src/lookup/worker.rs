@@ -1,5 +1,6 @@
 //! One connection that questions go over, one after the other.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::ServerId;
@@ -7,9 +8,10 @@ use tokio::sync::mpsc;
 
 use super::query::{self, Outcome};
 use super::{Answer, Told, unavailable};
-use crate::error::ProxyError;
+use crate::error::{ProxyError, names};
+use crate::hosts::Cluster;
 use crate::login_settings::LookupTarget;
-use crate::server::{ServerConnection, connect};
+use crate::server::ServerConnection;
 
 /// How long the connection stays open after a question.
 const IDLE: Duration = Duration::from_secs(5);
@@ -27,8 +29,8 @@ pub(super) struct Question {
 }
 
 /// Answers questions until nobody can ask any more.
-pub(super) async fn serve(mut questions: mpsc::Receiver<Question>) {
-    let mut worker = Worker::default();
+pub(super) async fn serve(mut questions: mpsc::Receiver<Question>, cluster: Arc<Cluster>) {
+    let mut worker = Worker { cluster, connection: None, unreachable_until: None, warned: None };
     loop {
         match tokio::time::timeout(IDLE, questions.recv()).await {
             Ok(Some(Question { user, target, told })) => {
@@ -43,8 +45,8 @@ pub(super) async fn serve(mut questions: mpsc::Receiver<Question>) {
     worker.hang_up().await;
 }
 
-#[derive(Default)]
 struct Worker {
+    cluster: Arc<Cluster>,
     connection: Option<ServerConnection>,
     unreachable_until: Option<Instant>,
     warned: Option<Instant>,
@@ -88,7 +90,7 @@ impl Worker {
             }
             self.connection = None;
         }
-        let mut connection = connect(&target.upstream(), ServerId(0)).await?;
+        let mut connection = self.cluster.connect(&target.upstream(), ServerId(0)).await?;
         query::prepare(&mut connection).await?;
         let outcome = query::ask(&mut connection, &target.query, user).await?;
         self.connection = Some(connection);
@@ -101,7 +103,7 @@ impl Worker {
             return;
         }
         self.warned = Some(now);
-        let (server, user) = (&target.server.address, &target.server.user);
+        let (server, user) = (names(&target.server.hosts), &target.server.user);
         tracing::warn!(%server, auth_user = user,
             "users that are not configured cannot log in: auth_query failed: {why}");
     }

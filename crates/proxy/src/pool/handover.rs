@@ -22,6 +22,7 @@ impl Pool {
     ) -> Acquired {
         let waiter = WaiterId(self.next_waiter.fetch_add(1, Ordering::Relaxed));
         let mut inner = self.inner.lock();
+        self.look_at_hosts(&mut inner, now);
         match inner.scheduler.request(waiter, priority, prefer, now) {
             Request::Granted(server) => {
                 if let Some(server) = self.take_alive(&mut inner, server) {
@@ -97,7 +98,7 @@ impl Pool {
         inner.out.remove(&server.id);
         let mut server = server;
         loop {
-            if server.place != inner.place {
+            if server.place != inner.place || inner.is_unwelcome(&server) {
                 // It is seen, and waited for, until it is closed.
                 inner.out.insert(server.id, status::Out::of(&server, None, now));
                 return self.close_in_background(server);

@@ -2,6 +2,7 @@
 //! and hands them over; who gets which is the scheduler's decision.
 
 mod handover;
+mod hosts;
 mod lease;
 mod opening;
 mod refusal;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 use foldhash::fast::FixedState;
 use model::{ClientId, PoolKey, PoolMode, Priority, Rejections, Replication, ServerId};
 use parking_lot::{Mutex, RwLock};
+use pooling::hosts::HostId;
 use pooling::known::KnownStatements;
 use pooling::quota::{Maximum, MemberId};
 use pooling::scheduler::{Limits, Scheduler, WaiterId};
@@ -32,6 +34,7 @@ pub(crate) use lease::Lease;
 pub(crate) use shares::Shares;
 
 use crate::events::EventBuffer;
+use crate::hosts::Cluster;
 use crate::server::{CancelUnderWay, Learned, ServerConnection, Upstream};
 
 /// What a client that waits is told in the end.
@@ -130,6 +133,8 @@ pub(crate) struct PoolSetup {
     pub(crate) shares_unnamed: bool,
     /// How long it may be without clients; none is for ever.
     pub(crate) unused_timeout: Option<Duration>,
+    /// The hosts of `upstream`.
+    pub(crate) cluster: Arc<Cluster>,
 }
 
 /// By a number that pgweir gives, so that nobody can choose numbers that collide.
@@ -141,6 +146,12 @@ struct Inner {
     upstream: Upstream,
     /// Counts the places that `upstream` has led to.
     place: u32,
+    /// The hosts that it leads to.
+    cluster: Arc<Cluster>,
+    /// That of the cluster when it was last looked at.
+    cluster_version: Option<u64>,
+    /// Hosts that connections are not to be used to any more.
+    unwelcome: Vec<HostId>,
     mode: PoolMode,
     idle: ById<ServerId, Box<ServerConnection>>,
     /// Connections out, for SHOW SERVERS.
@@ -186,6 +197,9 @@ impl Pool {
             scheduler: Scheduler::new(setup.limits),
             upstream: setup.upstream,
             place: 0,
+            cluster: setup.cluster,
+            cluster_version: None,
+            unwelcome: Vec::new(),
             mode: setup.mode,
             idle: ById::default(),
             out: ById::default(),
@@ -290,6 +304,8 @@ impl Pool {
             inner.welcome = None;
             self.close_all_idle(&mut inner);
         }
+        inner.cluster = setup.cluster;
+        inner.cluster_version = None;
         inner.upstream = upstream;
         inner.mode = setup.mode;
         inner.unused_timeout = setup.unused_timeout;

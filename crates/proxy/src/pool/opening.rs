@@ -11,7 +11,8 @@ use super::{Inner, Lease, Pool};
 use wire::error_response::ErrorFields;
 
 use crate::error::ProxyError;
-use crate::server::{ServerConnection, Upstream, connect};
+use crate::error::names;
+use crate::server::{ServerConnection, Upstream};
 
 impl Pool {
     /// Closes a connection that counts as out, then lets the queue have its place.
@@ -83,9 +84,10 @@ impl Pool {
         for _ in 0..number {
             let pool = Arc::clone(self);
             let (upstream, place) = (inner.upstream.clone(), inner.place);
+            let cluster = Arc::clone(&inner.cluster);
             let id = ServerId(self.next_server.fetch_add(1, Ordering::Relaxed));
             tokio::spawn(async move {
-                match connect(&upstream, id).await {
+                match cluster.connect(&upstream, id).await {
                     Ok(server) => pool.opened(server, place),
                     Err(error) => pool.open_failed(&upstream, &error),
                 }
@@ -99,12 +101,12 @@ impl Pool {
         old: Place,
         client: ClientId,
     ) -> Result<Lease, ErrorFields> {
-        let (upstream, place) = {
+        let (upstream, place, cluster) = {
             let inner = self.inner.lock();
-            (inner.upstream.clone(), inner.place)
+            (inner.upstream.clone(), inner.place, Arc::clone(&inner.cluster))
         };
         let id = ServerId(self.next_server.fetch_add(1, Ordering::Relaxed));
-        match connect(&upstream, id).await {
+        match cluster.connect(&upstream, id).await {
             Ok(mut server) => {
                 server.place = place;
                 let mut inner = self.inner.lock();
@@ -113,7 +115,7 @@ impl Pool {
                 old.taken();
                 Ok(self.lease(&mut inner, Box::new(server), client, Instant::now()))
             }
-            Err(error) => Err(error.as_connect_failure(&upstream.address)),
+            Err(error) => Err(error.as_connect_failure(&upstream.hosts)),
         }
     }
 
@@ -133,15 +135,19 @@ impl Pool {
     }
 
     fn open_failed(self: &Arc<Self>, upstream: &Upstream, error: &ProxyError) {
-        let failure = error.as_connect_failure(&upstream.address);
+        let failure = error.as_connect_failure(&upstream.hosts);
         let sqlstate = SqlState::from_bytes(failure.sqlstate().as_bytes());
-        tracing::warn!(pool = %self.key, server = %upstream.address, %sqlstate,
+        tracing::warn!(pool = %self.key, server = %names(&upstream.hosts), %sqlstate,
             "cannot open a server connection: {error}");
         let event = ConnectionEvent::ServerFailed { pool: self.key.clone(), sqlstate };
         self.events.push(ClientId(0), &mut vec![Event::Connection(event)]);
         let mut inner = self.inner.lock();
         self.shares.released(self.member, 1);
-        let told = inner.scheduler.connect_failed(error.is_permanent(), Instant::now());
+        if inner.cluster.was_there(&upstream.wish) && upstream.hosts.len() > 1 {
+            inner.scheduler.was_reachable();
+        }
+        let (permanent, now) = (error.is_permanent(), Instant::now());
+        let told = inner.scheduler.connect_failed(permanent, now, rand::random());
         for waiter in told {
             if let Some(waiting) = inner.waiters.remove(&waiter) {
                 let _ = waiting.sender.send(Err(Box::new(failure.clone())));

@@ -70,6 +70,15 @@ impl Pool {
             ),
         );
         if let Some(failure) = &inner.last_failure {
+            if failure.sqlstate() == "57P03" {
+                // There is room for more, and no server for it: it is this that is to be told.
+                let error = ErrorFields::error("57P03", error.message);
+                let error = error.with_detail(failure.message.clone());
+                return match &failure.hint {
+                    Some(hint) => error.with_hint(hint.clone()),
+                    None => error,
+                };
+            }
             return error.with_detail(failure.message.clone());
         }
         error.with_hint(match self.shares.obstacle(self.member) {

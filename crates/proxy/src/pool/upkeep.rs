@@ -16,6 +16,7 @@ impl Pool {
         let mut inner = self.inner.lock();
         inner.waits.advance(now);
         self.look_after_clients(&mut inner, now);
+        self.look_at_hosts(&mut inner, now);
         let due = inner.scheduler.tick(self.is_warm(), now);
         for id in due.close {
             match inner.idle.remove(&id) {
@@ -92,7 +93,7 @@ impl Pool {
     /// belong any more.
     pub(crate) fn has_obsolete(&self) -> bool {
         let inner = self.inner.lock();
-        inner.out.values().any(|out| out.is_obsolete(inner.place))
+        inner.out.values().any(|out| out.is_obsolete(&inner))
     }
 
     pub(crate) fn resume(self: &Arc<Self>) {

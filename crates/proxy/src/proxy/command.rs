@@ -173,6 +173,7 @@ impl Proxy {
     pub fn reconfigure(&self, settings: ProxySettings) {
         let settings = Arc::new(settings);
         self.shared.auth.prepare(&settings.login);
+        self.shared.clusters.set(settings.hosts);
         self.shared.peers.reconfigure(&settings.peers);
         *self.shared.settings.write() = Arc::clone(&settings);
         self.shared.clients.reprioritise(&settings.priorities);
@@ -184,7 +185,8 @@ impl Proxy {
             if let Some(target) = target {
                 pool.set_timeouts(target.timeouts);
                 pool.keep_warm(settings.warm.contains(&pool.key));
-                pool.reconfigure(settings.pool_setup(&pool.key, target));
+                let clusters = &self.shared.clusters;
+                pool.reconfigure(settings.pool_setup(&pool.key, target, clusters));
             }
         }
     }

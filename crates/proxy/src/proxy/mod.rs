@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::{
-    ClientStatus, DatabaseStatus, LabelRegistry, OpenTransaction, PeerStatus, PoolStatus,
-    Replication, ServerStatus, ShutdownMode,
+    ClientStatus, DatabaseStatus, HostStatus, LabelRegistry, OpenTransaction, PeerStatus,
+    PoolStatus, Replication, ServerStatus, ShutdownMode,
 };
 use sql::ShapeRegistry;
 
@@ -99,12 +99,14 @@ impl Proxy {
     pub async fn listen(&self, passed: PassedListeners) -> Result<Listeners, ProxyError> {
         let settings = self.shared.settings();
         let (unix, how) = (settings.unix_socket.as_ref(), settings.listening);
-        Listeners::open(settings.listen, unix, how, passed).await
+        Listeners::open(&settings.listen, unix, how, passed).await
     }
 
     /// Serves until it is shut down. Not cancel-safe: dropped, it stops accepting; clients go on
     /// until their tasks end.
     pub async fn serve(&self, listeners: Arc<Listeners>) {
+        // Before the first client takes the last one.
+        self.shared.spares.fill();
         let mut stop = self.shared.stop.subscribe();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -251,6 +253,12 @@ impl Proxy {
     #[must_use]
     pub fn servers(&self) -> Vec<ServerStatus> {
         self.shared.server_status()
+    }
+
+    /// The hosts that pools go to, now.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<HostStatus> {
+        self.shared.host_status()
     }
 
     /// The other poolers of the fleet, now.

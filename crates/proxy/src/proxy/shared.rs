@@ -17,6 +17,7 @@ use super::spares::Spares;
 use super::takeover::Takeover;
 use crate::admin::AdminConsole;
 use crate::client::{Authenticator, ClientRegistry, Consoles, Turns};
+use crate::hosts::Clusters;
 use crate::peers::Peers;
 use crate::pool::{Pool, Shares};
 use crate::server::{Learned, ReplicationStart};
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) next_client: AtomicU64,
     next_server: Arc<AtomicU64>,
     pub(super) shares: Arc<Shares>,
+    pub(super) clusters: Arc<Clusters>,
     pub(super) draining: AtomicBool,
     /// When idle clients are looked at next.
     pub(super) next_look_at_idle: Mutex<Instant>,
@@ -63,7 +65,8 @@ impl Shared {
         measures: Measures,
         admin: Option<Arc<dyn AdminConsole>>,
     ) -> Self {
-        let auth = Authenticator::new();
+        let clusters = Arc::new(Clusters::new(settings.hosts));
+        let auth = Authenticator::new(Arc::clone(&clusters));
         auth.prepare(&settings.login);
         let peers = Peers::new(settings.peer_id, &settings.peers);
         Self {
@@ -85,6 +88,7 @@ impl Shared {
             next_client: AtomicU64::new(1),
             next_server: Arc::new(AtomicU64::new(1)),
             shares: Arc::default(),
+            clusters,
             draining: AtomicBool::new(false),
             next_look_at_idle: Mutex::new(Instant::now()),
             stop: watch::Sender::new(None),
@@ -116,7 +120,7 @@ impl Shared {
         learned: Learned,
     ) -> Option<Arc<Pool>> {
         let target = (settings.find_pool)(&key.database, &key.user)?;
-        let setup = settings.replication_setup(key, target, start, learned);
+        let setup = settings.replication_setup(key, target, start, learned, &self.clusters);
         let (events, ids) = (Arc::clone(&self.measures.events), Arc::clone(&self.next_server));
         let pool = Pool::new(key.clone(), setup, events, Arc::clone(&self.shares), ids);
         self.replication.lock().push(Arc::clone(&pool));
@@ -164,7 +168,7 @@ impl Shared {
         let mut pools = self.pools.write();
         let pool = pools.entry(key.clone()).or_insert_with(|| {
             let (events, ids) = (Arc::clone(&self.measures.events), Arc::clone(&self.next_server));
-            let setup = settings.pool_setup(key, target);
+            let setup = settings.pool_setup(key, target, &self.clusters);
             Pool::new(key.clone(), setup, events, Arc::clone(&self.shares), ids)
         });
         pool.set_timeouts(timeouts);

@@ -179,7 +179,7 @@ mod tests {
     const BACKLOG: u32 = 16;
 
     fn place(directory: &Path) -> UnixSocketPlace {
-        UnixSocketPlace { directory: directory.to_owned(), mode: 0o640, group: None }
+        UnixSocketPlace { directory: directory.to_owned(), port: None, mode: 0o640, group: None }
     }
 
     fn refusal(result: Result<UnixSocket, ProxyError>) -> String {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use model::{Replication, ServerId};
+use pooling::hosts::{HostId, Wish};
 use pooling::parameters::ServerParameters;
 use pooling::scheduler::Age;
 use pooling::session::ServerSession;
@@ -13,10 +14,12 @@ use wire::backend;
 use wire::error_response::{ErrorView, Severity};
 use wire::startup;
 
+use super::connect_query;
 use super::connection::{CancelHandle, ServerConnection};
 use super::login::{Binding, Learned, Login};
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::error::ProxyError;
+use crate::hosts::Endpoint;
 use crate::settings::PoolTarget;
 use crate::stream::{ServerAddress, Stream};
 use crate::tls::{Encryption, ServerTls, encrypt, explained};
@@ -29,11 +32,16 @@ const MAX_LOGIN_BYTES: usize = 1024 * 1024;
 /// What a pool needs to open a server connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
-    pub(crate) address: ServerAddress,
+    /// The hosts that it may be opened to.
+    pub(crate) hosts: Vec<ServerAddress>,
+    /// Which of them will do.
+    pub(crate) wish: Wish,
     pub(crate) database: String,
     pub(crate) user: String,
     pub(crate) password: Option<Secret>,
     pub(crate) tls: ServerTls,
+    pub(crate) connect_query: Option<String>,
+    pub(crate) startup: Vec<(String, String)>,
     pub(crate) timeout: Duration,
     /// How long a cancel request may take.
     pub(crate) cancel_timeout: Duration,
@@ -59,14 +67,19 @@ impl Upstream {
         cancel_timeout: Duration,
         max_prepared_statements: usize,
     ) -> Self {
-        let PoolTarget { address, database, user, password, tls, .. } = target;
+        let PoolTarget {
+            hosts, wish, database, user, password, tls, connect_query, startup, ..
+        } = target;
         let learned = Learned::Nothing;
         Self {
-            address,
+            hosts,
+            wish,
             database,
             user,
             password,
             tls,
+            connect_query,
+            startup,
             timeout,
             cancel_timeout,
             max_prepared_statements,
@@ -75,30 +88,55 @@ impl Upstream {
         }
     }
 
+    /// What is asked for at the login besides user and database. What the database is configured with
+    /// goes before what the client of a replication connection has asked for.
+    fn startup_parameters(&self) -> Vec<(&str, &str)> {
+        let asked = self.replication.iter().flat_map(|start| &start.parameters);
+        let is_open = |(name, _): &&(String, String)| {
+            !self.startup.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+        };
+        let all = asked.filter(is_open).chain(&self.startup);
+        all.map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
     /// Whether a connection to the one is as good as one to the other.
     pub(crate) fn is_same_place(&self, other: &Self) -> bool {
-        self.address == other.address
+        self.hosts == other.hosts
             && self.database == other.database
             && self.user == other.user
+            && self.connect_query == other.connect_query
+            && self.startup == other.startup
             && self.tls.asks_the_same(&other.tls)
     }
 }
 
-/// Opens a server connection and logs in. Cancel-safe: dropping the future closes it.
+/// Opens a connection to this host and logs in. Cancel-safe: dropping the future closes it.
 pub(crate) async fn connect(
     upstream: &Upstream,
+    endpoint: &Endpoint,
     id: ServerId,
 ) -> Result<ServerConnection, ProxyError> {
-    tokio::time::timeout(upstream.timeout, open(upstream, id))
+    let opening = async {
+        let mut server = open(upstream, endpoint, id).await?;
+        if let Some(sql) = &upstream.connect_query {
+            connect_query::run(&mut server, sql).await?;
+        }
+        Ok(server)
+    };
+    tokio::time::timeout(upstream.timeout, opening)
         .await
         .unwrap_or(Err(ProxyError::TimedOut("server_connect_timeout")))
 }
 
 /// Tries what `sslmode` allows, one connection after the other; the first refusal says most.
-async fn open(upstream: &Upstream, id: ServerId) -> Result<ServerConnection, ProxyError> {
+async fn open(
+    upstream: &Upstream,
+    endpoint: &Endpoint,
+    id: ServerId,
+) -> Result<ServerConnection, ProxyError> {
     let mut refusal = None;
     for encryption in upstream.tls.attempts() {
-        match open_once(upstream, id, *encryption).await {
+        match open_once(upstream, endpoint, id, *encryption).await {
             Ok(server) => return Ok(server),
             Err((error, true)) if refusal.is_none() => refusal = Some(error),
             Err((error, _)) => return Err(refusal.unwrap_or(error)),
@@ -111,53 +149,47 @@ async fn open(upstream: &Upstream, id: ServerId) -> Result<ServerConnection, Pro
 /// this one.
 async fn open_once(
     upstream: &Upstream,
+    endpoint: &Endpoint,
     id: ServerId,
     encryption: Encryption,
 ) -> Result<ServerConnection, (ProxyError, bool)> {
-    let stream = Route::to(upstream).open(encryption).await.map_err(|error| (error, false))?;
+    let route = Route { endpoint: endpoint.clone(), tls: upstream.tls.clone() };
+    let stream = route.open(encryption).await.map_err(|error| (error, false))?;
     let is_encrypted = stream.is_encrypted();
-    log_in(upstream, id, stream).await.map_err(|error| {
+    log_in(upstream, route, id, stream).await.map_err(|error| {
         let no_line =
             matches!(&error, ProxyError::Server(refusal) if refusal.sqlstate() == "28000");
         let tried_both = encryption == Encryption::IfOffered && !is_encrypted;
-        (explained(error, &upstream.address.host()), no_line && !tried_both)
+        (explained(error, &endpoint.host()), no_line && !tried_both)
     })
 }
 
 /// The way to a server, for its connections and for the cancel requests that belong to them.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
-    address: ServerAddress,
+    endpoint: Endpoint,
     tls: ServerTls,
 }
 
 impl Route {
-    fn to(upstream: &Upstream) -> Self {
-        Self { address: upstream.address.clone(), tls: upstream.tls.clone() }
-    }
-
     /// Opens a connection; one that is not over TCP is never encrypted. Cancel-safe.
     pub(crate) async fn open(&self, encryption: Encryption) -> Result<Stream, ProxyError> {
-        let stream = self.address.connect().await?;
-        encrypt(stream, &self.tls, encryption, &self.address.host()).await
+        let stream = self.endpoint.connect().await?;
+        encrypt(stream, &self.tls, encryption, &self.endpoint.host()).await
     }
 }
 
 async fn log_in(
     upstream: &Upstream,
+    route: Route,
     id: ServerId,
     stream: Stream,
 ) -> Result<ServerConnection, ProxyError> {
     let is_encrypted = stream.is_encrypted();
     let binding = Binding::new(upstream.tls.channel_binding(), stream.end_point());
     let mut talk = Talk { stream, read: ReadBuffer::default(), received: 0 };
-    let more = upstream.replication.as_ref().map(|start| start.parameters.as_slice());
-    let more: Vec<_> = more
-        .unwrap_or_default()
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
-    talk.send(startup::startup_message(&upstream.user, &upstream.database, &more)).await?;
+    let asked = upstream.startup_parameters();
+    talk.send(startup::startup_message(&upstream.user, &upstream.database, &asked)).await?;
     let (password, learned) = (upstream.password.clone(), upstream.learned.clone());
     let mut login = Login::new(&upstream.user, password, learned, binding);
     let mut parameters = Vec::new();
@@ -201,17 +233,12 @@ async fn log_in(
         stream: talk.stream,
         read: talk.read,
         session,
-        cancel: CancelHandle::new(
-            Route::to(upstream),
-            is_encrypted,
-            process_id,
-            key,
-            upstream.cancel_timeout,
-        ),
+        cancel: CancelHandle::new(route, is_encrypted, process_id, key, upstream.cancel_timeout),
         age: Age::new(opened, rand::random()),
         opened_at: Timestamp::now(),
         parameters,
         place: 0,
+        host: HostId::default(),
         cancels_before: 0,
     })
 }

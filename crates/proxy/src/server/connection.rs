@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use model::ServerId;
+use pooling::hosts::HostId;
 use pooling::scheduler::Age;
 use pooling::session::ServerSession;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -145,6 +146,8 @@ pub(crate) struct ServerConnection {
     pub(crate) parameters: Vec<(String, String)>,
     /// Which of the places that its pool has led to it leads to.
     pub(crate) place: u32,
+    /// Which of the hosts of that place.
+    pub(crate) host: HostId,
     /// `cancel.begun()` when the present client got it.
     pub(crate) cancels_before: u64,
 }
@@ -306,7 +309,7 @@ impl ServerConnection {
     }
 
     /// Reads one message; a body longer than what is of use is cut off. Not cancel-safe.
-    async fn next_message(&mut self) -> Result<(u8, Vec<u8>), ProxyError> {
+    pub(super) async fn next_message(&mut self) -> Result<(u8, Vec<u8>), ProxyError> {
         const USEFUL_BYTES: usize = 4096;
         let head = self.read.server_head(&mut self.stream).await?;
         let front = head.body.min(USEFUL_BYTES);

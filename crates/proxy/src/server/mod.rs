@@ -1,6 +1,7 @@
 //! Server connections: opening, keeping, cleaning and closing them.
 
 mod connect;
+mod connect_query;
 mod connection;
 mod login;
 

@@ -29,15 +29,20 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Makes a cluster on a free port and starts it. From then on its guardian removes its
+    /// Makes a cluster on a free port and starts it: a new one, or a standby of the server on the port
+    /// `of`. From then on its guardian removes its
     /// directory, even if this process is killed.
     pub(super) fn create(
         options: PostgresOptions,
         files: &[(String, String)],
+        of: Option<u16>,
     ) -> Result<(Self, Guardian), TestkitError> {
         let programs = ServerPrograms::find()?;
         let directory = scratch::directory("postgres")?;
-        let identity = template::copy_into(directory.path(), &programs)?;
+        let identity = match of {
+            None => template::copy_into(directory.path(), &programs)?,
+            Some(port) => template::base_backup_into(directory.path(), &programs, port)?,
+        };
         let path = directory.path().to_owned();
         let mut cluster = Self { programs, directory: path, port: 0, identity, options };
         for (name, text) in files {

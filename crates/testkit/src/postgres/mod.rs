@@ -104,8 +104,36 @@ impl Postgres {
         options: PostgresOptions,
         files: &[(String, String)],
     ) -> Result<Self, TestkitError> {
-        let (cluster, guardian) = Cluster::create(options, files)?;
+        let (cluster, guardian) = Cluster::create(options, files, None)?;
         Ok(Self { cluster, guardian: Some(guardian), databases: AtomicU32::new(0) })
+    }
+
+    /// A standby of this server, which follows it by streaming replication and takes connections.
+    pub async fn start_standby(&self, options: PostgresOptions) -> Self {
+        let port = self.port();
+        let (cluster, guardian) = blocking(move || Cluster::create(options, &[], Some(port))).await;
+        Self { cluster, guardian: Some(guardian), databases: AtomicU32::new(0) }
+    }
+
+    /// Makes a standby a primary; done when it takes writes.
+    pub async fn promote(&self) {
+        let done = self.admin().await.query_one("SELECT pg_promote()", &[]).await;
+        let done = done.unwrap_or_else(|error| panic!("pg_promote: {error}"));
+        assert!(done.get::<_, bool>(0), "not promoted within a minute");
+    }
+
+    /// Kills the server with SIGKILL, as a machine that loses power would be lost; files and port
+    /// stay.
+    ///
+    /// Not cancel-safe: the server may be gone, and this handle not know it.
+    pub async fn kill(&mut self) {
+        let Some(mut guardian) = self.guardian.take() else { return };
+        blocking(move || {
+            guardian.signal("KILL")?;
+            guardian.wait()?;
+            guardian.keep_directory()
+        })
+        .await;
     }
 
     /// Stops the server and waits for its end; files and port stay for [`Postgres::start_again`].

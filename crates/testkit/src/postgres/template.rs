@@ -71,6 +71,28 @@ pub(super) fn copy_into(
     Ok(identity)
 }
 
+/// Puts a copy of the server on this port into `directory` (which this process has made) as `data`,
+/// set up to follow it as a standby, and gives the directory to the user who will run it.
+pub(super) fn base_backup_into(
+    directory: &Path,
+    programs: &ServerPrograms,
+    port: u16,
+) -> Result<Option<(u32, u32)>, TestkitError> {
+    let identity = server_identity(directory)?;
+    if let Some((user, group)) = identity {
+        chown(directory, Some(user), Some(group)).map_err(TestkitError::io("chown"))?;
+    }
+    let mut backup = Command::new(programs.program("pg_basebackup")?);
+    backup
+        .args(["--host=127.0.0.1", "--username=postgres", "--checkpoint=fast", "--no-sync"])
+        .args(["--write-recovery-conf", "--wal-method=stream"])
+        .arg(format!("--port={port}"))
+        .arg("--pgdata")
+        .arg(directory.join("data"));
+    run(&mut backup, identity)?;
+    Ok(identity)
+}
+
 /// The template for this PostgreSQL, this user and this setup, beside
 /// the throwaway directories, where it stays for the next run.
 fn find_or_make(

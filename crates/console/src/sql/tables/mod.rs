@@ -103,6 +103,7 @@ pub(crate) static ALL: &[&SqlTable] = &[
     &shown::CLIENTS,
     &shown::SERVERS,
     &shown::DATABASES,
+    &shown::HOSTS,
     &shown::USERS,
     &shown::PEERS,
     &shown::PEER_POOLS,

@@ -74,6 +74,13 @@ pub(super) static DATABASES: SqlTable = SqlTable::own(
     |data| plain(show::find("databases"), data),
 );
 
+pub(super) static HOSTS: SqlTable = SqlTable::own(
+    "hosts",
+    "The servers that pools go to: what each is, whether it is there, how far it is behind.",
+    || with(show::find("hosts"), &[]),
+    |data| plain(show::find("hosts"), data),
+);
+
 pub(super) static USERS: SqlTable = SqlTable::own(
     "users",
     "The users known, with their connections now.",

@@ -183,6 +183,7 @@ mod tests {
             wait_p95: Duration::ZERO,
             transactions: 0,
             pinned_transactions: 0,
+            load_balance_hosts: None,
             rejected: model::Rejections::default(),
             paused: false,
             last_failure: failure.map(str::to_owned),

@@ -1,6 +1,5 @@
 //! What a process begins with: sockets of the process before it, or of the service manager.
 
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -41,7 +40,7 @@ impl Inherited {
         let mut predecessor = None;
         if arguments.takeover {
             let directory = state_directory(settings.data_dir.as_deref());
-            let found = Predecessor::find(directory.as_deref(), settings.listen.port()).await;
+            let found = Predecessor::find(directory.as_deref(), settings.port()).await;
             predecessor = found.context("cannot take over")?;
             if predecessor.is_none() {
                 tracing::info!("there is no process to take over from");
@@ -72,11 +71,11 @@ impl Inherited {
     pub(crate) async fn control_socket(
         &mut self,
         settings: &Settings,
-        address: SocketAddr,
+        port: u16,
     ) -> Option<Arc<ControlSocket>> {
         let directory = state_directory(settings.data_dir.as_deref());
         let passed = self.control.take();
-        ControlSocket::open(directory.as_deref(), address.port(), passed).await.map(Arc::new)
+        ControlSocket::open(directory.as_deref(), port, passed).await.map(Arc::new)
     }
 
     /// This process serves from now on; the receiver sees `true` when the one before has ended.

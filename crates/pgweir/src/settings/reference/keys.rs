@@ -19,15 +19,38 @@ pub struct KeyReference {
 pub const DATABASE_KEYS: &[KeyReference] = &[
     KeyReference {
         name: "host",
-        kind: TEXT,
+        kind: "text, or a list",
         default: "that of `upstream`",
-        what: "Host name or address of the server.",
+        what: "Host name or address of the server, or the directory of its Unix socket. Several, as \
+               a list or with commas between, are tried as `target_session_attrs` and \
+               `load_balance_hosts` say.",
     },
     KeyReference {
         name: "port",
-        kind: "port",
+        kind: "port, or a list",
         default: "5432; that of `upstream` if `host` is left out",
-        what: "Port of the server.",
+        what: "Port of the server: one for all hosts, or one for each.",
+    },
+    KeyReference {
+        name: "target_session_attrs",
+        kind: "any, read-write, read-only, primary, standby, prefer-standby",
+        default: "any; read-write where there are several hosts",
+        what: "Which hosts will do, as in libpq. When one that did becomes another, connections to \
+               it are closed as they come free, and new ones go to one that does.",
+    },
+    KeyReference {
+        name: "load_balance_hosts",
+        kind: "disable, round-robin, random",
+        default: "round-robin",
+        what: "Which of several hosts that will do, or of the addresses of a name, is tried first: \
+               the one that is written first, the next one each time, or any by chance.",
+    },
+    KeyReference {
+        name: "max_replica_lag",
+        kind: TIMEOUT,
+        default: "0",
+        what: "How far a standby may be behind: one that is further behind gets no new connections, \
+               and those to it are closed as they come free.",
     },
     KeyReference {
         name: "dbname",
@@ -108,6 +131,28 @@ pub const DATABASE_KEYS: &[KeyReference] = &[
         default: "`pool_mode`",
         what: "Mode of this database's pools.",
     },
+    KeyReference {
+        name: "connect_query",
+        kind: "SQL",
+        default: "unset",
+        what: "Run on each server connection before any client has it. Its errors are logged and \
+               ignored. What it sets holds until something resets it.",
+    },
+    KeyReference {
+        name: "application_name",
+        kind: TEXT,
+        default: "unset",
+        what: "What server connections ask for when they log in, and clients have that do not say \
+               otherwise.",
+    },
+    KeyReference {
+        name: "client_encoding",
+        kind: TEXT,
+        default: "the server's",
+        what: "The same.",
+    },
+    KeyReference { name: "datestyle", kind: TEXT, default: "the server's", what: "The same." },
+    KeyReference { name: "timezone", kind: TEXT, default: "the server's", what: "The same." },
 ];
 
 /// Keys of `[users.NAME]`.

@@ -22,7 +22,7 @@ fn one_url_leads_to_any_database() {
     assert_eq!(settings.auth_type, AuthType::ScramSha256);
     assert_eq!(settings.admin_users, ["app"]);
     let pool = pool(&settings, "anything", "app");
-    assert_eq!((pool.host.as_str(), pool.port, pool.dbname.as_str()), ("db", 5433, "anything"));
+    assert_eq!((pool.hosts.first(), pool.dbname.as_str()), (("db", 5433), "anything"));
     assert_eq!((pool.user.as_str(), plain(&pool)), ("app", Some("pw")));
     assert_eq!(pool.limits.pool_size.get(), 20);
     assert!(settings.users["app"].password.is_some(), "the URL's user may log in");
@@ -33,7 +33,7 @@ fn several_urls_lead_to_their_databases_only() {
     let mut written = Written::default();
     written.add_urls(&["postgres://u:p@a/one".to_owned(), "postgres://v:q@b/two".to_owned()]);
     let settings = used(written);
-    assert_eq!(pool(&settings, "one", "u").host, "a");
+    assert_eq!(pool(&settings, "one", "u").hosts.first().0, "a");
     assert_eq!(plain(&pool(&settings, "two", "v")), Some("q"));
     assert_eq!(settings.pool("three", "u"), None);
     assert_eq!(settings.admin_users, ["u", "v"]);
@@ -52,12 +52,12 @@ fn a_section_says_what_differs_from_the_upstream() {
          pool_mode = \"session\"\n",
     ));
     let archive = pool(&settings, "archive", "app");
-    assert_eq!((archive.host.as_str(), archive.port), ("db", 5433));
+    assert_eq!(archive.hosts.first(), ("db", 5433));
     assert_eq!((archive.dbname.as_str(), plain(&archive)), ("archive_2019", Some("pw")));
     assert_eq!((archive.limits.pool_size.get(), archive.pool_mode), (5, PoolMode::Transaction));
     assert_eq!(pool(&settings, "archive", "batch").pool_mode, PoolMode::Session);
     let far = pool(&settings, "far", "batch");
-    assert_eq!((far.port, far.user.as_str(), plain(&far)), (5432, "reader", Some("r")));
+    assert_eq!((far.hosts.first().1, far.user.as_str(), plain(&far)), (5432, "reader", Some("r")));
     assert_eq!(plain(&pool(&settings, "other", "batch")), Some("b"));
     assert_eq!(plain(&pool(&settings, "other", "stranger")), None);
 }
@@ -95,12 +95,16 @@ fn the_star_section_is_the_fallback() {
          [users.a]\npassword = \"p\"",
     ));
     assert_eq!(pool(&settings, "y", "a").dbname, "y");
-    assert_eq!(pool(&settings, "x", "a").host, "db");
+    assert_eq!(pool(&settings, "x", "a").hosts.first().0, "db");
     let both = "upstream = \"postgres://h\"\n[databases.\"*\"]\nhost = \"db\"";
     assert!(wrong(file(both)).starts_with("pgweir.toml:2:12: databases.*: `upstream` already"));
     let mut written = file("[databases.\"*\"]\nhost = \"db\"");
     written.add_urls(&["postgres://u:p@h".to_owned()]);
-    assert_eq!(pool(&used(written), "y", "u").host, "h", "an argument goes before the file");
+    assert_eq!(
+        pool(&used(written), "y", "u").hosts.first().0,
+        "h",
+        "an argument goes before the file"
+    );
 }
 
 #[test]

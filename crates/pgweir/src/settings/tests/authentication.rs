@@ -118,7 +118,7 @@ fn rules_without_effect_are_worth_a_warning() {
 fn users_are_asked_about_at_the_urls_server() {
     let lookup = used(url("postgres://app:pw@db:5433/shop")).lookup("anything").unwrap();
     let server = lookup.server;
-    assert_eq!((server.host.as_str(), server.port, server.dbname.as_str()), ("db", 5433, "shop"));
+    assert_eq!((server.hosts.first(), server.dbname.as_str()), (("db", 5433), "shop"));
     assert_eq!((server.user.as_str(), server.password.unwrap().reveal()), ("app", "pw"));
     assert!(lookup.query.contains("rolvaliduntil") && lookup.query.contains("rolcanlogin"));
     assert_eq!(used(url("postgres://app:pw@db")).lookup("x").unwrap().server.dbname, "postgres");
@@ -135,15 +135,15 @@ fn who_asks_what_where_may_be_written() {
     ));
     let shop = settings.lookup("shop").unwrap();
     assert_eq!(shop.query, "SELECT a($1)");
-    assert_eq!((shop.server.host.as_str(), shop.server.dbname.as_str()), ("two", "people"));
+    assert_eq!((shop.server.hosts.first().0, shop.server.dbname.as_str()), ("two", "people"));
     assert_eq!(
         (shop.server.user.as_str(), shop.server.password.unwrap().reveal()),
         ("asker", "secret")
     );
     let own = settings.lookup("own").unwrap();
-    assert_eq!((own.server.host.as_str(), own.server.dbname.as_str()), ("three", "here"));
+    assert_eq!((own.server.hosts.first().0, own.server.dbname.as_str()), ("three", "here"));
     assert_eq!((own.server.user.as_str(), own.query.as_str()), ("self", "SELECT b($1)"));
-    assert_eq!(settings.lookup("pgweir").unwrap().server.host, "two");
+    assert_eq!(settings.lookup("pgweir").unwrap().server.hosts.first().0, "two");
     assert_eq!(settings.lookup("unknown"), None);
 }
 
@@ -158,8 +158,8 @@ fn users_that_are_only_asked_about_need_no_password_here() {
 #[test]
 fn a_server_may_be_reached_by_its_unix_socket() {
     let settings = used(url("postgres://app:pw@%2Frun%2Fpg:5433/shop"));
-    assert_eq!(settings.pool("x", "app").unwrap().host, "/run/pg");
+    assert_eq!(settings.pool("x", "app").unwrap().hosts.first().0, "/run/pg");
     assert_eq!(settings.upstreams[0].to_string(), "postgres://app@%2Frun%2Fpg:5433/shop");
     let settings = used(file("[databases.x]\nhost = \"/run/pg\"\n[users.a]\npassword = \"p\""));
-    assert_eq!(settings.pool("x", "a").unwrap().host, "/run/pg");
+    assert_eq!(settings.pool("x", "a").unwrap().hosts.first().0, "/run/pg");
 }

@@ -42,7 +42,8 @@ fn every_problem_is_reported_with_its_place() {
             "pgweir.toml:3:24: query_wait_timeout: `-1` is not a duration; write \"15s\", \"2m\", \
              \"500ms\" or 15 (seconds)",
             "pgweir.toml:4:1: pool_mod: no such setting; did you mean `pool_mode`?",
-            "pgweir.toml:5:1: logfile: PgBouncer's `logfile`: the log goes to standard error",
+            "pgweir.toml:5:1: logfile: PgBouncer's `logfile`: the log goes to standard error, which \
+             the service manager keeps",
             "pgweir.toml:8:1: databases.shop.prot: no such setting; did you mean `port`?",
             "pgweir.toml:9:8: databases.shop.port: `70000` is not a whole number between 1 and \
              65535",

@@ -83,7 +83,7 @@ impl ModelPool {
             (outage.since, if repeated { outage.pause } else { pause })
         });
         self.outage = Some(Outage { since, next_attempt: self.now + pause, pause: length });
-        let told = self.scheduler.connect_failed(permanent, self.now);
+        let told = self.scheduler.connect_failed(permanent, self.now, 1.0);
         let alive = !self.idle.is_empty() || !self.out.is_empty();
         if (permanent && !alive) || self.is_unreachable() {
             let all = self.queue.take_all();

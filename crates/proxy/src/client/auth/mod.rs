@@ -8,6 +8,7 @@ mod verifiers;
 mod way;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use access::FailedLogins;
@@ -18,6 +19,7 @@ use wire::error_response::ErrorFields;
 
 use super::login::Talk;
 use crate::error::ProxyError;
+use crate::hosts::Clusters;
 use crate::login_settings::LoginSettings;
 use crate::lookup::Lookups;
 use crate::server::Learned;
@@ -46,12 +48,12 @@ pub(crate) struct Authenticator {
 }
 
 impl Authenticator {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(clusters: Arc<Clusters>) -> Self {
         let seed = MockSeed::new(rand::random());
         Self {
             verifiers: Verifiers::new(seed.clone()),
             seed,
-            lookups: Lookups::default(),
+            lookups: Lookups::new(clusters),
             failed: Mutex::default(),
         }
     }

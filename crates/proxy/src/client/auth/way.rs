@@ -26,6 +26,10 @@ pub(super) fn decide(login: &LoginSettings, claim: Claim<'_>) -> Result<Way, Err
         return Ok(Method::ScramSha256.into());
     }
     let method = match login.auth_type {
+        AuthType::Trust if !is_trusted(login, claim) => {
+            let error = ErrorFields::fatal("28P01", format!("no such user: {}", claim.user));
+            return Err(error.with_hint("With auth_type trust, users must be in auth_file."));
+        }
         AuthType::Any | AuthType::Trust => Method::Trust,
         AuthType::Plain => Method::Password,
         AuthType::Md5 => Method::Md5,
@@ -34,6 +38,12 @@ pub(super) fn decide(login: &LoginSettings, claim: Claim<'_>) -> Result<Way, Err
         AuthType::Hba => return by_rule(login, claim),
     };
     Ok(method.into())
+}
+
+/// Whether trust is for this user too.
+fn is_trusted(login: &LoginSettings, claim: Claim<'_>) -> bool {
+    let listed = login.trusted.as_ref().is_none_or(|users| users.contains(claim.user));
+    listed || (login.find_lookup)(claim.database).is_some()
 }
 
 fn by_rule(login: &LoginSettings, claim: Claim<'_>) -> Result<Way, ErrorFields> {

@@ -15,7 +15,7 @@ use sql::ShapeRegistry;
 use tokio::sync::watch;
 
 use crate::run::reloader::Reloader;
-use crate::settings::{Settings, for_tokio_postgres};
+use crate::settings::{HostList, Settings, for_tokio_postgres};
 use names::Names;
 use pace::{Pace, SLOWER_WHEN_SATURATED};
 
@@ -99,8 +99,7 @@ fn is_saturated(pool: &PoolStatus) -> bool {
 /// Where a database is and who may look into it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
-    host: String,
-    port: u16,
+    hosts: HostList,
     user: String,
 }
 
@@ -188,7 +187,7 @@ impl Work {
             else {
                 continue;
             };
-            if !seen.insert((&place.host, place.port)) {
+            if !seen.insert(&place.hosts) {
                 continue;
             }
             let normalise =
@@ -202,12 +201,12 @@ impl Work {
             };
             let ours = places
                 .iter()
-                .filter(|(other, _)| (&other.host, other.port) == (&place.host, place.port))
+                .filter(|(other, _)| other.hosts == place.hosts)
                 .flat_map(|(_, names)| names.iter().map(|(_, there)| there.as_str()))
                 .collect();
             let queue = queue.map(|mut queue| {
                 keep_ours(&mut queue, &ours);
-                Names::of(&self.proxy).name_sessions(place.port, &mut queue);
+                Names::of(&self.proxy).name_sessions(place.hosts.first().1, &mut queue);
                 queue
             });
             let mut facts = CatalogFacts::clone(&self.facts.read());
@@ -225,14 +224,15 @@ impl Work {
     fn catalog(&mut self, settings: &Settings, name: &str, user: &str) -> Option<(Place, String)> {
         let (user, password) = credentials(settings, user);
         let pool = settings.pool(name, &user)?;
-        let place = Place { host: pool.host.clone(), port: pool.port, user: pool.user.clone() };
+        let place = Place { hosts: pool.hosts.clone(), user: pool.user.clone() };
         let password = password.or_else(|| match pool.password {
             Some(crate::settings::Password::Plain(secret)) => Some(secret.reveal().to_owned()),
             _ => None,
         });
         let tls = self.reloader.tls().servers.get(&pool.tls).and_then(for_tokio_postgres);
-        let upstream =
-            Upstream { host: pool.host, port: pool.port, user: pool.user, password, tls };
+        let hosts = pool.hosts.pairs();
+        let to_write = pool.hosts.are_several() && pool.wish.attrs.is_to_write();
+        let upstream = Upstream { hosts, to_write, user: pool.user, password, tls };
         let current = self.catalogs.get(&place).is_some_and(|(made_for, _)| *made_for == upstream);
         if !current {
             let bounds =
@@ -258,7 +258,7 @@ impl Work {
             }
             let mut read = catalog.read(&there, &before).await;
             if let Some(server) = read.servers.get_mut(catalog.server()) {
-                Names::of(&self.proxy).name_horizon(place.port, &mut server.horizon);
+                Names::of(&self.proxy).name_horizon(place.hosts.first().1, &mut server.horizon);
             }
             all.read_at = read.read_at.or(all.read_at);
             all.server_version = read.server_version.max(all.server_version);

@@ -1,0 +1,64 @@
+//! Servers: where their names lead, what is known of each, which one a new connection goes to. The
+//! shell around `pooling::hosts`, which decides.
+//!
+//! All pools that go to the same hosts share one [`Cluster`]. One with a single address that any
+//! server will do for costs nothing: it has no task, and asks nothing.
+
+mod check;
+mod cluster;
+mod endpoint;
+mod names;
+mod question;
+mod status;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+
+pub(crate) use cluster::Cluster;
+pub(crate) use endpoint::Endpoint;
+
+use crate::stream::ServerAddress;
+
+/// How hosts are looked after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostSettings {
+    /// How often it is checked what each of several hosts is; none is never.
+    pub check_interval: Option<Duration>,
+    /// How long a host may take to answer that.
+    pub check_timeout: Duration,
+    /// How long the addresses that a name leads to are used; none: for one connection.
+    pub dns_max_ttl: Option<Duration>,
+}
+
+/// The clusters that pools use.
+#[derive(Debug)]
+pub(crate) struct Clusters {
+    settings: Arc<RwLock<HostSettings>>,
+    clusters: Mutex<HashMap<Vec<ServerAddress>, Weak<Cluster>>>,
+}
+
+impl Clusters {
+    pub(crate) fn new(settings: HostSettings) -> Self {
+        Self { settings: Arc::new(RwLock::new(settings)), clusters: Mutex::default() }
+    }
+
+    pub(crate) fn set(&self, settings: HostSettings) {
+        *self.settings.write() = settings;
+    }
+
+    /// The cluster of these hosts, made if nobody uses it yet.
+    pub(crate) fn of(&self, written: &[ServerAddress]) -> Arc<Cluster> {
+        let mut clusters = self.clusters.lock();
+        if let Some(cluster) = clusters.get(written).and_then(Weak::upgrade) {
+            return cluster;
+        }
+        clusters.retain(|_, cluster| cluster.strong_count() > 0);
+        let cluster =
+            Cluster::new(written.to_vec(), Arc::clone(&self.settings), names::by_the_system());
+        clusters.insert(written.to_vec(), Arc::downgrade(&cluster));
+        cluster
+    }
+}
