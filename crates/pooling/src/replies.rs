@@ -103,6 +103,10 @@ pub struct ReplyQueue {
 impl ReplyQueue {
     /// Adds what was sent last.
     pub fn push(&mut self, expected: Expected) {
+        if self.queue.capacity() == 0 {
+            // A Query has one; what has more gets more.
+            self.queue.reserve_exact(1);
+        }
         self.queue.push_back(expected);
     }
 

@@ -97,6 +97,8 @@ impl Proxy {
     /// # Errors
     /// [`ProxyError::Listen`], [`ProxyError::Socket`].
     pub async fn listen(&self, passed: PassedListeners) -> Result<Listeners, ProxyError> {
+        // Before the first client takes the last one.
+        self.shared.spares.fill();
         let settings = self.shared.settings();
         let (unix, how) = (settings.unix_socket.as_ref(), settings.listening);
         Listeners::open(&settings.listen, unix, how, passed).await
@@ -105,8 +107,6 @@ impl Proxy {
     /// Serves until it is shut down. Not cancel-safe: dropped, it stops accepting; clients go on
     /// until their tasks end.
     pub async fn serve(&self, listeners: Arc<Listeners>) {
-        // Before the first client takes the last one.
-        self.shared.spares.fill();
         let mut stop = self.shared.stop.subscribe();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
