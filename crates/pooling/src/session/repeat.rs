@@ -67,6 +67,8 @@ impl ClientSession {
             *sync = Expected::OwnSync;
         }
         self.statements.insert(b"", Arc::new(anew));
+        // The server's own, of the same text, is as old.
+        server.statements.set_unnamed(None);
         self.unnamed_by_name = false;
         match self.on_client(&request, Some(server), io) {
             Ok(ClientStep::More { consumed, .. }) if consumed == request.len() => {

@@ -120,6 +120,21 @@ fn a_table_that_has_changed_is_not_the_clients_business() {
 }
 
 #[test]
+fn the_servers_own_unnamed_statement_is_as_old_as_the_named_one() {
+    let (mut talk, mut one) = (Conversation::new(&[]), server(10));
+    for answers in [&["1", "2", "n", "C SELECT 0", "Z I"][..]; 2] {
+        talk.client(&mut one, &ONCE);
+        talk.server(&mut one, answers);
+    }
+    talk.client_got();
+    talk.server_got();
+    talk.client(&mut one, &ONCE);
+    talk.server(&mut one, &["E 0A000 RevalidateCachedQuery"]);
+    let both = "B __pgweir_0\nDp -\nE\nS\nP - select $1\nB -\nDp -\nE\nS";
+    assert_eq!(talk.server_got(), both);
+}
+
+#[test]
 fn in_a_block_or_behind_others_the_client_is_told() {
     let error = "E 0A000 RevalidateCachedQuery";
     let (mut talk, _known) = acquainted();
