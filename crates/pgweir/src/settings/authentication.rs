@@ -26,7 +26,7 @@ pub struct Authentication {
     /// What it says.
     pub userlist: BTreeMap<String, Password>,
     /// Who may log in where clients are believed; none: anybody. As PgBouncer has it, with its files:
-    /// those in `auth_file`, with a password or without, and in [users].
+    /// those in `auth_file`, with a password or without, and in `[users]`.
     pub trusted: Option<BTreeSet<String>>,
     /// Rules as in pg_hba.conf.
     pub auth_hba_file: Option<PathBuf>,
