@@ -140,6 +140,15 @@ impl ReplicationTask {
         let end = poll_fn(|cx| self.poll(&mut stream, &mut up, &mut down, cx)).await;
         tracing::debug!(client = %self.client.id, pool = %self.client.pool.key,
             "replication connection is over: {end:?}");
+        if matches!(end, End::Killed) && !down.messages.are_whole() {
+            // Nothing can be said in the middle of a message: its rest, if that comes soon.
+            let server = &mut self.lease.server().stream;
+            let rest = poll_fn(|cx| {
+                let is_over = down.poll_pass(server, &mut stream, cx).is_ready();
+                if is_over || down.messages.are_whole() { Poll::Ready(()) } else { Poll::Pending }
+            });
+            let _ = tokio::time::timeout(PARTING, rest).await;
+        }
         if matches!(end, End::Killed) && down.messages.are_whole() {
             let why = "terminating connection due to administrator command";
             down.write.bytes.extend_from_slice(&ErrorFields::fatal("57P01", why).encode());
