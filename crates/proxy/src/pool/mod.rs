@@ -18,8 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use foldhash::fast::FixedState;
-use model::{ClientId, PoolKey, PoolMode, Priority, Rejections, Replication, ServerId};
+use model::{ById, ClientId, PoolKey, PoolMode, Priority, Rejections, Replication, ServerId};
 use parking_lot::{Mutex, RwLock};
 use pooling::hosts::HostId;
 use pooling::known::KnownStatements;
@@ -136,9 +135,6 @@ pub(crate) struct PoolSetup {
     /// The hosts of `upstream`.
     pub(crate) cluster: Arc<Cluster>,
 }
-
-/// By a number that pgweir gives, so that nobody can choose numbers that collide.
-type ById<K, V> = HashMap<K, V, FixedState>;
 
 #[derive(Debug)]
 struct Inner {
