@@ -79,6 +79,30 @@ async fn kill_client_ends_one_client_and_what_it_ran() {
     assert!(error.as_db_error().is_some(), "{error}");
 }
 
+/// What it has not read yet lies in the kernel: a socket that is closed with a client's bytes unread is
+/// reset, and all of that is lost.
+#[tokio::test]
+async fn who_is_killed_while_it_sends_reads_all_that_was_said() {
+    let scene = Scene::with_pool_of(2).await;
+    let console = scene.console().await;
+    let mut client = scene.client().await;
+    client.send_query("SELECT repeat('x', 300000)").await;
+    let port = client.local_port().to_string();
+    let mut id = String::new();
+    until("the answer is written", async || {
+        let clients = show(&console, "SHOW CLIENTS").await;
+        let row = clients.iter().find(|row| row["port"] == port).unwrap();
+        id.clone_from(&row["id"]);
+        row["state"] == "idle"
+    })
+    .await;
+    console.batch_execute(&format!("KILL_CLIENT {id}")).await.unwrap();
+    client.send_query("SELECT 'one more'").await;
+    assert_eq!(client.expect_until(b'Z').await.len(), 4);
+    assert_eq!(client.expect_error().await.sqlstate(), "57P01");
+    client.expect_closed().await;
+}
+
 /// Must survive: admin commands only for admin_users; stats only for stats_users
 #[tokio::test]
 async fn only_admins_get_in_and_stats_users_only_look() {

@@ -28,10 +28,7 @@ use crate::peers::Destination;
 use crate::proxy::{Place, Shared, Spare, Stay};
 use crate::server::Learned;
 use crate::settings::ProxySettings;
-use crate::stream::{Handover, Stream};
-
-/// How long a refused client may take to read why.
-const PARTING: std::time::Duration = std::time::Duration::from_secs(1);
+use crate::stream::{Handover, PARTING, Stream, close};
 
 /// A client that is not logged in.
 pub(super) struct Talk {
@@ -148,7 +145,7 @@ pub(crate) async fn serve(
             shared.measures.events.push(ClientId(0), &mut vec![Event::Connection(event)]);
             let parting = async {
                 talk.send(&fields.encode()).await?;
-                Ok::<(), ProxyError>(talk.stream.shutdown().await?)
+                Ok::<(), ProxyError>(close(&mut talk.stream).await?)
             };
             let _ = tokio::time::timeout(PARTING, parting).await;
         }

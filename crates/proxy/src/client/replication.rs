@@ -12,7 +12,6 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use model::{ClientId, PoolKey, Replication};
-use tokio::io::AsyncWriteExt;
 use wire::auth::AuthenticationRequest;
 use wire::backend::{self, TransactionStatus};
 use wire::error_response::ErrorFields;
@@ -28,10 +27,7 @@ use crate::pool::Lease;
 use crate::proxy::{Seat, Shared};
 use crate::server::{Learned, ReplicationStart};
 use crate::settings::ProxySettings;
-use crate::stream::Stream;
-
-/// How long who is left may take to read what the other has sent last.
-const PARTING: Duration = Duration::from_secs(1);
+use crate::stream::{PARTING, Stream, close};
 
 /// What the client asks for, in model's words.
 pub(super) fn kind(request: &StartupParameters) -> Result<Replication, ProxyError> {
@@ -160,7 +156,7 @@ impl ReplicationTask {
                 return up.write.flush(&mut self.lease.server().stream).await;
             }
             down.write.flush(&mut stream).await?;
-            stream.shutdown().await
+            close(&mut stream).await
         };
         let _ = tokio::time::timeout(PARTING, goodbye).await;
     }

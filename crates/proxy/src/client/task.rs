@@ -21,10 +21,7 @@ use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::pool::Lease;
 use crate::proxy::{Place, Seat, Shared};
 use crate::server::Running;
-use crate::stream::Stream;
-
-/// How long a client that is sent away may take to read why.
-const PARTING: Duration = Duration::from_secs(1);
+use crate::stream::{PARTING, Stream, close};
 
 /// Why a conversation is over.
 #[derive(Debug)]
@@ -202,7 +199,11 @@ impl ClientTask {
         if !matches!(end, End::Left | End::Gone | End::Moved) {
             let goodbye = async {
                 socket.write.flush(&mut socket.stream).await?;
-                socket.stream.shutdown().await
+                if matches!(end, End::Drained) {
+                    // It was idle, and the process must end.
+                    return socket.stream.shutdown().await;
+                }
+                close(&mut socket.stream).await
             };
             let _ = tokio::time::timeout(PARTING, goodbye).await;
         }

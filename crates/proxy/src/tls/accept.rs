@@ -2,23 +2,19 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::CommonState;
 use rustls::pki_types::UnixTime;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::clients::{ALPN, Acceptor, ClientTls};
 use super::stream::Encrypted;
 use crate::error::ProxyError;
+use crate::stream::{PARTING, close};
 
 /// The first byte of a TLS connection: a handshake record (RFC 8446, section 5.1).
 const HANDSHAKE_RECORD: u8 = 0x16;
-/// How long a client whose handshake failed may take to read the alert.
-const PARTING: Duration = Duration::from_millis(500);
-
 /// A client whose handshake is done.
 pub(crate) struct Accepted {
     pub(crate) stream: Encrypted,
@@ -54,8 +50,8 @@ pub(crate) async fn accept(tls: &ClientTls, stream: TcpStream) -> Result<Accepte
             let stream = Encrypted::new(stream, is_verified, acceptor.end_point.clone());
             Ok(Accepted { stream, named_protocol })
         }
-        Err((error, stream)) => {
-            let _ = tokio::time::timeout(PARTING, part(stream)).await;
+        Err((error, mut stream)) => {
+            let _ = tokio::time::timeout(PARTING, close(&mut stream)).await;
             let hint = "client_tls_protocols, client_tls_ca_file and client_tls_sslmode say what \
                         is asked of clients.";
             Err(ProxyError::Tls { message: format!("TLS handshake failed: {error}"), hint })
@@ -70,12 +66,4 @@ fn is_verified(acceptor: &Acceptor, state: &CommonState) -> bool {
         return false;
     };
     judge.verify_client_cert(own, chain, UnixTime::now()).is_ok()
-}
-
-/// Closing a socket with bytes unread resets it, and the alert with it.
-async fn part(mut stream: TcpStream) -> io::Result<()> {
-    stream.shutdown().await?;
-    let mut rest = [0; 1024];
-    while stream.read(&mut rest).await? > 0 {}
-    Ok(())
 }
