@@ -12,6 +12,7 @@ mod finding;
 mod histogram;
 mod ids;
 mod labels;
+mod logarithm;
 mod mark;
 mod minute;
 mod plan;
