@@ -128,7 +128,7 @@ impl Scene {
     pub(crate) fn connect(&mut self) {
         self.client += 1;
         let event = ConnectionEvent::Opened { client: ClientId(self.client), labels: self.label };
-        self.aggregator.apply(Event::Connection(event), self.now(), &self.shapes);
+        self.aggregator.apply(&mut Event::Connection(event), self.now(), &self.shapes);
     }
 
     /// No server connection can be opened for a database.
@@ -136,7 +136,7 @@ impl Scene {
         let pool = PoolKey { database: database.into(), user: "web".into() };
         let event =
             ConnectionEvent::ServerFailed { pool, sqlstate: SqlState::from_bytes(b"3D000") };
-        self.aggregator.apply(Event::Connection(event), self.now(), &self.shapes);
+        self.aggregator.apply(&mut Event::Connection(event), self.now(), &self.shapes);
     }
 
     /// The client goes.
@@ -146,7 +146,7 @@ impl Scene {
             labels: self.label,
             lifetime: Duration::from_millis(lifetime_ms),
         };
-        self.aggregator.apply(Event::Connection(event), self.now(), &self.shapes);
+        self.aggregator.apply(&mut Event::Connection(event), self.now(), &self.shapes);
     }
 
     /// The client is silent inside its transaction.
@@ -189,7 +189,7 @@ impl Scene {
             bytes_received: 60,
             bytes_sent: 500,
         };
-        self.aggregator.apply(Event::Transaction(event), self.now(), &self.shapes);
+        self.aggregator.apply(&mut Event::Transaction(event), self.now(), &self.shapes);
     }
 
     /// A tick's look at the only pool.
@@ -361,7 +361,7 @@ impl<'a> Statement<'a> {
             tags: None,
             trace: None,
         };
-        scene.aggregator.apply(Event::Query(event), scene.now(), &scene.shapes);
+        scene.aggregator.apply(&mut Event::Query(event), scene.now(), &scene.shapes);
         match &mut scene.block {
             Some(block) => {
                 block.wait += self.wait;

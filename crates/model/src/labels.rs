@@ -103,6 +103,14 @@ impl LabelRegistry {
         LabelId(number)
     }
 
+    /// The same, with the labels themselves: the registry's own where it tells them apart, which all
+    /// clients of the kind share.
+    pub fn share(&self, labels: Labels) -> (Arc<Labels>, LabelId) {
+        let id = self.intern(labels.clone());
+        let known = self.get(id);
+        (if *known == labels { known } else { Arc::new(labels) }, id)
+    }
+
     /// What `id` stands for.
     #[must_use]
     pub fn get(&self, id: LabelId) -> Arc<Labels> {

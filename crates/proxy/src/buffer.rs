@@ -32,9 +32,25 @@ pub(crate) struct ReadBuffer {
     /// How many of these are used.
     used: usize,
     filled_last: bool,
+    /// Whether memory for what is usual is kept while nothing is in flight.
+    keeps: bool,
 }
 
 impl ReadBuffer {
+    /// The same buffer, of a server connection: there are few of them, and each is used all the time.
+    pub(crate) fn keeping(mut self) -> Self {
+        self.keeps = true;
+        self
+    }
+
+    /// Whether memory for what is usual is kept from now on.
+    pub(crate) fn keep(&mut self, keeps: bool) {
+        self.keeps = keeps;
+        if !keeps && self.bytes.is_empty() && !self.filled_last {
+            self.bytes = Vec::new();
+        }
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes[self.used..]
     }
@@ -52,7 +68,7 @@ impl ReadBuffer {
         self.used = self.bytes.len().min(self.used + count);
         if self.used == self.bytes.len() {
             self.used = 0;
-            if self.filled_last {
+            if self.filled_last || (self.keeps && self.bytes.capacity() <= USUAL_BYTES) {
                 // There is more to come.
                 self.bytes.clear();
             } else {
@@ -67,12 +83,11 @@ impl ReadBuffer {
         stream: &mut Stream,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        if self.bytes.is_empty() && !self.filled_last {
-            return self.poll_first(stream, cx);
+        if !self.filled_last {
+            return self.poll_small(stream, cx);
         }
         self.drop_used();
-        let size = if self.filled_last { LARGE_READ_BYTES } else { SMALL_READ_BYTES };
-        self.bytes.reserve(size);
+        self.bytes.reserve(LARGE_READ_BYTES);
         let room = self.bytes.capacity() - self.bytes.len();
         let result = pin!(stream.read_buf(&mut self.bytes)).poll(cx);
         match result {
@@ -94,13 +109,14 @@ impl ReadBuffer {
 
     /// Reads onto the stack, and takes no more memory than what is there needs: a peer that has
     /// nothing to say costs none, and most messages are small.
-    fn poll_first(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn poll_small(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut stack = [const { MaybeUninit::<u8>::uninit() }; SMALL_READ_BYTES];
         let mut read = ReadBuf::uninit(&mut stack);
         ready!(Pin::new(stream).poll_read(cx, &mut read))?;
         let read = read.filled();
         self.filled_last = read.len() == SMALL_READ_BYTES;
-        self.bytes = read.to_vec();
+        self.drop_used();
+        self.bytes.extend_from_slice(read);
         Poll::Ready(Ok(read.len()))
     }
 
@@ -169,8 +185,24 @@ impl WriteBuffer {
         }
     }
 
-    /// Where to add bytes, with room for what is usual. The room is given back by the next flush that
-    /// comes to its end.
+    /// Uses this memory, if it has none.
+    pub(crate) fn borrow(&mut self, lent: &mut Vec<u8>) {
+        if self.bytes.capacity() == 0 {
+            self.bytes = std::mem::take(lent);
+        }
+    }
+
+    /// As [`Self::rest`]; memory for what is usual goes to who has lent it.
+    pub(crate) fn give_back(&mut self, lender: &mut Vec<u8>) {
+        if self.bytes.is_empty() {
+            let lent = std::mem::take(&mut self.bytes);
+            if lent.capacity() <= USUAL_BYTES {
+                *lender = lent;
+            }
+        }
+    }
+
+    /// Where to add bytes, with room for what is usual. [`Self::rest`] gives it back.
     pub(crate) fn room(&mut self) -> &mut Vec<u8> {
         if self.bytes.capacity() == 0 {
             self.bytes.reserve_exact(USUAL_BYTES);
@@ -198,14 +230,13 @@ impl WriteBuffer {
                 }
             }
         }
-        if self.bytes.len() >= BULK_BYTES {
-            // There is more to come, or [`Self::rest`] follows.
+        // What is usual is kept, since more is to come or [`Self::rest`] follows; and so is much.
+        if self.bytes.capacity() <= USUAL_BYTES || self.bytes.len() >= BULK_BYTES {
             self.bytes.clear();
-            self.written = 0;
-        } else if self.bytes.capacity() > 0 {
+        } else {
             self.bytes = Vec::new();
-            self.written = 0;
         }
+        self.written = 0;
         if self.is_unflushed {
             ready!(Pin::new(stream).poll_flush(cx))?;
             self.is_unflushed = false;

@@ -51,16 +51,17 @@ impl EventBuffer {
         shard.events.append(events);
     }
 
-    /// Takes all events into `into`; returns how many were dropped since the last time.
-    pub fn drain(&self, into: &mut Vec<Event>) -> u64 {
+    /// Takes the events of one shard after the other, as `take` is given them; returns how many were
+    /// dropped since the last time. Whoever has events meanwhile does not wait for `take`.
+    pub fn drain(&self, mut take: impl FnMut(&mut [Event])) -> u64 {
         let mut dropped = 0;
         for shard in &self.shards {
             let mut shard = shard.lock();
             let capacity = shard.events.len();
-            let taken = std::mem::replace(&mut shard.events, Vec::with_capacity(capacity));
+            let mut taken = std::mem::replace(&mut shard.events, Vec::with_capacity(capacity));
             dropped += std::mem::take(&mut shard.dropped);
             drop(shard);
-            into.extend(taken);
+            take(&mut taken);
         }
         dropped
     }
@@ -83,9 +84,10 @@ mod tests {
         buffer.push(ClientId(4), &mut events);
         assert!(events.is_empty());
         buffer.push(ClientId(5), &mut vec![refused()]);
-        let mut taken = Vec::new();
-        assert_eq!(buffer.drain(&mut taken), 3);
-        assert_eq!(taken.len(), SHARD_LIMIT + 1);
-        assert_eq!(buffer.drain(&mut taken), 0);
+        let mut taken = 0;
+        assert_eq!(buffer.drain(|events| taken += events.len()), 3);
+        assert_eq!(taken, SHARD_LIMIT + 1);
+        assert_eq!(buffer.drain(|events| taken += events.len()), 0);
+        assert_eq!(taken, SHARD_LIMIT + 1);
     }
 }

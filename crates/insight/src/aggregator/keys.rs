@@ -1,10 +1,9 @@
 //! Statements with the very same values: those that are tried again after an error, and those that
 //! change the same row at the same time.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use model::{ClientId, FingerprintId, Outcome, QueryEvent, QueryStats};
+use model::{ById, ClientId, FingerprintId, Outcome, QueryEvent, QueryStats};
 use sql::{Class, Shape};
 
 use super::row::database_time;
@@ -20,7 +19,7 @@ const KEYS_LIMIT: usize = 10_000;
 /// Follows values that failed of late, and values of slow changes.
 #[derive(Debug, Default)]
 pub(super) struct KeyTracker {
-    keys: HashMap<(FingerprintId, u64), Seen>,
+    keys: ById<(FingerprintId, u64), Seen>,
 }
 
 #[derive(Debug)]

@@ -142,12 +142,12 @@ impl Aggregator {
         self.dropped = before.dropped;
     }
 
-    /// Takes one event. `now` decides the minute it counts in.
-    pub fn apply(&mut self, event: Event, now: Timestamp, shapes: &ShapeRegistry) {
+    /// Takes one event; of a statement, the sample. `now` decides the minute it counts in.
+    pub fn apply(&mut self, event: &mut Event, now: Timestamp, shapes: &ShapeRegistry) {
         self.roll(now);
         match event {
             Event::Query(query) => self.query(query, now, shapes),
-            Event::Transaction(transaction) => self.transaction(&transaction),
+            Event::Transaction(transaction) => self.transaction(transaction),
             Event::Connection(connection) => self.connection(connection),
         }
         self.count_runs();
@@ -253,7 +253,7 @@ impl Aggregator {
         }
     }
 
-    fn query(&mut self, event: QueryEvent, now: Timestamp, shapes: &ShapeRegistry) {
+    fn query(&mut self, event: &mut QueryEvent, now: Timestamp, shapes: &ShapeRegistry) {
         let shape = shapes.get(event.shape);
         let class = shape.as_ref().map_or(Class::Other, |shape| shape.class);
         let fingerprint = self.known.meet(shape.clone(), now);
@@ -262,23 +262,23 @@ impl Aggregator {
             self.settings.row_limit,
             self.settings.fingerprint_limit,
         );
-        self.cumulative.query(&event);
-        self.busiest.observe(&event, fingerprint, shape.as_ref());
+        self.cumulative.query(event);
+        self.busiest.observe(event, fingerprint, shape.as_ref());
         self.statements += 1;
         self.others += u64::from(key.fingerprint == FingerprintId::OTHERS);
         let row = self.current.row(key);
-        row::add(row, &event);
+        row::add(row, event);
         if let Some(sample) = &event.sample {
             row::add_sample(row, sample);
         }
-        self.keys.observe(&event, key.fingerprint, shape.as_deref(), row);
+        self.keys.observe(event, key.fingerprint, shape.as_deref(), row);
         let (started, started_at) = (self.started, self.started_at);
         let time_of = |at| time_of(at, started, started_at);
         let slow = &mut self.current.minute.slow;
-        self.slow.observe(&event, key, shape.as_deref(), time_of, slow);
-        self.watches.observe(key, &event);
-        self.runs.observe(&event, key, class, &mut self.ended);
-        if let Some(sample) = event.sample {
+        self.slow.observe(event, key, shape.as_deref(), time_of, slow);
+        self.watches.observe(key, event);
+        self.runs.observe(event, key, class, &mut self.ended);
+        if let Some(sample) = event.sample.take() {
             let took = event.total.saturating_sub(event.wait);
             self.known.keep_sample(fingerprint, *sample, event.labels, took, now);
         }
@@ -300,29 +300,29 @@ impl Aggregator {
         }
     }
 
-    fn connection(&mut self, event: ConnectionEvent) {
-        self.cumulative.connection(&event);
+    fn connection(&mut self, event: &ConnectionEvent) {
+        self.cumulative.connection(event);
         let minute = &mut self.current.minute;
         let connections = &mut minute.connections;
         match event {
             ConnectionEvent::Opened { labels, .. } => {
                 connections.opened += 1;
-                minute.arrivals.entry(labels).or_default().opened += 1;
+                minute.arrivals.entry(*labels).or_default().opened += 1;
             }
             ConnectionEvent::Closed { client, labels, lifetime } => {
                 connections.closed += 1;
-                connections.lifetime.record(lifetime);
-                let arrivals = minute.arrivals.entry(labels).or_default();
+                connections.lifetime.record(*lifetime);
+                let arrivals = minute.arrivals.entry(*labels).or_default();
                 arrivals.closed += 1;
-                arrivals.lifetime.record(lifetime);
-                self.slow.forget(client);
-                self.runs.forget(client, &mut self.ended);
+                arrivals.lifetime.record(*lifetime);
+                self.slow.forget(*client);
+                self.runs.forget(*client, &mut self.ended);
             }
             ConnectionEvent::Refused { sqlstate, .. } => {
-                minute::count_code(&mut connections.refused, sqlstate);
+                minute::count_code(&mut connections.refused, *sqlstate);
             }
             ConnectionEvent::ServerFailed { pool, sqlstate } => {
-                minute::count_code(&mut self.current.pool(&pool).connect_failures, sqlstate);
+                minute::count_code(&mut self.current.pool(pool).connect_failures, *sqlstate);
             }
         }
     }

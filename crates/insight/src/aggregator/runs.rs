@@ -59,8 +59,9 @@ struct Stretch {
 struct Run {
     key: RowKey,
     calls: u64,
-    /// The first few different values.
-    values: Vec<u64>,
+    /// The first few different values, and how many of them there are.
+    values: [u64; SHORTEST],
+    different: usize,
     first: u64,
     last: u64,
     last_rows: u64,
@@ -153,8 +154,12 @@ impl Stretch {
         run.calls += 1;
         run.last = self.sequence;
         run.last_rows = event.rows;
-        if run.values.len() < SHORTEST && !run.values.contains(&event.values) {
-            run.values.push(event.values);
+        let (known, room) = run.values.split_at_mut(run.different);
+        if let Some(free) = room.first_mut()
+            && !known.contains(&event.values)
+        {
+            *free = event.values;
+            run.different += 1;
         }
     }
 
@@ -176,7 +181,8 @@ impl Stretch {
         self.statements.push(Run {
             key,
             calls: 0,
-            values: Vec::new(),
+            values: [0; SHORTEST],
+            different: 0,
             first: self.sequence,
             last: self.sequence,
             last_rows: 0,
@@ -205,7 +211,7 @@ impl Run {
     fn counts(&self, in_block: bool) -> bool {
         let fed = self.fed_rows <= self.calls.saturating_mul(4)
             && self.calls <= self.fed_rows.saturating_mul(2);
-        self.values.len() >= SHORTEST && (in_block || fed)
+        self.different >= SHORTEST && (in_block || fed)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use model::{FingerprintId, Histogram, LabelId, Outcome, QueryEvent, RowKey};
+use model::{ById, FingerprintId, Histogram, LabelId, Outcome, QueryEvent, RowKey};
 
 /// Watches at one time; the caller waits for room.
 const WATCHES_LIMIT: usize = 16;
@@ -15,9 +15,9 @@ pub struct Watches {
     last: u64,
     watches: BTreeMap<u64, Watch>,
     /// Which watches a statement belongs to.
-    of: HashMap<FingerprintId, Vec<u64>>,
+    of: ById<FingerprintId, Vec<u64>>,
     /// Time in the database since the start, by kind of client, ms.
-    spent_ms: HashMap<LabelId, f64>,
+    spent_ms: ById<LabelId, f64>,
 }
 
 /// What was measured from a moment on.

@@ -23,7 +23,10 @@ impl Scheduler {
     /// whether the pool is to be kept at its minimum.
     #[must_use]
     pub fn connects_due(&self, warm: bool, now: Instant) -> Wanted {
-        if self.outage.is_some_and(|outage| outage.is_pausing(now)) || self.paused {
+        if self.total() >= self.limits.size_with_reserve() || self.paused {
+            return Wanted::default();
+        }
+        if self.outage.is_some_and(|outage| outage.is_pausing(now)) {
             return Wanted::default();
         }
         // While the upstream does not answer, one attempt at a time is enough to find out.

@@ -11,9 +11,12 @@ const OF_TRACES: [&str; 2] = ["traceparent", "tracestate"];
 const REMEMBERED_BYTES: usize = 1024;
 
 /// The comments that one client sent last, and what they say: many frameworks write the same before
-/// all statements of a request.
+/// all statements of a request. In a box: most clients never write any.
 #[derive(Debug, Default)]
-pub(super) struct Comments {
+pub(super) struct Comments(Option<Box<Said>>);
+
+#[derive(Debug, Default)]
+struct Said {
     last: Vec<u8>,
     said: Option<Arc<Tags>>,
 }
@@ -22,6 +25,12 @@ impl Comments {
     /// What the comments around the statement say, if anything.
     pub(super) fn tags(&mut self, text: &[u8], observed: &Observed) -> Option<Arc<Tags>> {
         let around = sql::around(text, observed)?;
+        self.0.get_or_insert_default().tags(around)
+    }
+}
+
+impl Said {
+    fn tags(&mut self, around: [&[u8]; 2]) -> Option<Arc<Tags>> {
         let [before, behind] = around;
         let is_last = self.last.len() == before.len() + behind.len()
             && self.last.starts_with(before)

@@ -22,8 +22,11 @@ pub(super) struct Portal {
 #[derive(Debug, Default)]
 pub(super) struct Portals {
     unnamed: Option<Box<Portal>>,
-    named: HashMap<Box<[u8]>, Portal, RandomState>,
+    /// In a box: few clients ever name one.
+    named: Option<Box<Named>>,
 }
+
+type Named = HashMap<Box<[u8]>, Portal, RandomState>;
 
 impl Portals {
     /// Binds a statement; what had the name before is gone.
@@ -31,29 +34,31 @@ impl Portals {
         if name.is_empty() {
             self.unnamed = Some(Box::new(portal));
         } else {
-            self.named.insert(name.into(), portal);
+            self.named.get_or_insert_default().insert(name.into(), portal);
         }
     }
 
     /// The portal of this name.
     pub(super) fn get_mut(&mut self, name: &[u8]) -> Option<&mut Portal> {
-        if name.is_empty() { self.unnamed.as_deref_mut() } else { self.named.get_mut(name) }
+        if name.is_empty() {
+            self.unnamed.as_deref_mut()
+        } else {
+            self.named.as_mut()?.get_mut(name)
+        }
     }
 
     /// Forgets one.
     pub(super) fn remove(&mut self, name: &[u8]) {
         if name.is_empty() {
             self.unnamed = None;
-        } else {
-            self.named.remove(name);
+        } else if let Some(named) = &mut self.named {
+            named.remove(name);
         }
     }
 
     /// Forgets all, and the memory for them.
     pub(super) fn clear(&mut self) {
         self.unnamed = None;
-        if self.named.capacity() > 0 {
-            self.named = HashMap::default();
-        }
+        self.named = None;
     }
 }

@@ -1,52 +1,67 @@
 //! Whose key a cancel request brings.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use parking_lot::Mutex;
 use subtle::ConstantTimeEq;
 use wire::BackendKey;
 
-/// Keys that were given out, and what each is of. Keys of peers may have the same process id.
+/// Keys that were given out, and what each is of.
 #[derive(Debug)]
 pub(super) struct KeyRing<T> {
-    by_process_id: Mutex<HashMap<i32, Vec<(BackendKey, T)>>>,
+    given: Mutex<Given<T>>,
+}
+
+#[derive(Debug)]
+struct Given<T> {
+    by_process_id: HashMap<i32, (Box<[u8]>, T)>,
+    /// Those whose process id another one has too: keys of peers may.
+    more: Vec<(BackendKey, T)>,
 }
 
 impl<T> Default for KeyRing<T> {
     fn default() -> Self {
-        Self { by_process_id: Mutex::default() }
+        Self { given: Mutex::new(Given { by_process_id: HashMap::new(), more: Vec::new() }) }
     }
 }
 
 impl<T: Clone> KeyRing<T> {
     pub(super) fn is_empty(&self) -> bool {
-        self.by_process_id.lock().is_empty()
+        let given = self.given.lock();
+        given.by_process_id.is_empty() && given.more.is_empty()
     }
 
     pub(super) fn insert(&self, key: BackendKey, of: T) {
-        let mut all = self.by_process_id.lock();
-        // Nearly always it is the only one.
-        let keys = all.entry(key.process_id).or_insert_with(|| Vec::with_capacity(1));
-        keys.push((key, of));
+        let given = &mut *self.given.lock();
+        match given.by_process_id.entry(key.process_id) {
+            Entry::Vacant(vacant) => {
+                vacant.insert((key.secret.into(), of));
+            }
+            Entry::Occupied(_) => given.more.push((key, of)),
+        }
     }
 
     pub(super) fn remove(&self, key: &BackendKey) {
-        let mut all = self.by_process_id.lock();
-        if let Some(keys) = all.get_mut(&key.process_id) {
-            if let Some(at) = keys.iter().position(|(found, _)| found == key) {
-                keys.swap_remove(at);
-            }
-            if keys.is_empty() {
-                all.remove(&key.process_id);
-            }
+        let given = &mut *self.given.lock();
+        let first = given.by_process_id.get(&key.process_id);
+        if first.is_some_and(|(secret, _)| **secret == *key.secret) {
+            given.by_process_id.remove(&key.process_id);
+        } else if let Some(at) = given.more.iter().position(|(found, _)| found == key) {
+            given.more.swap_remove(at);
         }
     }
 
     /// What the key is of. Secrets are compared in constant time.
     pub(super) fn find(&self, key: &BackendKey) -> Option<T> {
-        let all = self.by_process_id.lock();
-        let keys = all.get(&key.process_id)?.iter();
-        let mut fitting = keys.filter(|(found, _)| bool::from(found.secret.ct_eq(&key.secret)));
+        let given = self.given.lock();
+        let first = given.by_process_id.get(&key.process_id);
+        let first = first.filter(|(secret, _)| bool::from(secret.ct_eq(&key.secret)));
+        if let Some((_, of)) = first {
+            return Some(of.clone());
+        }
+        let more = given.more.iter().filter(|(found, _)| found.process_id == key.process_id);
+        let mut fitting = more.filter(|(found, _)| bool::from(found.secret.ct_eq(&key.secret)));
         fitting.next().map(|(_, of)| of.clone())
     }
 }
@@ -68,6 +83,6 @@ mod tests {
         ring.remove(&key(b"abcd"));
         assert_eq!((ring.find(&key(b"abcd")), ring.find(&key(b"efgh"))), (None, Some(2)));
         ring.remove(&key(b"efgh"));
-        assert!(ring.by_process_id.lock().is_empty());
+        assert!(ring.is_empty());
     }
 }

@@ -15,7 +15,7 @@ use crate::server::ServerConnection;
 
 /// How long a client may keep its server connection by sending more before it is idle, when others
 /// wait for it.
-const TURN: Duration = Duration::from_millis(20);
+pub(super) const TURN: Duration = Duration::from_millis(20);
 /// Requests sent ahead are dealt out one by one from here on, when others wait: once sent to the
 /// server they cannot be taken back.
 const PIPELINED_BYTES: usize = 2048;
@@ -50,6 +50,8 @@ impl ClientTask {
             return Poll::Ready(Relay::End(End::Killed));
         }
         let is_held = order == Order::Hold;
+        // Who has nothing to say wakes this task when that changes: asking once is enough.
+        let (mut server_is_silent, mut client_is_silent) = (false, false);
         loop {
             self.consider_others(socket);
             if let Some(relay) = self.take_from_client(socket, server) {
@@ -86,26 +88,29 @@ impl ClientTask {
             let sent = std::mem::take(&mut self.is_full) && self.to_server.pending() == 0;
             let mut progress = sent || (!had_room && self.takes_more(socket));
             self.note_stall(socket);
-            if !is_held && socket.write.pending() < HIGH_WATER_BYTES {
+            if !is_held && !server_is_silent && socket.write.pending() < HIGH_WATER_BYTES {
                 match server.read.poll_fill(&mut server.stream, cx) {
-                    Poll::Pending => {}
+                    Poll::Pending => server_is_silent = true,
                     Poll::Ready(Ok(count)) if count > 0 => {
                         progress = true;
                         if !self.take_from_server(socket, server) {
                             return Poll::Ready(Relay::Broken);
                         }
-                        if self.yields && self.to_server.pending() == 0 && self.session.releasable()
-                        {
-                            // What the client has sent ahead waits for its next turn.
-                            return Poll::Ready(Relay::Release);
+                        if self.to_server.pending() == 0 && self.session.releasable() {
+                            if self.yields {
+                                // What the client has sent ahead waits for its next turn.
+                                return Poll::Ready(Relay::Release);
+                            }
+                            // Nothing is left to do but to write the answer.
+                            continue;
                         }
                     }
                     Poll::Ready(_) => return Poll::Ready(Relay::Lost),
                 }
             }
-            if !is_held && self.reads_more(socket) {
+            if !is_held && !client_is_silent && self.reads_more(socket) {
                 match socket.read.poll_fill(&mut socket.stream, cx) {
-                    Poll::Pending => {}
+                    Poll::Pending => client_is_silent = true,
                     Poll::Ready(Ok(count)) if count > 0 => {
                         progress = true;
                         self.arrived = Instant::now();
@@ -134,11 +139,8 @@ impl ClientTask {
     /// A client that sends without waiting for answers would never give its server connection back:
     /// when others wait, it has had its turn after a while, or if it has sent much ahead.
     fn consider_others(&mut self, socket: &Socket) {
-        let is_long = || {
-            socket.read.len() >= PIPELINED_BYTES
-                || self.arrived.saturating_duration_since(self.leased) >= TURN
-        };
-        if !self.yields && is_long() && self.client.pool.has_queue() {
+        let is_long = || socket.read.len() >= PIPELINED_BYTES || self.arrived >= self.turn_ends;
+        if !self.yields && self.client.pool.has_queue() && is_long() {
             self.yields = true;
             self.session.yield_between_transactions();
         }

@@ -21,7 +21,7 @@ pub(super) fn take(
 ) -> Result<Seat, ProxyError> {
     let target = (settings.find_pool)(&key.database, &key.user);
     let maxima = target.map(|target| target.maxima).unwrap_or_default();
-    let wanted = vec![
+    let wanted = [
         (Scope::Database(Arc::clone(&key.database)), maxima.db_client_connections),
         (Scope::User(Arc::clone(&key.user)), maxima.user_client_connections),
     ];

@@ -70,8 +70,8 @@ pub(super) struct ClientTask {
     pub(super) is_full: bool,
     /// When the bytes at hand arrived.
     pub(super) arrived: Instant,
-    /// When it got the server connection that it holds, or shortly before.
-    pub(super) leased: Instant,
+    /// When others may have the server connection that it holds, if they wait for it.
+    pub(super) turn_ends: Instant,
     /// What is there for the client is pgweir's own, and the server's answer will follow.
     pub(super) holds_back: bool,
     /// Others wait for that: it is given back after the transaction, whatever was sent behind it.
@@ -84,7 +84,7 @@ pub(super) struct ClientTask {
     pub(super) stalled_since: Option<Instant>,
     /// The process that has taken over does not take it.
     pub(super) stays: bool,
-    labels: Labels,
+    labels: Arc<Labels>,
     pinned: Option<&'static str>,
     pub(super) last_server: Option<ServerId>,
     since: Instant,
@@ -102,10 +102,7 @@ impl ClientTask {
         parameters: ClientParameters,
         seat: Seat,
     ) -> Self {
-        let label = shared.measures.labels.intern(labels.clone());
-        // The registry's own strings, which all clients of this kind share.
-        let known = shared.measures.labels.get(label);
-        let labels = if *known == labels { Labels::clone(&known) } else { labels };
+        let (labels, label) = shared.measures.labels.share(labels);
         client.share_name(&labels.application);
         let session = ClientSession::new(client.id, label, client.pool.mode(), parameters)
             .with_known(Arc::clone(&client.pool.known));
@@ -116,7 +113,7 @@ impl ClientTask {
     pub(super) fn with_session(
         shared: Arc<Shared>,
         client: ClientShared,
-        (labels, label): (Labels, LabelId),
+        (labels, label): (Arc<Labels>, LabelId),
         session: ClientSession,
         seat: Seat,
     ) -> Self {
@@ -139,7 +136,7 @@ impl ClientTask {
             events: vec![Event::Connection(opened)],
             is_full: false,
             arrived: now,
-            leased: now,
+            turn_ends: now,
             holds_back: false,
             yields: false,
             clock: now,
@@ -271,8 +268,16 @@ impl ClientTask {
         self.interruption = None;
         self.client.set_statement(self.session.statement(), self.session.prepared_statements());
         self.holds_back = false;
+        if matches!(relay, Relay::Release) {
+            self.publish();
+            let lent = &mut lease.server().lent;
+            self.to_server.give_back(&mut lent.to_server);
+            socket.write.give_back(&mut lent.to_client);
+            lent.events = std::mem::take(&mut self.events);
+        }
         self.to_server.rest();
         socket.write.rest();
+        socket.read.keep(false);
         let end = match relay {
             Relay::Release => {
                 lease.release(self.clock);
@@ -312,6 +317,7 @@ impl ClientTask {
         };
         self.relabel();
         self.publish();
+        self.events = Vec::new();
         end
     }
 
@@ -347,8 +353,6 @@ impl ClientTask {
             }
         }
         self.shared.measures.events.push(self.client.id, &mut self.events);
-        // An idle client has none; while one runs, a statement and its transaction.
-        self.events = Vec::new();
         let pinned = self.session.pinned().map(pooling::session::PinReason::as_str);
         if pinned != self.pinned {
             match (self.pinned, pinned) {
@@ -365,8 +369,10 @@ impl ClientTask {
     pub(super) fn relabel(&mut self) {
         let name = self.session.parameter("application_name").unwrap_or_default();
         if *name != *self.labels.application {
-            self.labels.application = name.into();
-            self.session.set_labels(self.shared.measures.labels.intern(self.labels.clone()));
+            let renamed = Labels { application: name.into(), ..Labels::clone(&self.labels) };
+            let (labels, label) = self.shared.measures.labels.share(renamed);
+            self.session.set_labels(label);
+            self.labels = labels;
             let priorities = &self.shared.settings().priorities;
             let priority = priorities.of(&self.labels.user, &self.labels.application);
             self.client.set_application(Arc::clone(&self.labels.application), priority);
@@ -381,7 +387,7 @@ impl Drop for ClientTask {
         if self.pinned.is_some() {
             self.client.pool.counters.pinned.fetch_sub(1, Ordering::Relaxed);
         }
-        let labels = self.shared.measures.labels.intern(self.labels.clone());
+        let labels = self.shared.measures.labels.intern(Labels::clone(&self.labels));
         self.events.push(Event::Connection(ConnectionEvent::Closed {
             client: self.client.id,
             labels,

@@ -9,6 +9,7 @@ use pooling::session::{ClientStep, Io, SessionMemento};
 use wire::error_response::ErrorFields;
 
 use super::registry::Order;
+use super::relay::TURN;
 use super::task::{ClientTask, End, Socket};
 use crate::buffer::HIGH_WATER_BYTES;
 use crate::pool::{Acquired, Lease, Ticket};
@@ -80,9 +81,11 @@ impl ClientTask {
                 let prepared = self.session.prepared_statements();
                 self.client.set_statement(self.session.statement(), prepared);
                 self.publish();
+                // An idle client has none.
+                self.events = Vec::new();
             }
             match socket.write.poll_flush(&mut socket.stream, cx) {
-                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Ok(())) => socket.write.rest(),
                 Poll::Ready(Err(_)) => return Poll::Ready(Idle::End(End::Gone)),
                 // A client that does not read is not read from.
                 Poll::Pending if socket.write.pending() > HIGH_WATER_BYTES => return Poll::Pending,
@@ -115,7 +118,6 @@ impl ClientTask {
     pub(super) async fn want(&mut self, socket: &mut Socket) -> Wanted {
         self.client.set_requested(self.arrived);
         let pool = Arc::clone(&self.client.pool);
-        self.leased = self.arrived;
         self.yields = false;
         let priority = self.client.priority();
         let (mut lease, wait) =
@@ -128,13 +130,13 @@ impl ClientTask {
                     self.clock = Instant::now();
                     match wanted {
                         Wanted::Lease(lease) => {
-                            self.leased = self.clock;
-                            (lease, self.leased.saturating_duration_since(self.arrived))
+                            (lease, self.clock.saturating_duration_since(self.arrived))
                         }
                         other => return other,
                     }
                 }
             };
+        self.turn_ends = self.clock + TURN;
         self.attach(socket, &mut lease, wait);
         Wanted::Lease(lease)
     }
@@ -143,6 +145,12 @@ impl ClientTask {
     pub(super) fn attach(&mut self, socket: &mut Socket, lease: &mut Lease, wait: Duration) {
         let server = lease.server();
         self.last_server = Some(server.id);
+        self.to_server.borrow(&mut server.lent.to_server);
+        socket.write.borrow(&mut server.lent.to_client);
+        socket.read.keep(true);
+        if self.events.capacity() == 0 {
+            self.events = std::mem::take(&mut server.lent.events);
+        }
         let mut io = Io {
             shapes: &self.shared.measures.shapes,
             to_server: self.to_server.room(),

@@ -43,7 +43,7 @@ impl Pool {
         let (sender, grant) = oneshot::channel();
         inner.waiters.insert(waiter, Waiting { client, priority, since: now, sender });
         self.note_queue(&inner);
-        self.open_due(&mut inner);
+        self.open_due_at(&mut inner, now);
         Acquired::Later(Ticket { pool: Arc::clone(self), waiter, grant, is_answered: false })
     }
 

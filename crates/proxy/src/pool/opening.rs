@@ -55,7 +55,11 @@ impl Pool {
     /// Opens the connections that the scheduler asks for, as far as the maxima that are shared with
     /// other pools allow it; the rest is opened when it is granted.
     pub(super) fn open_due(self: &Arc<Self>, inner: &mut Inner) {
-        let now = Instant::now();
+        self.open_due_at(inner, Instant::now());
+    }
+
+    /// The same, where the time is known.
+    pub(super) fn open_due_at(self: &Arc<Self>, inner: &mut Inner, now: Instant) {
         let wanted = inner.scheduler.connects_due(self.is_warm(), now);
         let asks = wanted.for_queue > 0;
         // The quota's lock is not for every tick of every pool.

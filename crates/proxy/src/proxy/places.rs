@@ -44,7 +44,7 @@ impl Drop for Place {
 #[derive(Debug)]
 pub(crate) struct Seat {
     shared: Arc<Shared>,
-    scopes: Vec<Scope>,
+    scopes: [Scope; 2],
 }
 
 impl Seat {
@@ -52,7 +52,7 @@ impl Seat {
     /// The scope that has no place left, with its maximum.
     pub(crate) fn take(
         shared: &Arc<Shared>,
-        maxima: Vec<(Scope, Option<u32>)>,
+        maxima: [(Scope, Option<u32>); 2],
     ) -> Result<Self, (Scope, u32)> {
         let mut counts = shared.places.by_scope.lock();
         for (scope, maximum) in &maxima {
@@ -61,7 +61,7 @@ impl Seat {
                 return Err((scope.clone(), maximum));
             }
         }
-        let scopes: Vec<_> = maxima.into_iter().map(|(scope, _)| scope).collect();
+        let scopes = maxima.map(|(scope, _)| scope);
         for scope in &scopes {
             *counts.entry(scope.clone()).or_default() += 1;
         }

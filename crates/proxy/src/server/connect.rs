@@ -15,7 +15,7 @@ use wire::error_response::{ErrorView, Severity};
 use wire::startup;
 
 use super::connect_query;
-use super::connection::{CancelHandle, ServerConnection};
+use super::connection::{CancelHandle, Lent, ServerConnection};
 use super::login::{Binding, Learned, Login};
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::error::ProxyError;
@@ -231,7 +231,7 @@ async fn log_in(
         address: talk.stream.peer_address(),
         local_address: talk.stream.local_address(),
         stream: talk.stream,
-        read: talk.read,
+        read: talk.read.keeping(),
         session,
         cancel: CancelHandle::new(route, is_encrypted, process_id, key, upstream.cancel_timeout),
         age: Age::new(opened, rand::random()),
@@ -240,6 +240,7 @@ async fn log_in(
         place: 0,
         host: HostId::default(),
         cancels_before: 0,
+        lent: Lent::default(),
     })
 }
 

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::ServerId;
+use model::{Event, ServerId};
 use pooling::hosts::HostId;
 use pooling::scheduler::Age;
 use pooling::session::ServerSession;
@@ -150,6 +150,17 @@ pub(crate) struct ServerConnection {
     pub(crate) host: HostId,
     /// `cancel.begun()` when the present client got it.
     pub(crate) cancels_before: u64,
+    /// Memory for the client that holds it.
+    pub(crate) lent: Lent,
+}
+
+/// Memory that a client needs only as long as it holds a server connection. So it stays with that:
+/// there are few of them, and clients that hold none need none.
+#[derive(Debug, Default)]
+pub(crate) struct Lent {
+    pub(crate) to_server: Vec<u8>,
+    pub(crate) to_client: Vec<u8>,
+    pub(crate) events: Vec<Event>,
 }
 
 impl ServerConnection {

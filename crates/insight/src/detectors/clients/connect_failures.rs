@@ -161,7 +161,7 @@ mod tests {
         let failed =
             (0..failed).map(|_| ConnectionEvent::ServerFailed { pool: pool.clone(), sqlstate });
         for event in refused.chain(failed) {
-            scene.aggregator.apply(Event::Connection(event), scene.now(), &scene.shapes);
+            scene.aggregator.apply(&mut Event::Connection(event), scene.now(), &scene.shapes);
         }
         scene.look(|inputs| ConnectFailures.detect(inputs))
     }

@@ -108,7 +108,6 @@ impl Analyser {
             latest: Arc::clone(&latest),
             history,
             asked,
-            events: Vec::new(),
             last_tick: None,
             last_publish: None,
             last_sweep: Instant::now(),
@@ -172,7 +171,6 @@ struct Work {
     singled_out: SingledOut,
     history: Option<store::History>,
     asked: Receiver<Request>,
-    events: Vec<Event>,
     last_tick: Option<Instant>,
     last_publish: Option<Instant>,
     last_sweep: Instant,
@@ -235,22 +233,23 @@ impl Work {
 
     /// Takes events, and reads the text of shapes that are new.
     fn drain(&mut self) {
-        let dropped = self.measures.events.drain(&mut self.events);
-        if dropped > 0 {
-            self.aggregator.note_dropped(dropped);
-        }
-        // First, since their tables are wanted below.
-        for shape in self.measures.shapes.take_new() {
-            shape.set_facts(sql::facts(shape.text()));
-        }
         let now = Timestamp::now();
         self.singled_out.begin((Instant::now(), now));
-        for mut event in self.events.drain(..) {
-            if let Event::Query(query) = &mut event {
-                self.tag_labels.apply(query, &self.measures.labels);
-                self.singled_out.look_at(query, &self.measures);
+        let dropped = self.measures.events.drain(|events| {
+            // First, since their tables are wanted below.
+            for shape in self.measures.shapes.take_new() {
+                shape.set_facts(sql::facts(shape.text()));
             }
-            self.aggregator.apply(event, now, &self.measures.shapes);
+            for event in events {
+                if let Event::Query(query) = event {
+                    self.tag_labels.apply(query, &self.measures.labels);
+                    self.singled_out.look_at(query, &self.measures);
+                }
+                self.aggregator.apply(event, now, &self.measures.shapes);
+            }
+        });
+        if dropped > 0 {
+            self.aggregator.note_dropped(dropped);
         }
     }
 
