@@ -66,7 +66,10 @@ async fn with_the_last_console_suspend_is_gone() {
     drop(console);
     connection.await.unwrap();
     assert_eq!(waits.await, ["1"]);
-    assert!(scene.proxy.log().contains("SUSPEND is taken back"));
+    until("the log says so", async || {
+        scene.proxy.log().contains("SUSPEND is taken back").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
