@@ -67,7 +67,7 @@ impl KnownShapes {
 
     /// The fingerprint that `shape` is counted under; the others row where there is no room, or
     /// where the registry had none. The first execution of a shape asks for a sample of the next.
-    pub(super) fn meet(&mut self, shape: Option<Arc<Shape>>, now: Timestamp) -> FingerprintId {
+    pub(super) fn meet(&mut self, shape: Option<&Arc<Shape>>, now: Timestamp) -> FingerprintId {
         let Some(shape) = shape else {
             return FingerprintId::OTHERS;
         };
@@ -93,7 +93,7 @@ impl KnownShapes {
                     last_seen: now,
                     sample: None,
                     samples: Vec::new(),
-                    shape,
+                    shape: Arc::clone(shape),
                 };
                 self.by_fingerprint.insert(fingerprint, known);
             }
@@ -214,11 +214,11 @@ impl Known {
         Arc::clone(self.summary.get_or_init(|| sql::summary(&self.shape).into()))
     }
 
-    fn seen(&mut self, shape: Arc<Shape>, now: Timestamp) {
+    fn seen(&mut self, shape: &Arc<Shape>, now: Timestamp) {
         self.last_seen = self.last_seen.max(now);
         // The registry may have forgotten the shape and met it anew; only the new one hears a
         // request for a sample.
-        if !Arc::ptr_eq(&self.shape, &shape) {
+        if !Arc::ptr_eq(&self.shape, shape) {
             if !self.shapes.contains(&shape.id) && self.shapes.len() < SHAPES_LIMIT {
                 self.shapes.push(shape.id);
                 let strict = shape.strict();
@@ -226,7 +226,7 @@ impl Known {
                     self.strict_ids.push(strict);
                 }
             }
-            self.shape = shape;
+            self.shape = Arc::clone(shape);
         }
     }
 }

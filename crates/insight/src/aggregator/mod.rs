@@ -256,7 +256,7 @@ impl Aggregator {
     fn query(&mut self, event: &mut QueryEvent, now: Timestamp, shapes: &ShapeRegistry) {
         let shape = shapes.get(event.shape);
         let class = shape.as_ref().map_or(Class::Other, |shape| shape.class);
-        let fingerprint = self.known.meet(shape.clone(), now);
+        let fingerprint = self.known.meet(shape.as_ref(), now);
         let key = self.current.row_key(
             RowKey { fingerprint, labels: event.labels },
             self.settings.row_limit,
@@ -293,8 +293,9 @@ impl Aggregator {
             add_transaction(stats, event);
         }
         self.current.held(event.labels, event.wait, event.duration.saturating_sub(event.wait));
-        let ended = time_of(event.finished, self.started, self.started_at);
-        self.slow.ended(event, ended, &mut self.current.minute.slow);
+        let (started, started_at) = (self.started, self.started_at);
+        let time_of = |at| time_of(at, started, started_at);
+        self.slow.ended(event, time_of, &mut self.current.minute.slow);
         if event.block {
             self.runs.end_block(event.client, event.transaction, &mut self.ended);
         }

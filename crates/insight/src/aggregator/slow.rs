@@ -62,12 +62,13 @@ impl SlowTracker {
     pub(super) fn ended(
         &mut self,
         event: &TransactionEvent,
-        ended: Timestamp,
+        time_of: impl Fn(Instant) -> Timestamp,
         slow: &mut Vec<SlowStatement>,
     ) {
         let Some(statements) = self.locking.remove(&event.client) else {
             return;
         };
+        let ended = time_of(event.finished);
         self.followed = self.followed.saturating_sub(statements.len());
         for statement in statements {
             if slow.len() < MINUTE_LIMIT + LOCKING_LIMIT {

@@ -272,8 +272,9 @@ pub const REFERENCE: &[SettingReference] = &[
         Value("0"),
         "A statement that runs for longer is cancelled: the client gets an error (57014) and stays \
          connected, and the server connection stays in use. PgBouncer closes both. Waiting for a \
-         server connection does not count. This and the three below are exact to a tenth of a \
-         second.",
+         server connection does not count. What a client sends ahead goes to the server request by \
+         request then, so that no cancellation meets the next one. This and the three below are \
+         exact to a tenth of a second.",
     ),
     setting(
         "transaction_timeout",

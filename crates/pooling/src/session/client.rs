@@ -198,7 +198,9 @@ impl ClientSession {
         self.meter.arrived(HEAD_BYTES + front.len(), self.held_by_pin(), io.now);
         self.skipping = false;
         if self.reattach && self.between_transactions() {
+            let yields = self.yields;
             self.attach(server, std::time::Duration::ZERO, io);
+            self.yields = yields;
         }
     }
 

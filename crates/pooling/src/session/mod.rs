@@ -212,7 +212,7 @@ pub struct ClientSession {
     /// Such a COPY failed, perhaps before it came to the Sync: it may be answered after all.
     unsure: bool,
     barrier: Barrier,
-    /// Others wait for the server connection: what follows a transaction is held back.
+    /// See [`ClientSession::yield_between_transactions`]: what follows a request is held back.
     yields: bool,
     /// Too much is due, and the server was asked for it.
     flushed: bool,
@@ -327,9 +327,10 @@ impl ClientSession {
         }
     }
 
-    /// Others wait for the server connection that this client holds: however much it has sent
-    /// ahead, it goes to the server request by request from now on, so that the connection can be
-    /// given back between two transactions. Holds until the next [`Self::attach`].
+    /// Others wait for the server connection that this client holds, or what runs on it may have to
+    /// be cancelled: however much the client has sent ahead, it goes to the server request by request
+    /// from now on, so that the connection can be given back between two transactions, and a
+    /// cancellation meets one request alone. Holds until the next [`Self::attach`].
     pub fn yield_between_transactions(&mut self) {
         self.yields = true;
     }

@@ -268,7 +268,8 @@ impl ClientTask {
         self.interruption = None;
         self.client.set_statement(self.session.statement(), self.session.prepared_statements());
         self.holds_back = false;
-        if matches!(relay, Relay::Release) {
+        let is_released = matches!(relay, Relay::Release);
+        if is_released {
             self.publish();
             let lent = &mut lease.server().lent;
             self.to_server.give_back(&mut lent.to_server);
@@ -316,8 +317,10 @@ impl ClientTask {
             }
         };
         self.relabel();
-        self.publish();
-        self.events = Vec::new();
+        if !is_released {
+            self.publish();
+            self.events = Vec::new();
+        }
         end
     }
 

@@ -159,6 +159,11 @@ impl ClientTask {
             now: self.arrived,
         };
         self.session.attach(&mut server.session, wait, &mut io);
+        if self.client.pool.cancels_statements() {
+            // The server signals a process twice (signal_child in postmaster.c), the process itself
+            // and its group. The second signal may hit what follows, if that is there already.
+            self.session.yield_between_transactions();
+        }
         // Not before: a cancel request that came in between would hit the settings.
         self.client.holds(server.id, Arc::clone(&server.cancel), self.clock);
     }

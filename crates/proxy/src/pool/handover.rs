@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use model::{ClientId, Priority, ServerId};
 use pooling::scheduler::{Freed, Refusal, Request, WaiterId};
-use tokio::sync::oneshot;
 
-use super::{Acquired, Inner, Lease, Pool, Ticket, Waiting, status};
+use super::waiting::Waiting;
+use super::{Acquired, Grant, Inner, Lease, Pool, Ticket, status};
 use crate::server::ServerConnection;
 
 impl Pool {
@@ -40,11 +40,10 @@ impl Pool {
                 return Acquired::Refused(Box::new(error));
             }
         }
-        let (sender, grant) = oneshot::channel();
-        inner.waiters.insert(waiter, Waiting { client, priority, since: now, sender });
+        inner.waiters.insert(waiter, Waiting::new(client, priority, now));
         self.note_queue(&inner);
         self.open_due_at(&mut inner, now);
-        Acquired::Later(Ticket { pool: Arc::clone(self), waiter, grant, is_answered: false })
+        Acquired::Later(Ticket::new(Arc::clone(self), waiter))
     }
 
     /// The granted connection, or another idle one if it is dead.
@@ -82,13 +81,15 @@ impl Pool {
         Lease::new(Arc::clone(self), server)
     }
 
-    pub(super) fn leave_queue(self: &Arc<Self>, waiter: WaiterId) {
+    /// A client does not wait any more. The answer that it has got and has not taken, if any.
+    pub(super) fn leave_queue(self: &Arc<Self>, waiter: WaiterId) -> Option<Grant> {
         let mut inner = self.inner.lock();
-        // Most have been answered: then the queue need not be searched.
-        if inner.waiters.remove(&waiter).is_some() {
+        let answer = inner.waiters.remove(&waiter)?.into_answer();
+        if answer.is_none() {
             inner.scheduler.cancel_wait(waiter);
             self.note_queue(&inner);
         }
+        answer
     }
 
     /// A clean connection comes free: it goes to the first in the queue, or is idle, or is closed.
@@ -96,29 +97,21 @@ impl Pool {
     pub(crate) fn free(self: &Arc<Self>, server: Box<ServerConnection>, now: Instant) {
         let mut inner = self.inner.lock();
         inner.out.remove(&server.id);
-        let mut server = server;
+        if server.place != inner.place || inner.is_unwelcome(&server) {
+            // It is seen, and waited for, until it is closed.
+            inner.out.insert(server.id, status::Out::of(&server, None, now));
+            return self.close_in_background(server);
+        }
         loop {
-            if server.place != inner.place || inner.is_unwelcome(&server) {
-                // It is seen, and waited for, until it is closed.
-                inner.out.insert(server.id, status::Out::of(&server, None, now));
-                return self.close_in_background(server);
-            }
             match inner.scheduler.freed(server.id, server.age, now) {
                 Freed::To(waiter) => {
-                    let Some(waiting) = inner.waiters.remove(&waiter) else { continue };
-                    inner.waits.queued(now.duration_since(waiting.since), now);
+                    let Some(waiting) = inner.waiters.get(&waiter) else { continue };
+                    let (client, since) = (waiting.client, waiting.since);
+                    inner.waits.queued(now.duration_since(since), now);
                     self.note_queue(&inner);
-                    let lease = self.lease(&mut inner, server, waiting.client, now);
-                    match waiting.sender.send(Ok(lease)) {
-                        Ok(()) => return,
-                        // It has just left: the next one gets it.
-                        Err(Ok(lease)) => {
-                            let Some(back) = lease.into_server() else { return };
-                            inner.out.remove(&back.id);
-                            server = back;
-                        }
-                        Err(Err(_)) => return,
-                    }
+                    let lease = self.lease(&mut inner, server, client, now);
+                    inner.answer(waiter, Ok(lease));
+                    return;
                 }
                 Freed::Idle => {
                     inner.idle.insert(server.id, server);

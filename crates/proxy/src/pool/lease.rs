@@ -76,10 +76,6 @@ impl Lease {
         server.close().await;
         pool.open_in(place, client).await
     }
-
-    pub(super) fn into_server(mut self) -> Option<Box<ServerConnection>> {
-        self.server.take()
-    }
 }
 
 /// The place of a connection that is being replaced. It counts as out.

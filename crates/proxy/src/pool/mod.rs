@@ -9,13 +9,11 @@ mod refusal;
 mod shares;
 mod status;
 mod upkeep;
+mod waiting;
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use model::{ById, ClientId, PoolKey, PoolMode, Priority, Rejections, Replication, ServerId};
@@ -26,18 +24,16 @@ use pooling::quota::{Maximum, MemberId};
 use pooling::scheduler::{Limits, Scheduler, WaiterId};
 use pooling::timeouts::Timeouts;
 use pooling::waits::Waits;
-use tokio::sync::oneshot;
 use wire::error_response::ErrorFields;
 
 pub(crate) use lease::Lease;
 pub(crate) use shares::Shares;
+pub(crate) use waiting::{Grant, Ticket};
 
 use crate::events::EventBuffer;
 use crate::hosts::Cluster;
 use crate::server::{CancelUnderWay, Learned, ServerConnection, Upstream};
-
-/// What a client that waits is told in the end.
-pub(crate) type Grant = Result<Lease, Box<ErrorFields>>;
+use waiting::Waiting;
 
 /// The answer to a client that wants a server connection.
 pub(crate) enum Acquired {
@@ -47,39 +43,6 @@ pub(crate) enum Acquired {
     Later(Ticket),
     /// It will not.
     Refused(Box<ErrorFields>),
-}
-
-/// A place in the queue. Dropping it gives up the place.
-pub(crate) struct Ticket {
-    pool: Arc<Pool>,
-    waiter: WaiterId,
-    grant: oneshot::Receiver<Grant>,
-    /// It has left the queue with what it waited for.
-    is_answered: bool,
-}
-
-impl Ticket {
-    /// What came of it. Cancel-safe.
-    pub(crate) fn poll_grant(&mut self, cx: &mut Context<'_>) -> Poll<Grant> {
-        let closed = |_| Err(Box::new(ErrorFields::error("08006", "the pool was closed")));
-        let grant = ready!(Pin::new(&mut self.grant).poll(cx));
-        self.is_answered = true;
-        Poll::Ready(grant.unwrap_or_else(closed))
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if self.is_answered {
-            return;
-        }
-        self.pool.leave_queue(self.waiter);
-        // A connection that was granted in this very moment goes to the next in the queue.
-        self.grant.close();
-        if let Ok(Ok(lease)) = self.grant.try_recv() {
-            lease.release(Instant::now());
-        }
-    }
 }
 
 /// What the clients of a pool have done, as SHOW POOLS prints it. Written with relaxed adds.
@@ -108,6 +71,8 @@ pub(crate) struct Pool {
     /// Whether it is kept at its minimum even without clients.
     keep_warm: AtomicBool,
     timeouts: RwLock<Timeouts>,
+    /// Whether one of these cancels statements.
+    cancels_statements: AtomicBool,
     next_waiter: AtomicU64,
     next_server: Arc<AtomicU64>,
     events: Arc<EventBuffer>,
@@ -152,6 +117,7 @@ struct Inner {
     idle: ById<ServerId, Box<ServerConnection>>,
     /// Connections out, for SHOW SERVERS.
     out: ById<ServerId, status::Out>,
+    /// Those in the scheduler's queue, and those that have not taken their answer yet.
     waiters: ById<WaiterId, Waiting>,
     waits: Waits,
     rejected: Rejections,
@@ -170,14 +136,6 @@ struct Inner {
 
 /// Sets of settings remembered per pool; applications have few.
 const MAX_KNOWN_SETTINGS: usize = 256;
-
-#[derive(Debug)]
-struct Waiting {
-    client: ClientId,
-    priority: Priority,
-    since: Instant,
-    sender: oneshot::Sender<Grant>,
-}
 
 impl Pool {
     pub(crate) fn new(
@@ -218,6 +176,7 @@ impl Pool {
             known: Arc::default(),
             keep_warm: AtomicBool::new(false),
             timeouts: RwLock::default(),
+            cancels_statements: AtomicBool::new(false),
             next_waiter: AtomicU64::new(1),
             next_server,
             events,
@@ -241,7 +200,13 @@ impl Pool {
     }
 
     pub(crate) fn set_timeouts(&self, timeouts: Timeouts) {
+        self.cancels_statements.store(timeouts.query.is_some(), Ordering::Relaxed);
         *self.timeouts.write() = timeouts;
+    }
+
+    /// Whether statements that take too long are cancelled. Takes no lock.
+    pub(crate) fn cancels_statements(&self) -> bool {
+        self.cancels_statements.load(Ordering::Relaxed)
     }
 
     /// Clients whose timeouts may be over: those that hold a server connection, and those in the

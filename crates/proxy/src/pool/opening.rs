@@ -153,9 +153,7 @@ impl Pool {
         let (permanent, now) = (error.is_permanent(), Instant::now());
         let told = inner.scheduler.connect_failed(permanent, now, rand::random());
         for waiter in told {
-            if let Some(waiting) = inner.waiters.remove(&waiter) {
-                let _ = waiting.sender.send(Err(Box::new(failure.clone())));
-            }
+            inner.answer(waiter, Err(Box::new(failure.clone())));
         }
         inner.last_failure = Some(failure);
     }

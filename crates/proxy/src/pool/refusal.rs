@@ -22,11 +22,11 @@ impl Pool {
         refusal: Refusal,
         now: Instant,
     ) {
-        let Some(waiting) = inner.waiters.remove(&waiter) else { return };
-        inner.waits.queued(now.duration_since(waiting.since), now);
-        let error = self.refused(inner, refusal, waiting.priority, now);
-        // It may have left in this moment.
-        let _ = waiting.sender.send(Err(Box::new(error)));
+        let Some(waiting) = inner.waiters.get(&waiter) else { return };
+        let (priority, since) = (waiting.priority, waiting.since);
+        inner.waits.queued(now.duration_since(since), now);
+        let error = self.refused(inner, refusal, priority, now);
+        inner.answer(waiter, Err(Box::new(error)));
     }
 
     /// Counts the refusal; gives what the client is told.

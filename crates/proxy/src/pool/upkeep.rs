@@ -112,14 +112,11 @@ impl Pool {
         now: Instant,
     ) {
         for (waiter, id) in grants {
-            match (inner.idle.remove(&id), inner.waiters.remove(&waiter)) {
-                (Some(server), Some(waiting)) => {
-                    let lease = self.lease(inner, server, waiting.client, now);
-                    if let Err(Ok(lease)) = waiting.sender.send(Ok(lease))
-                        && let Some(server) = lease.into_server()
-                    {
-                        self.close_in_background(server);
-                    }
+            let client = inner.waiters.get(&waiter).map(|waiting| waiting.client);
+            match (inner.idle.remove(&id), client) {
+                (Some(server), Some(client)) => {
+                    let lease = self.lease(inner, server, client, now);
+                    inner.answer(waiter, Ok(lease));
                 }
                 (Some(server), None) => self.close_in_background(server),
                 (None, _) => self.note_closed(inner),
