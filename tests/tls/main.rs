@@ -6,6 +6,7 @@
 mod binding;
 mod clients;
 mod direct;
+mod memory;
 mod old_form;
 mod psql;
 mod reload;

@@ -7,12 +7,13 @@ use anyhow::{Context, Result, anyhow};
 
 use super::connection::{Connection, Room};
 use super::measure::Figures;
-use super::peers::Running;
+use super::peers::{POOL_SIZE, Running};
 use super::results::Metric;
 use super::{statistics, usage};
 
-/// Threads that log in and query, each for its share of the connections: so many at a time.
-const THREADS: u32 = 64;
+/// Threads that log in and query, each for its share of the connections. As many as there are server
+/// connections: it is many connections whose effect is measured, and not a queue.
+const THREADS: u32 = POOL_SIZE;
 
 /// Opens the connections to a peer that has just been started, and sends a query on each.
 pub(super) fn run(peer: &Running, clients: u32) -> Result<Figures> {

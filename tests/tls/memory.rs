@@ -1,0 +1,47 @@
+//! What encryption costs a client that does nothing.
+
+use testkit::{Proxy, ProxyOptions, ScriptedClient};
+
+use crate::scene::PGWEIR;
+use crate::way::{Ground, ground};
+
+/// Clients whose memory is measured together.
+const CLIENTS: u64 = 300;
+/// What one may take, KiB: it is 12, of which 3 are what a client takes that is not encrypted.
+const MAY_TAKE_KIB: u64 = 16;
+
+async fn encrypted(ground: &Ground, proxy: &Proxy) -> ScriptedClient {
+    let mut client = proxy.scripted().await;
+    client.encrypt(&ground.trusting()).await;
+    client.startup("postgres", "postgres", &[]).await;
+    client.login_trust().await;
+    assert_eq!(client.value("SELECT 1").await, "1");
+    client
+}
+
+/// Resident memory; none where the system does not say.
+fn resident_kib(proxy: &Proxy) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.pid())).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[tokio::test]
+async fn an_encrypted_client_takes_little_while_it_is_idle() {
+    let ground = ground().await;
+    let upstream = ground.url("postgres", "sslmode=verify-full");
+    let settings = format!("upstream = {upstream:?}\n{}", ground.client_tls("require"));
+    let proxy = Proxy::start(PGWEIR, ProxyOptions::default().settings(settings)).await;
+    // What the first ones cost is nobody's own.
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        clients.push(encrypted(ground, &proxy).await);
+    }
+    let before = resident_kib(&proxy);
+    for _ in 0..CLIENTS {
+        clients.push(encrypted(ground, &proxy).await);
+    }
+    let (Some(before), Some(after)) = (before, resident_kib(&proxy)) else { return };
+    let each = after.saturating_sub(before) / CLIENTS;
+    assert!(each <= MAY_TAKE_KIB, "{each} KiB each, from {before} to {after}");
+}
