@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
 mod bench;
+mod changes;
 mod left_behind;
+mod load;
 mod reload;
 mod scene;
 mod service;
