@@ -217,6 +217,12 @@ const OTHER_VALUES: Others = &[
         "dns_max_ttl",
         "dns_max_ttl = \"50ms\"\n[databases.DATABASE]\nhost = [\"127.0.0.1\", \"localhost\"]\nport = PORT",
     ),
+    ("tcp_keepalive", "tcp_keepalive = false"),
+    ("tcp_keepidle", "tcp_keepidle = 30"),
+    ("tcp_keepintvl", "tcp_keepintvl = 5"),
+    ("tcp_keepcnt", "tcp_keepcnt = 3"),
+    ("tcp_user_timeout", "tcp_user_timeout = 5000"),
+    ("tcp_socket_buffer", "tcp_socket_buffer = \"64kB\""),
     ("proxy_protocol_from", "proxy_protocol_from = [\"192.0.2.0/24\"]"),
     ("report_values", "report_values = true"),
 ];

@@ -11,5 +11,6 @@ mod reload;
 mod scene;
 mod service;
 mod signals;
+mod sockets;
 mod successors;
 mod takeover;

@@ -15,7 +15,7 @@ use crate::error::ProxyError;
 use crate::events::EventBuffer;
 use crate::pool::Pool;
 use crate::settings::ProxySettings;
-use crate::stream::{Stream, keep_alive};
+use crate::stream::Stream;
 use lobby::Room;
 
 mod command;
@@ -180,7 +180,7 @@ impl Proxy {
             if stream.set_nodelay(true).is_err() {
                 return;
             }
-            keep_alive(stream);
+            self.shared.settings().tcp.apply(stream);
         }
         let stay = Stay::begin(&self.shared, self.max_not_logged_in(), Instant::now());
         tokio::spawn(client::serve(Arc::clone(&self.shared), stream, stay, spare));
