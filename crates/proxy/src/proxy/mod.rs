@@ -138,10 +138,12 @@ impl Proxy {
                 _ = stop.wait_for(Option::is_some) => break,
             }
         }
+        let mode = (*stop.borrow()).unwrap_or(ShutdownMode::Immediate);
+        let door = self.door_for_consoles(mode, &listeners);
         drop(listeners);
         self.see_off(&mut tick).await;
-        let mode = (*stop.borrow()).unwrap_or(ShutdownMode::Immediate);
-        self.drain(mode, &mut tick).await;
+        let mode = (*stop.borrow()).unwrap_or(mode);
+        self.drain(mode, door, &mut tick).await;
     }
 
     fn max_not_logged_in(&self) -> usize {
