@@ -37,12 +37,7 @@ fn seconds(raw: &Raw) -> Result<Option<Duration>, String> {
 
 /// A number is of milliseconds, as in PgBouncer.
 fn milliseconds(raw: &Raw) -> Result<Option<Duration>, String> {
-    let is_number = match raw {
-        Raw::Integer(_) => true,
-        Raw::Text(text) => text.trim().parse::<i64>().is_ok(),
-        _ => false,
-    };
-    let duration = if is_number {
+    let duration = if is_number(raw) {
         Duration::from_millis(values::whole(raw, 0, MOST)?.into())
     } else {
         values::duration(raw).map_err(|wrong| wrong.replace("15 (seconds)", "15 (milliseconds)"))?
@@ -54,11 +49,20 @@ fn milliseconds(raw: &Raw) -> Result<Option<Duration>, String> {
 }
 
 fn bytes(raw: &Raw) -> Result<Option<usize>, String> {
-    let bytes = values::size(raw)?;
+    let bytes = if is_number(raw) { values::whole_number(raw)? } else { values::size(raw)? };
     if bytes > MOST.into() {
         return Err("is not less than 2GB".to_owned());
     }
     Ok(usize::try_from(bytes).ok().filter(|bytes| *bytes > 0))
+}
+
+/// Whether it is written without a unit.
+fn is_number(raw: &Raw) -> bool {
+    match raw {
+        Raw::Integer(_) => true,
+        Raw::Text(text) => text.trim().parse::<i64>().is_ok(),
+        _ => false,
+    }
 }
 
 /// As SHOW CONFIG has them: PgBouncer's units, and 0 for what is the system's.

@@ -16,8 +16,10 @@ fn own(lines: &str) -> TcpOptions {
 
 fn pgbouncers(lines: &str) -> TcpOptions {
     let mut written = Written::default();
-    let text = format!("[databases]\na = host=h\n[pgbouncer]\nunix_socket_dir =\n\
-                        listen_addr = 127.0.0.1\n{lines}");
+    let text = format!(
+        "[databases]\na = host=h\n[pgbouncer]\nunix_socket_dir =\n\
+                        listen_addr = 127.0.0.1\n{lines}"
+    );
     written.add_file(Path::new("pgbouncer.ini"), &text);
     used(written).tcp
 }
@@ -40,6 +42,7 @@ fn numbers_are_in_pgbouncers_units() {
     assert_eq!(own(with_units).user_timeout, expected.user_timeout);
     assert_eq!(own(with_units).buffer_bytes, expected.buffer_bytes);
     assert_eq!(own("tcp_user_timeout = \"1500\"").user_timeout, expected.user_timeout);
+    assert_eq!(own("tcp_socket_buffer = \"65536\"").buffer_bytes, expected.buffer_bytes);
 }
 
 #[test]
