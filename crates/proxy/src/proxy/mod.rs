@@ -13,6 +13,7 @@ use crate::admin::AdminConsole;
 use crate::client;
 use crate::error::ProxyError;
 use crate::events::EventBuffer;
+use crate::hosts::by_the_system;
 use crate::pool::Pool;
 use crate::settings::ProxySettings;
 use crate::stream::Stream;
@@ -23,6 +24,9 @@ mod drain;
 mod held;
 mod listeners;
 mod lobby;
+// Other systems have one address of the loopback network unless they are told of more.
+#[cfg(all(test, target_os = "linux"))]
+mod moved_server;
 mod places;
 mod shared;
 mod spares;
@@ -89,7 +93,8 @@ impl Proxy {
         measures: Measures,
         admin: Option<Arc<dyn AdminConsole>>,
     ) -> Self {
-        Self { shared: Arc::new(Shared::new(settings, measures, admin)) }
+        let shared = Shared::new(settings, measures, admin, by_the_system());
+        Self { shared: Arc::new(shared) }
     }
 
     /// Opens the listeners; those that were passed by another process are gone on with.
