@@ -1,6 +1,8 @@
 //! A server's name that leads elsewhere after a while, with real sockets: two addresses of the loopback
 //! network, a server at each, and a resolver that changes its mind.
 
+#![allow(clippy::unwrap_used, reason = "a step that fails fails the test")]
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
