@@ -1,5 +1,7 @@
 //! SHUTDOWN.
 
+use testkit::ScriptedClient;
+use testkit::frames::{cancel, only_error};
 use tokio_postgres::error::SqlState;
 
 use crate::load::Load;
@@ -29,6 +31,67 @@ async fn wait_for_clients_takes_no_new_ones_and_ends_with_the_last() {
     assert_eq!(rows(&app, "SELECT 1").await, ["1"]);
     drop(app);
     connection.await.unwrap();
+    let Scene { proxy, .. } = scene;
+    assert_eq!(proxy.wait().await, 0);
+}
+
+#[tokio::test]
+async fn while_clients_are_waited_for_the_unix_socket_leads_to_the_console() {
+    let directory = tempfile::tempdir().unwrap();
+    let scene = Scene::with(&format!("unix_socket_dir = {:?}\n", directory.path())).await;
+    let socket = directory.path().join(format!(".s.PGSQL.{}", scene.proxy.address().port()));
+    let mut app = ScriptedClient::connect(scene.proxy.address()).await;
+    app.startup("postgres", &scene.database.name, &[]).await;
+    let frames = app.login_trust().await;
+    let key = frames.iter().find(|frame| frame.0 == b'K').unwrap();
+    let (process_id, key) = (i32::from_be_bytes(key.1[..4].try_into().unwrap()), &key.1[4..]);
+    scene.console("postgres").await.batch_execute("SHUTDOWN WAIT_FOR_CLIENTS").await.unwrap();
+    until_closed(&scene).await;
+
+    let mut stranger = ScriptedClient::connect_unix(&socket).await;
+    stranger.startup("postgres", &scene.database.name, &[]).await;
+    let refusal = stranger.expect_error().await;
+    assert_eq!((refusal.severity(), refusal.sqlstate()), ("FATAL", "57P03"));
+    let mut console = ScriptedClient::connect_unix(&socket).await;
+    console.startup("postgres", "pgweir", &[]).await;
+    console.login_trust().await;
+    let who = console.value("SELECT database FROM clients").await;
+    assert_eq!(who, scene.database.name, "it is shown who is waited for");
+    app.send_query("SELECT pg_sleep(60)").await;
+    // Sent again and again: it may come before the query runs.
+    let asking = async {
+        loop {
+            let mut canceller = ScriptedClient::connect_unix(&socket).await;
+            canceller.send(&cancel(process_id, key)).await;
+            canceller.drain().await;
+        }
+    };
+    let answer = tokio::select! {
+        answer = app.expect_until(b'Z') => answer,
+        () = asking => unreachable!("it never ends"),
+    };
+    assert_eq!(only_error(&answer).sqlstate(), "57014");
+    app.terminate().await;
+    let Scene { proxy, .. } = scene;
+    assert_eq!(proxy.wait().await, 0, "a console is not waited for");
+    assert!(!socket.exists());
+}
+
+#[tokio::test]
+async fn a_more_urgent_shutdown_closes_the_unix_socket_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let scene = Scene::with(&format!("unix_socket_dir = {:?}\n", directory.path())).await;
+    let socket = directory.path().join(format!(".s.PGSQL.{}", scene.proxy.address().port()));
+    let busy = scene.client("busy").await;
+    busy.batch_execute("BEGIN").await.unwrap();
+    scene.console("postgres").await.batch_execute("SHUTDOWN WAIT_FOR_CLIENTS").await.unwrap();
+    until_closed(&scene).await;
+    let mut console = ScriptedClient::connect_unix(&socket).await;
+    console.startup("postgres", "pgweir", &[]).await;
+    console.login_trust().await;
+    console.query("SHUTDOWN WAIT_FOR_SERVERS").await;
+    until("it is closed", async || (!socket.exists()).then_some(())).await;
+    busy.batch_execute("COMMIT").await.unwrap();
     let Scene { proxy, .. } = scene;
     assert_eq!(proxy.wait().await, 0);
 }

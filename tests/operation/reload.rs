@@ -1,135 +1,149 @@
 //! Settings and certificates that change under load.
 
+use std::collections::HashMap;
+
 use testkit::{Authority, Proxy, ProxyOptions};
+use tokio_postgres::Client;
 
 use crate::bench::{Bench, until_more};
+use crate::changes::{Change, HBA, Places, used};
+use crate::load::Load;
 use crate::scene::{PGWEIR, Scene, show, until};
 
-/// Settings that can be changed while pgweir runs, each with a value that is not its default and does
-/// not stop the load. `DIRECTORY` is that of the test.
-const OTHER_VALUES: &[(&str, &str)] = &[
-    ("trace_sample_ratio", "trace_sample_ratio = 0.5"),
-    ("trace_min_duration", "trace_min_duration = \"2s\""),
-    ("log_min_duration", "log_min_duration = \"5s\""),
-    ("upstream", ""),
-    ("client_tls_sslmode", CLIENT_TLS),
-    ("client_tls_key_file", CLIENT_TLS),
-    ("client_tls_cert_file", CLIENT_TLS),
-    ("client_tls_ca_file", CLIENT_TLS),
-    ("client_tls_protocols", "client_tls_protocols = \"tlsv1.3\""),
-    ("server_tls_sslmode", "server_tls_sslmode = \"disable\""),
-    ("server_tls_ca_file", SERVER_TLS),
-    ("server_tls_key_file", SERVER_TLS),
-    ("server_tls_cert_file", SERVER_TLS),
-    ("server_tls_protocols", "server_tls_protocols = \"tlsv1.3\""),
-    ("auth_type", "auth_type = \"trust\""),
-    ("auth_file", "auth_file = \"DIRECTORY/userlist.txt\""),
-    ("auth_hba_file", HBA),
-    ("auth_ident_file", HBA),
-    ("auth_user", "auth_user = \"postgres\""),
-    (
-        "auth_query",
-        "auth_query = \"SELECT rolname, rolpassword FROM pg_authid WHERE rolname = $1\"",
-    ),
-    ("auth_dbname", "auth_dbname = \"postgres\""),
-    ("admin_users", "admin_users = [\"postgres\", \"ada\"]"),
-    ("stats_users", "stats_users = [\"grace\"]"),
-    ("pool_mode", "pool_mode = \"transaction_strict\""),
-    ("default_pool_size", "default_pool_size = 5"),
-    ("min_pool_size", "min_pool_size = 3"),
-    ("reserve_pool_size", "reserve_pool_size = 3"),
-    ("reserve_pool_timeout", "reserve_pool_timeout = \"100ms\""),
-    ("max_db_connections", "max_db_connections = 7"),
-    ("max_user_connections", "max_user_connections = 7"),
-    ("max_db_client_connections", "max_db_client_connections = 500"),
-    ("max_user_client_connections", "max_user_client_connections = 500"),
-    ("max_client_conn", "max_client_conn = 200"),
-    ("max_wait_queue", "max_wait_queue = 1000"),
-    ("max_prepared_statements", "max_prepared_statements = 1"),
-    ("query_wait_timeout", "query_wait_timeout = \"60s\""),
-    ("query_wait_notify", "query_wait_notify = \"50ms\""),
-    ("query_timeout", "query_timeout = \"60s\""),
-    ("transaction_timeout", "transaction_timeout = \"60s\""),
-    ("idle_transaction_timeout", "idle_transaction_timeout = \"60s\""),
-    ("client_idle_timeout", "client_idle_timeout = \"60s\""),
-    ("cancel_wait_timeout", "cancel_wait_timeout = \"5s\""),
-    ("server_idle_timeout", "server_idle_timeout = \"50ms\""),
-    ("server_lifetime", "server_lifetime = \"100ms\""),
-    ("server_round_robin", "server_round_robin = true"),
-    ("autodb_idle_timeout", "autodb_idle_timeout = \"1s\""),
-    ("server_connect_timeout", "server_connect_timeout = \"10s\""),
-    ("server_login_retry", "server_login_retry = \"10s\""),
-    ("client_login_timeout", "client_login_timeout = \"10s\""),
-    ("console_query_timeout", "console_query_timeout = \"5s\""),
-    ("shutdown_timeout", "shutdown_timeout = \"10s\""),
-    ("takeover_timeout", "takeover_timeout = \"10s\""),
-    ("host_check_interval", "host_check_interval = \"2s\""),
-    ("host_check_timeout", "host_check_timeout = \"2s\""),
-    ("dns_max_ttl", "dns_max_ttl = \"5s\""),
-    ("suspend_timeout", "suspend_timeout = \"5s\""),
-    ("share_unnamed_statements", "share_unnamed_statements = false"),
-    ("max_queue_age", "max_queue_age = \"30s\""),
-    ("low_priority_share", "low_priority_share = 50"),
-    ("proxy_protocol_from", "proxy_protocol_from = [\"192.0.2.0/24\"]"),
-    ("report_values", "report_values = true"),
-];
+/// A line of SHOW.
+type Row = HashMap<String, String>;
 
-const CLIENT_TLS: &str = "client_tls_sslmode = \"allow\"
-client_tls_cert_file = \"DIRECTORY/pgweir.crt\"
-client_tls_key_file = \"DIRECTORY/pgweir.key\"
-client_tls_ca_file = \"DIRECTORY/pgweir.crt\"";
-const SERVER_TLS: &str = "server_tls_sslmode = \"allow\"
-server_tls_ca_file = \"DIRECTORY/pgweir.crt\"
-server_tls_cert_file = \"DIRECTORY/pgweir.crt\"
-server_tls_key_file = \"DIRECTORY/pgweir.key\"";
-const HBA: &str = "auth_type = \"hba\"
-auth_hba_file = \"DIRECTORY/hba.conf\"
-auth_ident_file = \"DIRECTORY/ident.conf\"";
-
-/// Must survive: RELOAD while in use
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reload_of_every_reloadable_setting_fails_no_transaction() {
+#[tokio::test]
+async fn every_change_is_one() {
     let scene = Scene::new().await;
-    let file = scene.folder.path().join("pgweir.toml");
-    let upstream = scene.postgres.url("postgres", "postgres");
-    let write = |setting: &str| {
-        std::fs::write(&file, format!("upstream = {upstream:?}\nanalyse = false\n{setting}"))
-            .unwrap();
-    };
-    write("");
-    let options = ProxyOptions::default().arguments(["-c", file.to_str().unwrap()]);
-    let proxy = Proxy::start(PGWEIR, options).await;
-    let console = proxy.connect("postgres", "pgweir").await;
-    let reloadable: Vec<String> = show(&console, "SHOW CONFIG")
-        .await
-        .iter()
-        .filter(|row| row["changeable"] == "yes")
-        .map(|row| row["key"].clone())
-        .collect();
+    write_files(&scene);
+    let places = Places::of(&scene);
+    let before = used(&places.file(""));
+    let all = [places.settings(), places.sections(), places.detection()].concat();
+    for change in all {
+        assert!(used(&change.file) != before, "{} is as it was", change.name);
+    }
+}
+
+/// The files that settings may name.
+fn write_files(scene: &Scene) {
     let directory = scene.folder.path();
     Authority::new("the test's").local().write(directory, "pgweir");
     for (name, text) in [
-        ("userlist.txt", "\"somebody\" \"else\"\n"),
+        ("userlist.txt", "\"ada\" \"one\"\n"),
         ("hba.conf", "host all all 127.0.0.1/32 trust\n"),
         ("ident.conf", ""),
     ] {
         std::fs::write(directory.join(name), text).unwrap();
     }
-    let directory = directory.display().to_string();
-    let mut bench = Bench::start(&scene, proxy.address(), (100, 60), ["-M", "prepared"]).await;
-    until_more(&scene, 100).await;
-    for name in &reloadable {
-        let other = OTHER_VALUES.iter().find(|(known, _)| known == name);
-        let (_, other) = other.unwrap_or_else(|| panic!("no other value of {name} is known here"));
-        write(&other.replace("DIRECTORY", &directory));
-        console.batch_execute("RELOAD").await.unwrap();
-        until_more(&scene, 20).await;
-        write("");
-        console.batch_execute("RELOAD").await.unwrap();
+}
+
+/// A pgweir with a file of settings, and who reloads them.
+struct Reloading<'a> {
+    scene: &'a Scene,
+    places: Places,
+    proxy: Proxy,
+    console: Client,
+}
+
+impl<'a> Reloading<'a> {
+    async fn start(scene: &'a Scene) -> Self {
+        write_files(scene);
+        let places = Places::of(scene);
+        let file = scene.folder.path().join("pgweir.toml");
+        std::fs::write(&file, places.file("")).unwrap();
+        let options = ProxyOptions::default().arguments(["-c", file.to_str().unwrap()]);
+        let proxy = Proxy::start(PGWEIR, options).await;
+        let console = proxy.connect("postgres", "pgweir").await;
+        Self { scene, places, proxy, console }
     }
-    until_more(&scene, 100).await;
-    assert!(bench.is_running(), "the load was over before the reloads were");
-    bench.expect_none_failed(&scene).await;
+
+    /// With these settings from now on.
+    async fn reload(&self, file: &str) {
+        self.replace("pgweir.toml", file);
+        self.console.batch_execute("RELOAD").await.unwrap();
+    }
+
+    fn replace(&self, name: &str, text: &str) {
+        std::fs::write(self.scene.folder.path().join(name), text).unwrap();
+    }
+
+    async fn may_log_in(&self, user: &str) -> bool {
+        self.proxy.try_connect(user, "pgweir").await.is_ok()
+    }
+}
+
+/// Must survive: RELOAD while in use
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_of_every_reloadable_setting_fails_no_transaction() {
+    let scene = Scene::new().await;
+    let pgweir = Reloading::start(&scene).await;
+    let unchanged = show(&pgweir.console, "SHOW CONFIG").await;
+    let mut load = Load::start(&scene, pgweir.proxy.address()).await;
+    for Change { name, file } in pgweir.places.settings() {
+        pgweir.reload(&file).await;
+        if name != "databases.*" {
+            let of = |rows: &[Row]| {
+                rows.iter().find(|row| row["key"] == name).map(|row| row["value"].clone())
+            };
+            let changed = show(&pgweir.console, "SHOW CONFIG").await;
+            assert_ne!(of(&changed), of(&unchanged), "{name}");
+        }
+        load.go_on(20).await;
+        pgweir.reload(&pgweir.places.file("")).await;
+    }
+    load.go_on(100).await;
+    assert!(load.end().await > 0);
+}
+
+/// Must survive: RELOAD while in use
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_of_every_key_of_every_section_fails_no_transaction() {
+    let scene = Scene::new().await;
+    let pgweir = Reloading::start(&scene).await;
+    let mut load = Load::start(&scene, pgweir.proxy.address()).await;
+    for Change { file, .. } in pgweir.places.sections() {
+        pgweir.reload(&file).await;
+        load.go_on(20).await;
+        pgweir.reload(&pgweir.places.file("")).await;
+    }
+    for Change { file, .. } in pgweir.places.detection() {
+        pgweir.reload(&file).await;
+        load.go_on(1).await;
+    }
+    load.go_on(100).await;
+    assert!(load.end().await > 0);
+    assert!(!pgweir.proxy.log().contains("panicked"), "{}", pgweir.proxy.log());
+}
+
+/// Must survive: RELOAD while in use
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_of_every_file_of_logins_fails_no_transaction() {
+    let scene = Scene::new().await;
+    let pgweir = Reloading::start(&scene).await;
+    let mut load = Load::start(&scene, pgweir.proxy.address()).await;
+    let file = pgweir.places.file(HBA);
+    let of_ada = |method: &str| {
+        format!("host all ada 127.0.0.1/32 {method}\nhost all all 127.0.0.1/32 trust\n")
+    };
+    for _ in 0..5 {
+        pgweir.replace("hba.conf", &of_ada("scram-sha-256"));
+        for (right, wrong) in [("one", "two"), ("two", "one")] {
+            pgweir.replace("userlist.txt", &format!("\"ada\" \"{right}\"\n"));
+            pgweir.replace("ident.conf", &format!("map{right} somebody ada\n"));
+            pgweir.reload(&file).await;
+            load.go_on(20).await;
+            assert!(pgweir.may_log_in(&format!("ada:{right}")).await, "{}", pgweir.proxy.log());
+            assert!(!pgweir.may_log_in(&format!("ada:{wrong}")).await);
+        }
+        pgweir.replace("hba.conf", &of_ada("reject"));
+        pgweir.reload(&file).await;
+        load.go_on(20).await;
+        assert!(!pgweir.may_log_in("ada:two").await);
+        pgweir.reload(&pgweir.places.file("")).await;
+    }
+    load.go_on(100).await;
+    assert!(load.end().await > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

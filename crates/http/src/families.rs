@@ -59,6 +59,7 @@ const POOL: &[&str] = &["database", "user"];
 const POOL_STATE: &[&str] = &["database", "user", "state"];
 const POOL_REASON: &[&str] = &["database", "user", "reason"];
 const POOL_CODE: &[&str] = &["database", "user", "sqlstate"];
+const HOST: &[&str] = &["database", "host", "address"];
 const FINGERPRINT: &[&str] = &["fingerprint"];
 
 const fn gauge(
@@ -128,6 +129,22 @@ families! {
              (query_wait_timeout).");
         POOL_WAIT = histogram("pgweir_pool_wait_seconds", POOL,
             "How long each transaction waited for a server connection; most wait for nothing.");
+    }
+    "Hosts" {
+        HOST_UP = gauge("pgweir_host_up", "", HOST,
+            "0 if the last attempt to reach this server of the database failed, else 1.");
+        HOST_ROLE = gauge("pgweir_host_role", "", &["database", "host", "address", "role"],
+            "1 for what the server last said it is, `primary` or `standby`, and 0 for the other; \
+             neither before it was asked.");
+        HOST_LAG = gauge("pgweir_host_replica_lag_seconds", "seconds", HOST,
+            "How far a standby is behind, where it was asked and can tell.");
+        HOST_CHECK_AGE = gauge("pgweir_host_check_age_seconds", "seconds", HOST,
+            "How long ago the server last said what it is; about host_check_interval if all is \
+             well.");
+        HOST_CONNECT_FAILURES = counter("pgweir_host_connect_failures", "", HOST,
+            "Attempts to reach the server that failed: connections for pools, and health checks.");
+        FAILOVERS = counter("pgweir_failovers", "", &["database"],
+            "How often another host of the database was found to be the primary than before.");
     }
     "Clients" {
         CLIENTS = gauge("pgweir_clients", "", NONE, "Client connections.");

@@ -43,6 +43,9 @@ How to read them:
   there is first. A scrape within a second of another gets the same answer.
 - `database` and `user` are the pool's, as the client named them. At most 1,000 pools are told apart;
   what is beyond is `(others)`.
+- `host` is a server's name and port as they are written, `address` what the name leads to (empty if it is no
+  name). A server that two databases share is there for each. At most 1,000 are told apart; what is beyond
+  is left out.
 - Of the fingerprints, those are told apart that have taken the most time of late, as many as
   `metrics_fingerprints`. One that joins them begins at zero, and one that leaves them has no series
   any more. Each statement counts in exactly one, so that sums are right. `pgweir_fingerprint_info`

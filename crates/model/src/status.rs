@@ -353,6 +353,10 @@ pub struct HostStatus {
     pub checked: Option<Timestamp>,
     /// What was last wrong with it.
     pub last_error: Option<String>,
+    /// How many attempts to reach it have failed.
+    pub failures: u64,
+    /// How often, among the hosts of the same databases, another was found to be the primary than before.
+    pub failovers: u64,
     /// The databases whose pools go there.
     pub databases: Vec<String>,
     /// Server connections to it.

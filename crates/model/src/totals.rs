@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{Buckets, FingerprintId, PoolKey, PoolStatus, SqlState};
+use crate::{Buckets, FingerprintId, HostStatus, PoolKey, PoolStatus, SqlState};
 
 /// What was counted since the process started.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +34,8 @@ pub struct Totals {
     pub fingerprint_limit: u64,
     /// The pools as they were at the last look.
     pub pool_status: Vec<PoolStatus>,
+    /// The hosts that they go to, then.
+    pub host_status: Vec<HostStatus>,
 }
 
 /// A pool since the process started.

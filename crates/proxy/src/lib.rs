@@ -18,6 +18,7 @@ mod server;
 mod settings;
 mod status;
 mod stream;
+mod tcp;
 mod tls;
 
 pub use admin::{AdminConsole, AdminRole, BoxFuture};
@@ -33,6 +34,7 @@ pub use pooling::timeouts::Timeouts;
 pub use proxy::{CancelRequest, Listeners, Measures, PassedListeners, PassedSocket, Proxy};
 pub use settings::{FindPool, Listening, Maxima, PoolTarget, ProxySettings, UnixSocketPlace};
 pub use stream::{Handover, ServerAddress};
+pub use tcp::TcpOptions;
 pub use tls::{
     ChannelBinding, ClientTls, ClientTlsFiles, PeerCertificate, ServerTls, ServerTlsFiles, SslMode,
     TlsError, TlsPart, TlsProtocols, end_point_hash,

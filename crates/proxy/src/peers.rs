@@ -18,6 +18,7 @@ use wire::{BackendKey, PeerId, startup};
 use crate::error::ProxyError;
 use crate::hosts::Endpoint;
 use crate::stream::ServerAddress;
+use crate::tcp::TcpOptions;
 
 /// Another pooler of the fleet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,8 +137,8 @@ impl PeerPool {
 
     /// Passes on a request; done when the peer has dealt with it, or `timeout` is over. Cancel-safe:
     /// dropped, it gives up.
-    pub(crate) async fn deliver(&self, key: &BackendKey, timeout: Duration) {
-        let result = tokio::time::timeout(timeout, self.send(key)).await;
+    pub(crate) async fn deliver(&self, key: &BackendKey, timeout: Duration, tcp: TcpOptions) {
+        let result = tokio::time::timeout(timeout, self.send(key, tcp)).await;
         let result = result.unwrap_or(Err(ProxyError::TimedOut("cancel_wait_timeout")));
         if let Err(error) = result {
             let peer = &self.peer;
@@ -146,12 +147,12 @@ impl PeerPool {
         }
     }
 
-    async fn send(&self, key: &BackendKey) -> Result<(), ProxyError> {
+    async fn send(&self, key: &BackendKey, tcp: TcpOptions) -> Result<(), ProxyError> {
         let waiting = Counted::new(&self.waiting);
         let _turn = self.turns.acquire().await.map_err(|_| ProxyError::Closed)?;
         drop(waiting);
         let connecting = Counted::new(&self.connecting);
-        let mut stream = Endpoint::unresolved(&self.peer.address).connect().await?;
+        let mut stream = Endpoint::unresolved(&self.peer.address).connect(tcp).await?;
         drop(connecting);
         let _active = Counted::new(&self.active);
         stream.send(&startup::cancel_request(key.process_id, &key.secret)).await?;

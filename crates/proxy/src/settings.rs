@@ -21,6 +21,7 @@ use crate::peers::Peer;
 use crate::pool::PoolSetup;
 use crate::server::{Learned, ReplicationStart, Upstream};
 use crate::stream::ServerAddress;
+use crate::tcp::TcpOptions;
 use crate::tls::{ClientTls, ServerTls};
 
 /// Where the server connections of a pool go, and how it is run.
@@ -38,6 +39,8 @@ pub struct PoolTarget {
     pub password: Option<Secret>,
     /// How connections to it are encrypted.
     pub tls: ServerTls,
+    /// What the system is asked to do with them.
+    pub tcp: TcpOptions,
     /// Run on each server connection before any client has it.
     pub connect_query: Option<String>,
     /// Settings that server connections ask for when they log in.
@@ -117,6 +120,8 @@ pub struct ProxySettings {
     pub peers: Vec<Peer>,
     /// Where balancers are: connections from there must begin with a PROXY header.
     pub proxy_protocol_from: Networks,
+    /// What the system is asked to do with clients' connections.
+    pub tcp: TcpOptions,
     /// How clients' connections are encrypted.
     pub client_tls: ClientTls,
     /// Finds pools.

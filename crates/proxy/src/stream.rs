@@ -97,15 +97,6 @@ pub(crate) fn port_of(socket: &Path) -> Option<u16> {
     socket.file_name()?.to_str()?.strip_prefix(SOCKET_PREFIX)?.parse().ok()
 }
 
-/// A peer that vanished without a word is noticed in about two minutes. Not having it is no error.
-pub(crate) fn keep_alive(stream: &TcpStream) {
-    let keep_alive = socket2::TcpKeepalive::new()
-        .with_time(std::time::Duration::from_secs(60))
-        .with_interval(std::time::Duration::from_secs(15))
-        .with_retries(4);
-    let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keep_alive);
-}
-
 /// A socket, plain or encrypted.
 #[derive(Debug)]
 pub(crate) enum Stream {

@@ -38,7 +38,7 @@ use crate::statement::{Accepts, Arguments};
 use crate::table::{Column, Row, Table};
 
 /// All tables, in the order of SHOW HELP.
-pub(crate) static ALL: [&Show; 23] = [
+pub(crate) static ALL: [&Show; 24] = [
     &queries::QUERIES,
     &findings::FINDINGS,
     &report::REPORT,
@@ -62,6 +62,7 @@ pub(crate) static ALL: [&Show; 23] = [
     &sockets::ACTIVE_SOCKETS,
     &nothing::DNS_HOSTS,
     &nothing::DNS_ZONES,
+    &nothing::MEM,
 ];
 
 /// A table that SHOW prints.

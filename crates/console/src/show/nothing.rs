@@ -19,3 +19,17 @@ pub(super) static DNS_ZONES: Show = Show {
     columns: &[&[Column::text("zonename"), Column::int8("serial"), Column::int4("count")]],
     rows: Rows::Now(|_| Vec::new()),
 };
+
+/// PgBouncer's slabs. What pgweir needs of memory is in `/metrics`.
+pub(super) static MEM: Show = Show {
+    name: "mem",
+    accepts: Accepts::Nothing,
+    columns: &[&[
+        Column::text("name"),
+        Column::int4("size"),
+        Column::int4("used"),
+        Column::int4("free"),
+        Column::int4("memtotal"),
+    ]],
+    rows: Rows::Now(|_| Vec::new()),
+};

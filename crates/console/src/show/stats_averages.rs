@@ -19,9 +19,10 @@ pub(super) static STATS_AVERAGES: Show = Show {
         Column::numeric("xact_time"),
         Column::numeric("query_time"),
         Column::numeric("wait_time"),
-        Column::numeric("client_parse_count"),
-        Column::numeric("server_parse_count"),
-        Column::numeric("bind_count"),
+        // PgBouncer's names are not of one kind (its stats.c).
+        Column::numeric("avg_client_parse_count"),
+        Column::numeric("avg_server_parse_count"),
+        Column::numeric("avg_bind_count"),
     ]],
     rows: Rows::Tick(rows),
 };

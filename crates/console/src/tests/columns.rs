@@ -7,7 +7,7 @@ use crate::statement::Arguments;
 use crate::table::{Kind, Value};
 
 /// Names by table; `#` marks int4, `~` numeric, `+` int8, `.` float8, `!` bool, none text.
-const EXPECTED: [(&str, &str); 23] = [
+const EXPECTED: [(&str, &str); 24] = [
     (
         "pools",
         "database user #cl_active #cl_waiting #cl_active_cancel_req #cl_waiting_cancel_req \
@@ -32,7 +32,8 @@ const EXPECTED: [(&str, &str); 23] = [
     (
         "stats_averages",
         "database ~server_assignment_count ~xact_count ~query_count ~bytes_received ~bytes_sent \
-         ~xact_time ~query_time ~wait_time ~client_parse_count ~server_parse_count ~bind_count",
+         ~xact_time ~query_time ~wait_time ~avg_client_parse_count \
+         ~avg_server_parse_count ~avg_bind_count",
     ),
     (
         "clients",
@@ -63,6 +64,7 @@ const EXPECTED: [(&str, &str); 23] = [
     ("active_sockets", SOCKETS),
     ("dns_hosts", "hostname +ttl addrs"),
     ("dns_zones", "zonename +serial #count"),
+    ("mem", "name #size #used #free #memtotal"),
     ("lists", "list #items"),
     ("config", "key value default changeable"),
     (
@@ -92,7 +94,7 @@ const SOCKETS: &str = "type user database replication state addr #port local_add
                        #send_pos #send_remain #pkt_avail #send_avail";
 
 /// Tables of what pgweir does not have.
-const EMPTY: [&str; 2] = ["dns_hosts", "dns_zones"];
+const EMPTY: [&str; 3] = ["dns_hosts", "dns_zones", "mem"];
 
 #[tokio::test]
 async fn every_table_has_its_columns_in_order_and_of_their_types() {

@@ -163,6 +163,8 @@ impl Live for FakeLive {
             timeline: None,
             checked: Some(at(3)),
             last_error: Some("timed out: host_check_timeout".to_owned()),
+            failures: 0,
+            failovers: 0,
             databases: vec!["shop".to_owned(), "stock".to_owned()],
             connections: 2,
         }]

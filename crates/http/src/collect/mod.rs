@@ -1,5 +1,6 @@
 //! From what is counted to what is served.
 
+mod hosts;
 mod itself;
 mod pools;
 
@@ -49,6 +50,7 @@ impl Sources {
     pub(crate) fn exposition(&self) -> Exposition {
         let mut to = Exposition::default();
         pools::add(&mut to, &self.totals);
+        hosts::add(&mut to, &self.totals.host_status, self.totals.taken_at);
         for totals in &self.totals.fingerprints {
             fingerprint(&mut to, totals);
         }

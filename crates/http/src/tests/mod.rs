@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use model::{
-    Buckets, ClientId, Confidence, Finding, FingerprintId, FingerprintTotals, Fix, PoolKey,
-    PoolMode, PoolStatus, PoolTotals, Published, Severity, Snapshot, SpanId, SqlState, Totals,
-    TraceId,
+    Buckets, ClientId, Confidence, Finding, FingerprintId, FingerprintTotals, Fix, HostState,
+    HostStatus, PoolKey, PoolMode, PoolStatus, PoolTotals, Published, Severity, Snapshot, SpanId,
+    SqlState, Totals, TraceId,
 };
 
 use crate::health::Readiness;
@@ -63,6 +63,25 @@ pub(crate) fn pool_status() -> PoolStatus {
         rejected: model::Rejections::default(),
         paused: false,
         last_failure: Some("refused".to_owned()),
+    }
+}
+
+pub(crate) fn host_status() -> HostStatus {
+    HostStatus {
+        host: "db.internal".to_owned(),
+        port: 5432,
+        address: "192.0.2.7".to_owned(),
+        role: Some("standby"),
+        read_only: Some(false),
+        state: HostState::Up,
+        lag: Some(Duration::from_millis(250)),
+        timeline: None,
+        checked: Some(at(69)),
+        last_error: None,
+        failures: 3,
+        failovers: 1,
+        databases: vec!["shop".to_owned()],
+        connections: 2,
     }
 }
 
@@ -122,6 +141,7 @@ impl Live for Example {
             fingerprints_known: 2,
             fingerprint_limit: 5000,
             pool_status: vec![pool_status()],
+            host_status: vec![host_status()],
         };
         Box::pin(std::future::ready(Arc::new(totals)))
     }

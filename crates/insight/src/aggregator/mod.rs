@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use model::{
-    ById, ConnectionEvent, Coverage, Event, FingerprintId, LabelId, LabelRegistry, Labels, Minute,
-    OpenTransaction, PoolMode, PoolStatus, QueryEvent, RowKey, Snapshot, Totals, TransactionEvent,
-    TransactionStats,
+    ById, ConnectionEvent, Coverage, Event, FingerprintId, HostStatus, LabelId, LabelRegistry,
+    Labels, Minute, OpenTransaction, PoolMode, PoolStatus, QueryEvent, RowKey, Snapshot, Totals,
+    TransactionEvent, TransactionStats,
 };
 use sql::{Class, ShapeRegistry};
 
@@ -96,6 +96,7 @@ pub struct Aggregator {
     cumulative: Cumulative,
     busiest: Busiest,
     pools: Vec<PoolStatus>,
+    hosts: Vec<HostStatus>,
     clients: u64,
     statements: u64,
     others: u64,
@@ -122,6 +123,7 @@ impl Aggregator {
             cumulative: Cumulative::default(),
             busiest: Busiest::new(settings.busiest),
             pools: Vec::new(),
+            hosts: Vec::new(),
             clients: 0,
             statements: 0,
             others: 0,
@@ -168,6 +170,11 @@ impl Aggregator {
             minute.size = pool.size;
         }
         self.pools = pools.to_vec();
+    }
+
+    /// Takes a tick's look at the hosts that pools go to.
+    pub fn note_hosts(&mut self, hosts: Vec<HostStatus>) {
+        self.hosts = hosts;
     }
 
     /// Notes that `events` more events were dropped because this side fell behind.
@@ -250,6 +257,7 @@ impl Aggregator {
             fingerprints_known: self.known.len() as u64,
             fingerprint_limit: self.settings.fingerprint_limit as u64,
             pool_status: self.pools.clone(),
+            host_status: self.hosts.clone(),
         }
     }
 

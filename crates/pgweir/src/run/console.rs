@@ -136,8 +136,7 @@ impl Live for LiveProcess {
     }
 
     fn users(&self) -> Vec<UserStatus> {
-        let settings = self.reloader.settings();
-        settings.users.iter().map(|(name, user)| user.status(name)).collect()
+        self.reloader.settings().user_status()
     }
 
     fn peers(&self) -> Vec<PeerStatus> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::PoolKey;
 use proxy::{
     AuthType, FindLookup, FindPool, HostSettings, Listening, LoginSettings, LookupTarget, Maxima,
-    Peer, PoolTarget, Priorities, ProxySettings, ServerAddress, UnixSocketPlace,
+    Peer, PoolTarget, Priorities, ProxySettings, ServerAddress, TcpOptions, UnixSocketPlace,
 };
 use wire::auth::Secret;
 
@@ -26,7 +26,8 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
     let directory = Arc::clone(settings);
     let find_pool: FindPool = {
         let tls = tls.clone();
-        Arc::new(move |database, user| target(directory.pool(database, user)?, &tls))
+        let tcp = settings.tcp;
+        Arc::new(move |database, user| target(directory.pool(database, user)?, &tls, tcp))
     };
     let key = |(database, user): (String, String)| PoolKey {
         database: database.into(),
@@ -41,6 +42,7 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
             reuse_port: settings.fleet.so_reuseport,
             backlog: settings.fleet.listen_backlog.get(),
         },
+        tcp: settings.tcp,
         proxy_protocol_from: settings.fleet.proxy_protocol_from.clone(),
         peer_id: settings.fleet.peer_id,
         peers: peers(settings),
@@ -114,7 +116,7 @@ fn max_not_logged_in(settings: &Settings) -> usize {
 }
 
 /// None if its TLS is not loaded; all that databases name is.
-fn target(pool: PoolSettings, tls: &LoadedTls) -> Option<PoolTarget> {
+fn target(pool: PoolSettings, tls: &LoadedTls, tcp: TcpOptions) -> Option<PoolTarget> {
     let tls = tls.servers.get(&pool.tls)?.clone();
     Some(PoolTarget {
         hosts: pool.hosts.addresses(),
@@ -123,6 +125,7 @@ fn target(pool: PoolSettings, tls: &LoadedTls) -> Option<PoolTarget> {
         user: pool.user,
         password: pool.password.map(|password| Secret::parse(password.reveal())),
         tls,
+        tcp,
         connect_query: pool.connect_query,
         startup: pool.startup,
         size: pool.limits.pool_size.get(),
@@ -145,10 +148,10 @@ fn target(pool: PoolSettings, tls: &LoadedTls) -> Option<PoolTarget> {
 fn login(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str) -> LoginSettings {
     let tls = tls.clone();
     let directory = Arc::clone(settings);
-    let timeout = settings.server_connect_timeout;
+    let (timeout, tcp) = (settings.server_connect_timeout, settings.tcp);
     let find_lookup: FindLookup = Arc::new(move |database| {
         let lookup = directory.lookup(database)?;
-        let server = target(lookup.server, &tls)?;
+        let server = target(lookup.server, &tls, tcp)?;
         Some(LookupTarget { server, query: lookup.query.into(), timeout })
     });
     let names = settings.users.keys().chain(settings.authentication.userlist.keys());

@@ -1,5 +1,6 @@
 //! Databases and users, and the one question that the data path asks of them.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -68,19 +69,33 @@ pub struct UserTimeouts {
     pub client_idle: Option<Duration>,
 }
 
-impl User {
-    /// What is set for this user alone, as SHOW USERS prints it.
+impl Settings {
+    /// Users that are known by name, of `auth_file` too, as SHOW USERS prints them: what is set for
+    /// them alone, and maxima, which are those for all where a user has none of its own.
     #[must_use]
-    pub fn status(&self, name: &str) -> UserStatus {
-        let bound = |maximum: Option<u32>| maximum.filter(|maximum| *maximum > 0);
-        UserStatus {
-            name: name.to_owned(),
-            pool_size: self.limits.pool_size.map(NonZeroU32::get),
-            reserve_pool_size: self.limits.reserve_pool_size,
-            pool_mode: self.pool_mode,
-            max_connections: bound(self.limits.max_user_connections),
-            max_client_connections: bound(self.limits.max_user_client_connections),
-        }
+    pub fn user_status(&self) -> Vec<UserStatus> {
+        let listed = self.authentication.userlist.keys();
+        let names: BTreeSet<&String> = self.users.keys().chain(listed).collect();
+        let status = |name: &String| {
+            let user = self.users.get(name);
+            let limits = user.map(|user| user.limits).unwrap_or_default();
+            let bound = |own: Option<u32>, of_all: Option<NonZeroU32>| match own {
+                Some(own) => (own > 0).then_some(own),
+                None => of_all.map(NonZeroU32::get),
+            };
+            UserStatus {
+                name: name.clone(),
+                pool_size: limits.pool_size.map(NonZeroU32::get),
+                reserve_pool_size: limits.reserve_pool_size,
+                pool_mode: user.and_then(|user| user.pool_mode),
+                max_connections: bound(limits.max_user_connections, self.max_user_connections),
+                max_client_connections: bound(
+                    limits.max_user_client_connections,
+                    self.max_user_client_connections,
+                ),
+            }
+        };
+        names.into_iter().map(status).collect()
     }
 }
 

@@ -58,6 +58,7 @@ impl Settings {
             listen,
             unix_socket,
             fleet,
+            tcp,
             http,
             data_dir,
             history,
@@ -123,7 +124,7 @@ impl Settings {
         let data_dir = data_dir.as_ref().map(|path| path.display());
         let urls: Vec<String> = upstreams.iter().map(ToString::to_string).collect();
         let file = |path: &Option<PathBuf>| or_empty(path.as_ref().map(|path| path.display()));
-        vec![
+        let mut values = vec![
             ("client_tls_sslmode", client_tls.mode.to_string()),
             ("client_tls_ca_file", file(&client_tls.ca)),
             ("client_tls_cert_file", file(&client_tls.certificate)),
@@ -218,7 +219,9 @@ impl Settings {
             ("report_values", report_values.to_string()),
             ("log_format", log_format.to_string()),
             ("log_level", log_level.to_string().to_ascii_lowercase()),
-        ]
+        ];
+        values.extend(super::tcp::described(tcp));
+        values
     }
 }
 

@@ -22,6 +22,7 @@ mod password;
 mod problem;
 mod reference;
 mod resolve;
+mod tcp;
 mod tls;
 mod unix_socket;
 mod upstream;

@@ -7,6 +7,7 @@ mod history;
 mod hosts;
 mod keys;
 mod monitoring;
+mod tcp;
 mod tls;
 
 pub use fleet::PEER_KEYS;
@@ -97,6 +98,12 @@ pub const REFERENCE: &[SettingReference] = &[
     fleet::SO_REUSEPORT,
     fleet::LISTEN_BACKLOG,
     fleet::PROXY_PROTOCOL_FROM,
+    tcp::TCP_KEEPALIVE,
+    tcp::TCP_KEEPIDLE,
+    tcp::TCP_KEEPINTVL,
+    tcp::TCP_KEEPCNT,
+    tcp::TCP_USER_TIMEOUT,
+    tcp::TCP_SOCKET_BUFFER,
     fleet::PEER_ID,
     monitoring::HTTP,
     monitoring::METRICS_FINGERPRINTS,

@@ -9,6 +9,7 @@ use super::ini::PgBouncerFile;
 use super::monitoring;
 use super::password::Secret;
 use super::problem::{Origin, Problem, SettingsError};
+use super::tcp;
 use super::tls;
 use super::unix_socket::UnixSocket;
 use super::used::Settings;
@@ -35,6 +36,7 @@ pub(crate) fn resolve(mut written: Written) -> Result<Resolved, SettingsError> {
     let mut settings = Settings::default();
     reader.scalars(&mut settings);
     tls::scalars(&mut reader, &mut settings);
+    tcp::scalars(&mut reader, &mut settings);
     history::scalars(&mut reader, &mut settings);
     settings.fleet = Fleet::read(&mut reader);
     detection::resolve(&mut reader, &mut settings);

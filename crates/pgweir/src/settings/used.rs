@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use insight::DetectionSettings;
 use model::{PoolMode, Priority};
-use proxy::{ClientTlsFiles, ServerTlsFiles};
+use proxy::{ClientTlsFiles, ServerTlsFiles, TcpOptions};
 
 use super::authentication::Authentication;
 use super::database::{Database, User};
@@ -29,6 +29,8 @@ pub struct Settings {
     pub unix_socket: UnixSocket,
     /// What makes it one of several.
     pub fleet: Fleet,
+    /// What the system is asked to do with TCP connections.
+    pub tcp: TcpOptions,
     /// Where metrics and health are served; none serves nothing.
     pub http: Option<SocketAddr>,
     /// Where history is kept; none: the platform's state folder.
@@ -183,6 +185,7 @@ impl Default for Settings {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))],
             unix_socket: UnixSocket::default(),
             fleet: Fleet::default(),
+            tcp: TcpOptions::default(),
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 6433))),
             data_dir: None,
             history: HistoryKept::default(),

@@ -218,6 +218,33 @@ impl<P: Clone + PartialEq + Display> Hosts<P> {
         }
     }
 
+    /// A host says that it is a primary: if it has taken another's place, that is a failover.
+    pub(super) fn follow(&mut self, id: HostId, now: Instant) {
+        let timeline = |id| self.get(id).and_then(|host| Some(host.timeline?.0));
+        let own = timeline(id);
+        if own.is_some_and(|own| self.newest_timeline(now).is_some_and(|newest| own < newest)) {
+            return;
+        }
+        let is_another = self.primary.is_some_and(|before| before != id);
+        // Two that are there and neither of which is newer: both are primaries, of something.
+        let before = self.primary.and_then(|before| self.get(before));
+        let stays = before.is_some_and(|before| {
+            let in_recovery = before.report.is_some_and(|(report, _)| report.in_recovery);
+            before.down.is_none() && !in_recovery && timeline(before.id) >= own
+        });
+        if is_another && stays {
+            return;
+        }
+        self.primary = Some(id);
+        self.failovers += u64::from(is_another);
+    }
+
+    /// How often another host was found to be the primary than the one before.
+    #[must_use]
+    pub fn failovers(&self) -> u64 {
+        self.failovers
+    }
+
     /// The newest timeline that any of them writes, or wrote until a moment ago.
     fn newest_timeline(&self, now: Instant) -> Option<u32> {
         let recent = |(timeline, at): (u32, Instant)| {

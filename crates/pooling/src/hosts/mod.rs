@@ -76,6 +76,8 @@ pub struct HostView<P> {
     pub is_down: bool,
     /// Why an attempt to reach or to ask it failed last.
     pub last_error: Option<String>,
+    /// How many attempts to reach it have failed.
+    pub failures: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -90,6 +92,7 @@ struct Host<P> {
     /// None: it was there when it was last tried, or was never tried.
     down: Option<Backoff>,
     last_error: Option<String>,
+    failures: u64,
 }
 
 /// All servers that a pool may go to.
@@ -102,12 +105,23 @@ pub struct Hosts<P> {
     urgent_until: Option<Instant>,
     /// Whether there ever was one that can be written to, and one that is a standby.
     seen: (bool, bool),
+    /// The one that was found to be the primary last, and how often that was another than before.
+    primary: Option<HostId>,
+    failovers: u64,
 }
 
 impl<P> Default for Hosts<P> {
     fn default() -> Self {
-        let (hosts, next_id, turn, version) = (Vec::new(), 0, 0, 0);
-        Self { hosts, next_id, turn, version, urgent_until: None, seen: (false, false) }
+        Self {
+            hosts: Vec::new(),
+            next_id: 0,
+            turn: 0,
+            version: 0,
+            urgent_until: None,
+            seen: (false, false),
+            primary: None,
+            failovers: 0,
+        }
     }
 }
 
@@ -129,7 +143,7 @@ impl<P: Clone + PartialEq + Display> Hosts<P> {
                     self.next_id += 1;
                     let id = HostId(self.next_id);
                     let (report, timeline, down, last_error) = (None, None, None, None);
-                    Host { id, written, place, report, timeline, down, last_error }
+                    Host { id, written, place, report, timeline, down, last_error, failures: 0 }
                 }
             };
             others.push(host);
@@ -164,6 +178,9 @@ impl<P: Clone + PartialEq + Display> Hosts<P> {
             let read_only = report.asked.is_some_and(|asked| asked.read_only);
             self.seen.0 |= !report.in_recovery && !read_only;
             self.seen.1 |= report.in_recovery;
+            if !report.in_recovery {
+                self.follow(id, now);
+            }
         }
         self.version += u64::from(has_changed);
         news
@@ -173,6 +190,7 @@ impl<P: Clone + PartialEq + Display> Hosts<P> {
     pub fn failed(&mut self, id: HostId, error: String, now: Instant, random: f64) -> bool {
         let Some(host) = self.hosts.iter_mut().find(|host| host.id == id) else { return false };
         host.last_error = Some(error);
+        host.failures += 1;
         let is_new = host.down.is_none();
         host.down = Some(match host.down {
             Some(down) => down.again(now, random),
@@ -249,6 +267,7 @@ impl<P: Clone + PartialEq + Display> Hosts<P> {
             reported: host.report.map(|(_, at)| at),
             is_down: host.down.is_some(),
             last_error: host.last_error.clone(),
+            failures: host.failures,
         })
     }
 

@@ -124,6 +124,41 @@ fn a_failover_is_followed() {
 }
 
 #[test]
+fn failovers_and_failures_are_counted() {
+    let mut world = World::new(&["a", "b"]);
+    world.reached("a", primary(1));
+    world.reached("b", standby(0));
+    assert_eq!(world.hosts.failovers(), 0, "the first one has taken nobody's place");
+    world.failed("a");
+    world.failed("a");
+    world.reached("b", primary(2));
+    world.reached("b", primary(2));
+    assert_eq!(world.hosts.failovers(), 1);
+    // It takes itself for a primary still.
+    world.reached("a", primary(1));
+    assert_eq!(world.hosts.failovers(), 1);
+    world.reached("a", standby(0));
+    world.reached("b", standby(0));
+    world.reached("a", primary(3));
+    assert_eq!(world.hosts.failovers(), 2, "and back");
+    let failures: Vec<_> = world.hosts.views().map(|host| host.failures).collect();
+    assert_eq!(failures, [2, 0]);
+}
+
+#[test]
+fn two_primaries_of_different_things_are_no_failover() {
+    let unknown = Report { in_recovery: false, asked: None };
+    for report in [primary(1), unknown] {
+        let mut world = World::new(&["a", "b"]);
+        for _ in 0..3 {
+            world.reached("a", report);
+            world.reached("b", report);
+        }
+        assert_eq!(world.hosts.failovers(), 0);
+    }
+}
+
+#[test]
 fn a_host_whose_timeline_nobody_knows_is_asked() {
     let mut world = World::new(&["a", "b"]);
     let wish = wish(READ_WRITE);

@@ -280,8 +280,10 @@ pub(crate) async fn cancel(shared: &Shared, key: BackendKey) {
             CancelAction::Send(request, pool) => pool.deliver(request).await,
         },
         Destination::Peer(peer, key) => {
-            let timeout = shared.settings().cancel_wait_timeout;
-            peer.deliver(&key, timeout).await;
+            let settings = shared.settings();
+            let (timeout, tcp) = (settings.cancel_wait_timeout, settings.tcp);
+            drop(settings);
+            peer.deliver(&key, timeout, tcp).await;
         }
         Destination::Nowhere(why) => tracing::debug!("cancel request dropped: {why}"),
     }

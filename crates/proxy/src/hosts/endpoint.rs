@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::stream::{ServerAddress, Stream, keep_alive, socket_name};
+use crate::stream::{ServerAddress, Stream, socket_name};
+use crate::tcp::TcpOptions;
 
 /// One address of one host: what a connection goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Endpoint {
     }
 
     /// Opens a socket. Cancel-safe: dropping the future closes it.
-    pub(crate) async fn connect(&self) -> io::Result<Stream> {
+    pub(crate) async fn connect(&self, tcp: TcpOptions) -> io::Result<Stream> {
         match (&self.address, self.ip) {
             (ServerAddress::Unix { directory, port }, _) => {
                 let path = directory.join(socket_name(*port));
@@ -62,7 +63,7 @@ impl Endpoint {
                     None => TcpStream::connect((host.as_str(), *port)).await?,
                 };
                 stream.set_nodelay(true)?;
-                keep_alive(&stream);
+                tcp.apply(&stream);
                 Ok(Stream::Tcp(stream))
             }
         }

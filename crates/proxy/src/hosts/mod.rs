@@ -19,6 +19,7 @@ use parking_lot::{Mutex, RwLock};
 
 pub(crate) use cluster::Cluster;
 pub(crate) use endpoint::Endpoint;
+pub(crate) use names::{Resolve, by_the_system};
 
 use crate::stream::ServerAddress;
 
@@ -34,15 +35,17 @@ pub struct HostSettings {
 }
 
 /// The clusters that pools use.
-#[derive(Debug)]
 pub(crate) struct Clusters {
     settings: Arc<RwLock<HostSettings>>,
+    resolve: Resolve,
     clusters: Mutex<HashMap<Vec<ServerAddress>, Weak<Cluster>>>,
 }
 
 impl Clusters {
-    pub(crate) fn new(settings: HostSettings) -> Self {
-        Self { settings: Arc::new(RwLock::new(settings)), clusters: Mutex::default() }
+    /// `resolve`: how names are looked up.
+    pub(crate) fn new(settings: HostSettings, resolve: Resolve) -> Self {
+        let settings = Arc::new(RwLock::new(settings));
+        Self { settings, resolve, clusters: Mutex::default() }
     }
 
     pub(crate) fn set(&self, settings: HostSettings) {
@@ -56,9 +59,15 @@ impl Clusters {
             return cluster;
         }
         clusters.retain(|_, cluster| cluster.strong_count() > 0);
-        let cluster =
-            Cluster::new(written.to_vec(), Arc::clone(&self.settings), names::by_the_system());
+        let (settings, resolve) = (Arc::clone(&self.settings), Arc::clone(&self.resolve));
+        let cluster = Cluster::new(written.to_vec(), settings, resolve);
         clusters.insert(written.to_vec(), Arc::downgrade(&cluster));
         cluster
+    }
+}
+
+impl std::fmt::Debug for Clusters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Clusters").field("clusters", &self.clusters).finish_non_exhaustive()
     }
 }

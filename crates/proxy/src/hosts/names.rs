@@ -13,11 +13,11 @@ use crate::admin::BoxFuture;
 use crate::stream::ServerAddress;
 
 /// Looks up a name, as the system does.
-pub(super) type Resolve =
+pub(crate) type Resolve =
     Arc<dyn Fn(String, u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
 
 /// The system's way.
-pub(super) fn by_the_system() -> Resolve {
+pub(crate) fn by_the_system() -> Resolve {
     Arc::new(|host, port| {
         Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
     })

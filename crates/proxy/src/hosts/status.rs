@@ -12,7 +12,8 @@ impl Cluster {
     /// Its hosts; databases and connections are for the caller to fill in.
     pub(crate) fn status(&self) -> Vec<(HostId, HostStatus)> {
         let hosts = self.hosts.lock();
-        hosts.views().map(|host| (host.id, status(host))).collect()
+        let failovers = hosts.failovers();
+        hosts.views().map(|host| (host.id, status(host, failovers))).collect()
     }
 
     /// A host as it is written; none if it is not there any more.
@@ -21,7 +22,7 @@ impl Cluster {
     }
 }
 
-fn status(host: HostView<Endpoint>) -> HostStatus {
+fn status(host: HostView<Endpoint>, failovers: u64) -> HostStatus {
     let asked = host.report.and_then(|report| report.asked);
     HostStatus {
         host: host.place.host(),
@@ -38,6 +39,8 @@ fn status(host: HostView<Endpoint>) -> HostStatus {
         timeline: asked.and_then(|asked| asked.timeline),
         checked: host.reported.map(time_of),
         last_error: host.last_error,
+        failures: host.failures,
+        failovers,
         databases: Vec::new(),
         connections: 0,
     }

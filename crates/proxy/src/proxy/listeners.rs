@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::Path;
+use std::sync::Arc;
 use std::task::Poll;
 
 use socket2::{Domain, Socket, Type};
@@ -24,7 +25,7 @@ const DEFAULT_PORT: u16 = 6432;
 pub struct Listeners {
     /// None where clients come in by the Unix socket alone.
     tcp: Vec<TcpListener>,
-    unix: Option<UnixSocket>,
+    unix: Option<Arc<UnixSocket>>,
     /// Which of them are the service manager's.
     activated: Activated,
 }
@@ -64,7 +65,7 @@ impl Listeners {
             (place, place.port.or(tcp).unwrap_or(DEFAULT_PORT))
         });
         let passed_on = of_unix.pop();
-        this.unix = match (passed_on, place) {
+        let unix = match (passed_on, place) {
             (Some(listener), _) if activated.unix => Some(UnixSocket::activated(listener)?),
             (Some(listener), Some((place, port))) => {
                 match UnixSocket::go_on(place, port, listener)? {
@@ -75,6 +76,7 @@ impl Listeners {
             (_, Some((place, port))) => Some(UnixSocket::open(place, port, how.backlog).await?),
             (_, None) => None,
         };
+        this.unix = unix.map(Arc::new);
         Ok(this)
     }
 
@@ -116,7 +118,13 @@ impl Listeners {
     /// The Unix socket, if there is one.
     #[must_use]
     pub fn unix_socket(&self) -> Option<&Path> {
-        self.unix.as_ref().and_then(UnixSocket::path)
+        self.unix.as_deref().and_then(UnixSocket::path)
+    }
+
+    /// The Unix socket, to be kept open when the others are closed. Not one of the service manager,
+    /// where clients wait for the next process.
+    pub(super) fn own_unix_socket(&self) -> Option<Arc<UnixSocket>> {
+        self.unix.clone().filter(|_| !self.activated.unix)
     }
 
     /// The next client. Cancel-safe.

@@ -13,9 +13,10 @@ use crate::admin::AdminConsole;
 use crate::client;
 use crate::error::ProxyError;
 use crate::events::EventBuffer;
+use crate::hosts::by_the_system;
 use crate::pool::Pool;
 use crate::settings::ProxySettings;
-use crate::stream::{Stream, keep_alive};
+use crate::stream::Stream;
 use lobby::Room;
 
 mod command;
@@ -23,6 +24,9 @@ mod drain;
 mod held;
 mod listeners;
 mod lobby;
+// Other systems have one address of the loopback network unless they are told of more.
+#[cfg(all(test, target_os = "linux"))]
+mod moved_server;
 mod places;
 mod shared;
 mod spares;
@@ -89,7 +93,8 @@ impl Proxy {
         measures: Measures,
         admin: Option<Arc<dyn AdminConsole>>,
     ) -> Self {
-        Self { shared: Arc::new(Shared::new(settings, measures, admin)) }
+        let shared = Shared::new(settings, measures, admin, by_the_system());
+        Self { shared: Arc::new(shared) }
     }
 
     /// Opens the listeners; those that were passed by another process are gone on with.
@@ -138,10 +143,12 @@ impl Proxy {
                 _ = stop.wait_for(Option::is_some) => break,
             }
         }
+        let mode = (*stop.borrow()).unwrap_or(ShutdownMode::Immediate);
+        let door = self.door_for_consoles(mode, &listeners);
         drop(listeners);
         self.see_off(&mut tick).await;
-        let mode = (*stop.borrow()).unwrap_or(ShutdownMode::Immediate);
-        self.drain(mode, &mut tick).await;
+        let mode = (*stop.borrow()).unwrap_or(mode);
+        self.drain(mode, door, &mut tick).await;
     }
 
     fn max_not_logged_in(&self) -> usize {
@@ -180,7 +187,7 @@ impl Proxy {
             if stream.set_nodelay(true).is_err() {
                 return;
             }
-            keep_alive(stream);
+            self.shared.settings().tcp.apply(stream);
         }
         let stay = Stay::begin(&self.shared, self.max_not_logged_in(), Instant::now());
         tokio::spawn(client::serve(Arc::clone(&self.shared), stream, stay, spare));

@@ -17,7 +17,7 @@ use super::spares::Spares;
 use super::takeover::Takeover;
 use crate::admin::AdminConsole;
 use crate::client::{Authenticator, ClientRegistry, Consoles, Turns};
-use crate::hosts::Clusters;
+use crate::hosts::{Clusters, Resolve};
 use crate::peers::Peers;
 use crate::pool::{Pool, Shares};
 use crate::server::{Learned, ReplicationStart};
@@ -64,8 +64,9 @@ impl Shared {
         settings: ProxySettings,
         measures: Measures,
         admin: Option<Arc<dyn AdminConsole>>,
+        resolve: Resolve,
     ) -> Self {
-        let clusters = Arc::new(Clusters::new(settings.hosts));
+        let clusters = Arc::new(Clusters::new(settings.hosts, resolve));
         let auth = Authenticator::new(Arc::clone(&clusters));
         auth.prepare(&settings.login);
         let peers = Peers::new(settings.peer_id, &settings.peers);

@@ -43,7 +43,8 @@ impl Takeover {
         self.after.read().as_ref().map(|after| after.passages.clone())
     }
 
-    fn until(&self) -> Option<Instant> {
+    /// How long clients that cannot be handed over may stay; none if nobody has taken over.
+    pub(super) fn until(&self) -> Option<Instant> {
         self.after.read().as_ref().map(|after| after.until)
     }
 

@@ -22,6 +22,7 @@ use crate::error::ProxyError;
 use crate::hosts::Endpoint;
 use crate::settings::PoolTarget;
 use crate::stream::{ServerAddress, Stream};
+use crate::tcp::TcpOptions;
 use crate::tls::{Encryption, ServerTls, encrypt, explained};
 
 /// Messages before ReadyForQuery are short; longer ones are not believed.
@@ -40,6 +41,7 @@ pub(crate) struct Upstream {
     pub(crate) user: String,
     pub(crate) password: Option<Secret>,
     pub(crate) tls: ServerTls,
+    pub(crate) tcp: TcpOptions,
     pub(crate) connect_query: Option<String>,
     pub(crate) startup: Vec<(String, String)>,
     pub(crate) timeout: Duration,
@@ -68,7 +70,16 @@ impl Upstream {
         max_prepared_statements: usize,
     ) -> Self {
         let PoolTarget {
-            hosts, wish, database, user, password, tls, connect_query, startup, ..
+            hosts,
+            wish,
+            database,
+            user,
+            password,
+            tls,
+            tcp,
+            connect_query,
+            startup,
+            ..
         } = target;
         let learned = Learned::Nothing;
         Self {
@@ -78,6 +89,7 @@ impl Upstream {
             user,
             password,
             tls,
+            tcp,
             connect_query,
             startup,
             timeout,
@@ -153,7 +165,8 @@ async fn open_once(
     id: ServerId,
     encryption: Encryption,
 ) -> Result<ServerConnection, (ProxyError, bool)> {
-    let route = Route { endpoint: endpoint.clone(), tls: upstream.tls.clone() };
+    let (tls, tcp) = (upstream.tls.clone(), upstream.tcp);
+    let route = Route { endpoint: endpoint.clone(), tls, tcp };
     let stream = route.open(encryption).await.map_err(|error| (error, false))?;
     let is_encrypted = stream.is_encrypted();
     log_in(upstream, route, id, stream).await.map_err(|error| {
@@ -169,12 +182,13 @@ async fn open_once(
 pub(crate) struct Route {
     endpoint: Endpoint,
     tls: ServerTls,
+    tcp: TcpOptions,
 }
 
 impl Route {
     /// Opens a connection; one that is not over TCP is never encrypted. Cancel-safe.
     pub(crate) async fn open(&self, encryption: Encryption) -> Result<Stream, ProxyError> {
-        let stream = self.endpoint.connect().await?;
+        let stream = self.endpoint.connect(self.tcp).await?;
         encrypt(stream, &self.tls, encryption, &self.endpoint.host()).await
     }
 }

@@ -191,6 +191,7 @@ impl Work {
                 let pools = self.proxy.pools();
                 self.changes.note_pools(&pools);
                 self.aggregator.note_pools(&pools);
+                self.aggregator.note_hosts(self.proxy.hosts());
                 self.singled_out.refresh(&self.reloader.settings());
             }
             let due = self.last_publish.is_none_or(|last| now - last >= PUBLISH);

@@ -71,9 +71,6 @@ const LOOKED_AT: Becomes = Unneeded(
 );
 const RESOLVED: Becomes =
     Unneeded("a server's name is resolved by the system for each connection that is opened");
-const KEEPALIVE: Becomes = Unneeded(
-    "keepalives are always sent: a peer that vanished without a word is noticed in two minutes",
-);
 const BUFFERS: Becomes = Unneeded(
     "buffers grow as needed, and what is idle has none; nobody is kept waiting by a large result",
 );
@@ -325,12 +322,12 @@ pub const INI_SETTINGS: &[IniSetting] = &[
             "a connection that says nothing holds a socket and no more, and gives way to others",
         ),
     ),
-    setting("tcp_keepalive", Flag, "1", KEEPALIVE),
-    setting("tcp_keepcnt", Number, "0", KEEPALIVE),
-    setting("tcp_keepidle", Number, "0", KEEPALIVE),
-    setting("tcp_keepintvl", Number, "0", KEEPALIVE),
-    setting("tcp_socket_buffer", Number, "0", Unneeded("the system sizes the buffers of sockets")),
-    setting("tcp_user_timeout", Number, "0", NotOffered("the system's holds")),
+    setting("tcp_keepalive", Flag, "1", Same),
+    setting("tcp_keepcnt", Number, "0", Same),
+    setting("tcp_keepidle", Number, "0", Same),
+    setting("tcp_keepintvl", Number, "0", Same),
+    setting("tcp_socket_buffer", Number, "0", Same),
+    setting("tcp_user_timeout", Number, "0", Same),
     setting(
         "track_extra_parameters",
         Text,

@@ -102,3 +102,18 @@ fn a_priority_that_is_none_and_a_share_of_nothing_are_refused() {
     assert!(problems.contains("did you mean `priority`"), "{problems}");
     assert!(wrong(file("applications = 3\n")).contains("write [applications.NAME]"));
 }
+
+#[test]
+fn show_users_has_whoever_is_known_by_name_and_the_maxima_that_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("userlist.txt");
+    std::fs::write(&list, "\"ada\" \"x\"\n\"web\" \"y\"\n").unwrap();
+    let text = format!("auth_file = {list:?}\n{FILE}[users.web]\nmax_user_connections = 0\n");
+    let shown = used(file(&text)).user_status();
+    let maxima = shown
+        .iter()
+        .map(|user| (user.name.as_str(), user.max_connections, user.max_client_connections));
+    let expected =
+        [("ada", Some(20), Some(200)), ("app", Some(20), Some(200)), ("web", None, Some(200))];
+    assert_eq!(maxima.collect::<Vec<_>>(), expected);
+}

@@ -11,6 +11,7 @@ mod monitoring;
 mod pgbouncer;
 mod places;
 mod reference;
+mod tcp;
 mod tls;
 mod unix_socket;
 mod values;

@@ -82,7 +82,9 @@ fn what_a_file_does_not_say_is_as_pgbouncer_has_it() {
         .map(|(here, _)| here.key)
         .collect();
     let expected = ["auth_type", "listen", "max_client_conn", "pool_mode"];
-    assert_eq!(others, [&expected[..], &["unix_socket_dir", "unix_socket_port"]].concat());
+    let sockets = ["tcp_keepcnt", "tcp_keepidle", "tcp_keepintvl"];
+    let unix_socket = ["unix_socket_dir", "unix_socket_port"];
+    assert_eq!(others, [&expected[..], &sockets[..], &unix_socket[..]].concat());
 }
 
 #[test]
