@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 
 use model::{Address, ClientId, ConnectionEvent, Event, Labels, PoolKey, Replication, SqlState};
 use pooling::parameters::ClientParameters;
-use tokio::io::AsyncWriteExt;
 use wire::BackendKey;
 use wire::auth::AuthenticationRequest;
 use wire::backend::{self, TransactionStatus};
