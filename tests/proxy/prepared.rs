@@ -289,6 +289,34 @@ async fn a_statement_is_parsed_again_after_its_table_changed() {
     assert_eq!(kinds(&answered), "1tT2CZ", "{answered:?}");
 }
 
+/// Must survive: a table that changes under a statement
+#[tokio::test]
+async fn an_unnamed_statement_is_what_it_would_be_after_its_table_changed() {
+    let scene = Scene::with_pool_of(1).await.with_schema("CREATE TABLE t (a int)").await;
+    let [mut client, mut other] = scene.clients().await;
+    // Settings of its own stand in front of what it sends.
+    client.rows("SET work_mem TO '5MB'").await;
+    let sql = "SELECT * FROM t WHERE a = $1";
+    let columns = [parse("", sql), describe(b'S', ""), sync()].concat();
+    let rows = [parse("", sql), bind("", "", &[Some("1")]), execute("", 0), sync()].concat();
+    let mut count = 1;
+    for (request, expected) in [(&columns, "1tTZ"), (&rows, "12CZ"), (&columns, "1tTZ")] {
+        for _ in 0..3 {
+            assert_eq!(
+                kinds(&exchange(&mut client, std::slice::from_ref(request)).await),
+                expected
+            );
+        }
+        other.rows(&format!("ALTER TABLE t ADD c{count} int")).await;
+        count += 1;
+        let answered = exchange(&mut client, std::slice::from_ref(request)).await;
+        assert_eq!(kinds(&answered), expected);
+        let answered = exchange(&mut client, &[describe(b'S', ""), sync()]).await;
+        let (_, described) = answered.iter().find(|(kind, _)| *kind == b'T').unwrap();
+        assert_eq!(described[..2], [0, count], "all columns");
+    }
+}
+
 #[tokio::test]
 async fn sql_level_prepare_pins_and_works() {
     let scene = Scene::with_pool_of(2).await;

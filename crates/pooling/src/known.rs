@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use foldhash::fast::FixedState;
 
 use crate::prepared::{Statement, content_hash, same};
+use crate::reading::Reading;
 use crate::routines::KnownRoutines;
 
 /// Texts longer than this are not remembered.
@@ -33,12 +34,15 @@ pub struct KnownStatements {
 }
 
 impl KnownStatements {
-    /// The statement of this content, as prepared in the present epoch.
+    /// The statement of this content that is read so, as prepared in the present epoch.
     #[must_use]
-    pub fn find(&self, text: &[u8], types: &[u8]) -> Option<Arc<Statement>> {
+    pub fn find(&self, text: &[u8], types: &[u8], reading: Reading) -> Option<Arc<Statement>> {
+        if reading == Reading::Alone {
+            return None;
+        }
         let statements = self.statements.read().unwrap_or_else(PoisonError::into_inner);
-        let found = statements.get(&content_hash(text, types))?;
-        (found.epoch() == self.epoch() && found.is(text, types)).then(|| Arc::clone(found))
+        let found = statements.get(&(content_hash(text, types) ^ reading.bits()))?;
+        (found.epoch() == self.epoch() && found.is(text, types, reading)).then(|| Arc::clone(found))
     }
 
     /// Whether the unnamed statement is served from a named one where that can be.
@@ -65,7 +69,8 @@ impl KnownStatements {
 
     /// A server has parsed it.
     pub fn learn(&self, statement: &Arc<Statement>) {
-        if !statement.is_kept() || statement.text().len() > MAX_TEXT_BYTES {
+        let is_shared = statement.is_kept() && statement.reading() != Reading::Alone;
+        if !is_shared || statement.text().len() > MAX_TEXT_BYTES {
             return;
         }
         {
@@ -105,7 +110,7 @@ mod tests {
     }
 
     fn has(known: &KnownStatements, statement: &Arc<Statement>) -> bool {
-        known.find(statement.text(), statement.types()).is_some()
+        known.find(statement.text(), statement.types(), statement.reading()).is_some()
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod plan_trial;
 pub mod prepared;
 pub mod priorities;
 pub mod quota;
+pub mod reading;
 pub mod replies;
 pub mod routines;
 pub mod scheduler;

@@ -14,6 +14,7 @@ use model::Tags;
 use sql::Shape;
 
 use crate::plan_trial::PlanTimes;
+use crate::reading::Reading;
 pub use crate::server_name::{SERVER_NAME_PREFIX, ServerName, SpelledName};
 
 /// A statement as a client prepared it.
@@ -22,6 +23,7 @@ pub struct Statement {
     text: Box<[u8]>,
     types: Box<[u8]>,
     hash: u64,
+    reading: Reading,
     /// Set for a text too long to be kept: it is on one server only, and equal only to itself.
     kept: bool,
     /// When the client prepared it, counted in changes of tables under statements; see
@@ -55,6 +57,7 @@ impl Statement {
             text: text.into(),
             types: types.into(),
             hash,
+            reading: Reading::With(0),
             kept: true,
             epoch: 0,
             shape,
@@ -72,6 +75,7 @@ impl Statement {
             text,
             types,
             hash: 0,
+            reading: Reading::Alone,
             kept: false,
             epoch: 0,
             shape,
@@ -90,7 +94,20 @@ impl Statement {
         } else {
             Self::not_kept(shape)
         };
-        other.in_epoch(self.epoch).tagged(tags)
+        other.read_as(self.reading).in_epoch(self.epoch).tagged(tags)
+    }
+
+    /// The same, read so.
+    #[must_use]
+    pub fn read_as(mut self, reading: Reading) -> Self {
+        self.hash ^= self.reading.bits() ^ reading.bits();
+        self.reading = reading;
+        self
+    }
+
+    /// How it is read.
+    pub(crate) fn reading(&self) -> Reading {
+        self.reading
     }
 
     /// The same, prepared in this epoch.
@@ -130,9 +147,9 @@ impl Statement {
         self.hash
     }
 
-    /// Whether it has this content.
-    pub(crate) fn is(&self, text: &[u8], types: &[u8]) -> bool {
-        self.kept && *self.text == *text && *self.types == *types
+    /// Whether it has this content, and is read so.
+    pub(crate) fn is(&self, text: &[u8], types: &[u8], reading: Reading) -> bool {
+        self.kept && self.reading == reading && *self.text == *text && *self.types == *types
     }
 
     /// Whether its text is kept.
@@ -161,8 +178,14 @@ impl Hash for ByContent {
 /// Whether two statements are the same to a server.
 #[must_use]
 pub fn same(a: &Arc<Statement>, b: &Arc<Statement>) -> bool {
+    let are_read_alike = || a.reading == b.reading && a.reading != Reading::Alone;
     Arc::ptr_eq(a, b)
-        || (a.kept && b.kept && a.hash == b.hash && a.text == b.text && a.types == b.types)
+        || (a.kept
+            && b.kept
+            && a.hash == b.hash
+            && are_read_alike()
+            && a.text == b.text
+            && a.types == b.types)
 }
 
 /// The statements of a client.

@@ -179,9 +179,9 @@ impl ReplyQueue {
     /// Whether nothing is due to the client.
     #[must_use]
     pub fn owes_nothing(&self) -> bool {
-        self.queue
-            .iter()
-            .all(|expected| matches!(expected, Expected::OwnSettings(_) | Expected::OwnQuestion))
+        self.queue.iter().all(|expected| {
+            matches!(expected, Expected::OwnSettings(_) | Expected::OwnQuestion | Expected::OwnSync)
+        })
     }
 
     /// An extended-protocol message failed: the server skips all that was sent up to the next Sync

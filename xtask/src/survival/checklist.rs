@@ -104,6 +104,8 @@ pub(super) const GROUPS: &[Group] = &[
         items: &[
             "prepared statements in transaction mode",
             "DEALLOCATE as PHP sends it",
+            "a prepared statement read under another client's settings",
+            "a table that changes under a statement",
             "SET and search_path leak between clients",
             "a pool that collapses",
             "noisy neighbours",

@@ -24,21 +24,43 @@ pub struct Journal {
 const MAX_ENTRIES: usize = 10_000;
 
 impl Journal {
-    /// A statement that changes a setting has succeeded. False if there is no room for it.
+    /// A statement that changes a setting has succeeded. Gives the change back if there is no room
+    /// for it.
     #[must_use]
-    pub fn change(&mut self, change: SettingChange) -> bool {
+    pub fn change(&mut self, change: SettingChange) -> Option<SettingChange> {
+        self.forget_earlier(&change);
+        if self.entries.len() >= MAX_ENTRIES {
+            return Some(change);
+        }
         self.entries.push(Entry::Change(change));
-        self.entries.len() <= MAX_ENTRIES
+        None
+    }
+
+    /// What the same setting was changed to before, since the last savepoint, will not be seen again.
+    fn forget_earlier(&mut self, change: &SettingChange) {
+        let Some(name) = one_name(change) else { return };
+        let name_in = |entry: &Entry| match entry {
+            Entry::Change(change) => one_name(change) == Some(name),
+            Entry::Savepoint(_) => false,
+        };
+        let is_bound = |entry: &Entry| {
+            matches!(entry, Entry::Savepoint(_) | Entry::Change(SettingChange::ResetAll))
+        };
+        let from = self.entries.iter().rposition(is_bound).map_or(0, |at| at + 1);
+        if let Some(at) = self.entries[from..].iter().position(name_in) {
+            self.entries.remove(from + at);
+        }
     }
 
     /// `SAVEPOINT name` has succeeded. Before the first change it need not be remembered: going
     /// back to an unknown savepoint undoes all changes.
     #[must_use]
     pub fn savepoint(&mut self, name: &str) -> bool {
-        if !self.entries.is_empty() {
+        let has_room = self.entries.len() < MAX_ENTRIES;
+        if !self.entries.is_empty() && has_room {
             self.entries.push(Entry::Savepoint(name.into()));
         }
-        self.entries.len() <= MAX_ENTRIES
+        has_room
     }
 
     /// `RELEASE name` has succeeded: that savepoint is gone, and those made after it.
@@ -82,13 +104,21 @@ impl Journal {
     }
 }
 
+/// The setting that is changed, if it is one.
+fn one_name(change: &SettingChange) -> Option<&str> {
+    match change {
+        SettingChange::Set { name, .. } | SettingChange::Reset { name } => Some(name),
+        SettingChange::ResetAll => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn set(journal: &mut Journal, name: &str) {
         for change in sql::setting_changes(format!("set {name} to 1").as_bytes()).unwrap() {
-            assert!(journal.change(change));
+            assert_eq!(journal.change(change), None);
         }
     }
 
@@ -110,9 +140,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_set_again_and_again_is_kept_once() {
+        let mut journal = Journal::default();
+        for _ in 0..100 {
+            set(&mut journal, "a.b");
+            set(&mut journal, "c.d");
+        }
+        assert!(journal.savepoint("s"));
+        for _ in 0..100 {
+            set(&mut journal, "a.b");
+        }
+        assert_eq!(journal.entries.len(), 4);
+    }
+
+    #[test]
+    fn it_is_bounded() {
+        let mut journal = Journal::default();
+        for n in 0..MAX_ENTRIES {
+            set(&mut journal, &format!("a.b{n}"));
+        }
+        let change = sql::setting_changes(b"set a.c to 1").unwrap().remove(0);
+        assert_eq!(journal.change(change.clone()), Some(change));
+        assert!(!journal.savepoint("s"));
+        assert_eq!(journal.entries.len(), MAX_ENTRIES);
+    }
+
+    #[test]
     fn savepoints_undo_what_came_after_them() {
         for (steps, holds) in [
             ("a b", "ab"),
+            ("a (x b a <x", "a"),
+            ("a b (x a b <x", "ab"),
             ("a (x b <x c", "ac"),
             ("(x a <x b", "b"),
             ("a (x b (y c <x d", "ad"),

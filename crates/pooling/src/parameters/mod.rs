@@ -9,6 +9,7 @@ mod difference;
 mod journal;
 mod memento;
 mod planning;
+mod reading;
 mod reported;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use sql::{SettingChange, SettingValue};
 
 pub use journal::Journal;
 pub use memento::ParametersMemento;
+pub(crate) use reading::Mention;
 
 /// Reported parameters that say what the *server* is doing, and cannot be set to that value.
 const NOT_SETTABLE: [&str; 6] = [

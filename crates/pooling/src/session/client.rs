@@ -257,6 +257,7 @@ impl ClientSession {
                 Some(_) => Effect::None,
             };
             self.note_settings_of(&effect, text);
+            self.note_reading(&one.shape, text);
             if effect.is_barrier(&self.parameters) {
                 self.barrier = Barrier::Shut;
             }
@@ -312,7 +313,7 @@ impl ClientSession {
         if let Some(statement) = &statement {
             self.guard_sequences(&statement.shape, false, server, io);
         }
-        self.begin_repeatable(&bind);
+        self.begin_repeatable(bind.statement);
         let renamed = match &statement {
             Some(statement) => self.name_on_server(bind.statement, statement, server, io),
             None => self.unknown_name(bind.statement, server, io),
@@ -359,10 +360,13 @@ impl ClientSession {
         let (target, name) =
             frontend::read_target(head.kind, front).map_err(PoolingError::Client)?;
         let renamed = match target {
-            Target::Statement => match self.statements.get(name).cloned() {
-                Some(statement) => self.name_on_server(name, &statement, server, io),
-                None => self.unknown_name(name, server, io),
-            },
+            Target::Statement => {
+                self.begin_repeatable(name);
+                match self.statements.get(name).cloned() {
+                    Some(statement) => self.name_on_server(name, &statement, server, io),
+                    None => self.unknown_name(name, server, io),
+                }
+            }
             Target::Portal => None,
         };
         match renamed {
@@ -398,6 +402,7 @@ impl ClientSession {
                     ..Running::new(Arc::clone(&statement.shape), effect, io.now)
                 };
                 self.note_settings_of(&running.effect, statement.text());
+                self.note_reading(&statement.shape, statement.text());
                 running
             }
             // A portal made by SQL (DECLARE), or of a statement prepared by SQL, or none at all.

@@ -13,6 +13,7 @@ use super::measure::Running;
 use super::probe::Doubt;
 use super::{Barrier, ClientSession, Io, ServerSession};
 use crate::error::PoolingError;
+use crate::parameters::Mention;
 use crate::prepared::Statement;
 use crate::replies::Expected;
 
@@ -112,8 +113,12 @@ impl ClientSession {
         if !parse.name.is_empty() && self.statements.get(parse.name).is_some() {
             return Ok(false);
         }
-        let Some(statement) = self.known.find(parse.text, parse.types) else { return Ok(false) };
-        if may_need_own_server(statement.shape.effect) {
+        let known = self.known.find(parse.text, parse.types, self.reading());
+        let Some(statement) = known else { return Ok(false) };
+        // What this mode refuses others may have prepared before it was set.
+        if may_need_own_server(statement.shape.effect)
+            || self.refusal_of_parse(&statement.shape, parse.text, true).is_some()
+        {
             return Ok(false);
         }
         if parse.name.is_empty() {
@@ -278,6 +283,7 @@ impl ClientSession {
         self.quiet = true;
         self.journal.discard();
         self.failed = false;
+        self.reading_changes = Mention::None;
         self.doubt = Doubt::None;
         self.copy_reads = false;
         self.lost_sync = false;
@@ -308,7 +314,10 @@ impl ClientSession {
                     backend::write_ready(io.to_client, self.status);
                     told = false;
                 }
-                Expected::OwnSettings(_) | Expected::OwnQuestion | Expected::CopyEnd => {}
+                Expected::OwnSettings(_)
+                | Expected::OwnQuestion
+                | Expected::OwnSync
+                | Expected::CopyEnd => {}
                 other => {
                     if let Expected::Parse { name, statement, .. }
                     | Expected::LocalParseComplete { name, statement } = other

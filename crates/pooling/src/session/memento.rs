@@ -89,6 +89,7 @@ impl ClientSession {
             let observed = shapes.observe_one(&text);
             let tags = session.comments.tags(&text, &observed);
             let statement = Statement::new(&text, &types, observed.shape, observed.values)
+                .read_as(session.reading().of(&text))
                 .in_epoch(session.known.epoch())
                 .tagged(tags);
             session.statements.insert(&name, Arc::new(statement));

@@ -20,6 +20,7 @@ mod parsing;
 mod pins;
 mod portals;
 mod probe;
+mod reading;
 mod refusal;
 mod repeat;
 mod samples;
@@ -45,7 +46,7 @@ pub use refusal::Refusal;
 pub use steps::{ClientStep, ServerStep};
 
 use crate::known::KnownStatements;
-use crate::parameters::{ClientParameters, Journal, ServerParameters};
+use crate::parameters::{ClientParameters, Journal, Mention, ServerParameters};
 use crate::prepared::{ClientStatements, ServerStatements};
 use crate::replies::{Expected, ReplyQueue};
 use comments::Comments;
@@ -193,10 +194,12 @@ pub struct ClientSession {
     statements: ClientStatements,
     /// The unnamed statement is served from a named one.
     unnamed_by_name: bool,
-    /// The Bind at hand may begin what can be sent again.
+    /// The message at hand may begin what can be sent again.
     may_repeat: bool,
     /// What to send again should such a statement not be valid any more.
     repeatable: Option<Box<[u8]>>,
+    /// Of a Describe that is sent again, the client has been told the parameters.
+    parameters_told: bool,
     parameters: ClientParameters,
     portals: Portals,
     replies: ReplyQueue,
@@ -221,6 +224,8 @@ pub struct ClientSession {
     pins: Pins,
     /// When it first got a server connection.
     began: Option<Instant>,
+    /// What is under way may change how texts are read.
+    reading_changes: Mention,
     /// Settings that the transaction under way has changed.
     journal: Journal,
     /// A statement has failed since the last ReadyForQuery.
@@ -266,6 +271,7 @@ impl ClientSession {
             unnamed_by_name: false,
             may_repeat: false,
             repeatable: None,
+            parameters_told: false,
             parameters,
             portals: Portals::default(),
             replies: ReplyQueue::default(),
@@ -281,6 +287,7 @@ impl ClientSession {
             reattach: false,
             pins: Pins::default(),
             began: None,
+            reading_changes: Mention::None,
             journal: Journal::default(),
             failed: false,
             doubt: Doubt::None,

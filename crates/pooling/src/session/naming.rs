@@ -60,6 +60,13 @@ impl ClientSession {
         self.meter.finish(Outcome::Done, 0, io.now, io.events);
         backend::write_command_complete(io.to_client, "DEALLOCATE");
         backend::write_ready(io.to_client, self.status);
+        if !self.quiet && !self.replies.has_end() {
+            // Settings that were written on attach are not answered before a Sync, and none of the
+            // client's follows: it would keep the server connection.
+            frontend::write_empty(io.to_server, frontend::SYNC);
+            server.statements.pipeline_sent();
+            self.replies.push(Expected::OwnSync);
+        }
         self.meter.ready(self.status, true, io.now, io.events);
         true
     }
@@ -172,7 +179,11 @@ impl ClientSession {
         server: &mut ServerSession,
         io: &mut Io<'_>,
     ) -> ServerName {
-        let preparation = server.statements.prepare(statement);
+        if let Some(name) = server.statements.lookup(statement) {
+            return name;
+        }
+        let statement = self.read_now(statement);
+        let preparation = server.statements.prepare(&statement);
         self.write_closes(&preparation.close, io);
         if preparation.parse {
             let name = preparation.name.spelled();
@@ -219,7 +230,7 @@ impl ClientSession {
             self.meter.server_parse();
             self.replies.push(Expected::OwnParse(None));
             self.quiet = false;
-            server.statements.set_unnamed(Some(Arc::clone(statement)));
+            server.statements.set_unnamed(Some(self.read_now(statement).into_owned()));
         }
         None
     }

@@ -170,8 +170,15 @@ impl ClientSession {
                 self.reattach = true;
             }
         }
-        if !self.journal.change(change) {
-            self.doubt.about_all();
+        self.note_change(change);
+    }
+
+    /// What changes a setting that the server does not report holds when its transaction does.
+    fn note_change(&mut self, change: SettingChange) {
+        let Some(untold) = self.journal.change(change) else { return };
+        self.doubt.about_all();
+        if let SettingChange::Set { name, .. } | SettingChange::Reset { name } = untold {
+            self.doubtful_settings.extend(sql::custom_setting(&name));
         }
     }
 
@@ -183,9 +190,8 @@ impl ClientSession {
             _ => server.parameters.maybe_set(&mut self.parameters, name),
         }
         // It sets the role to none (manual, SET SESSION AUTHORIZATION).
-        let role = || SettingChange::Reset { name: "role".into() };
-        if name == "session_authorization" && !self.journal.change(role()) {
-            self.doubt.about_all();
+        if name == "session_authorization" {
+            self.note_change(SettingChange::Reset { name: "role".into() });
         }
     }
 

@@ -27,7 +27,10 @@ impl ClientSession {
         let read = if whole { Parse::read(front) } else { Parse::read_front(front) };
         let parse = read.map_err(PoolingError::Client)?;
         let is_kept = whole || parse.name.is_empty();
-        let known = if whole { self.known.find(parse.text, parse.types) } else { None };
+        let known = match whole {
+            true => self.known.find(parse.text, parse.types, self.reading()),
+            false => None,
+        };
         let is_known = known.is_some();
         let (statement, refused) = match known {
             Some(statement) => {
@@ -54,6 +57,7 @@ impl ClientSession {
                 let refused = self.refusal_of_parse(&observed.shape, parse.text, is_kept);
                 let statement = if whole {
                     Statement::new(parse.text, parse.types, observed.shape, observed.values)
+                        .read_as(self.reading().of(parse.text))
                         .in_epoch(self.known.epoch())
                 } else {
                     if refused.is_none() {

@@ -1,17 +1,18 @@
 //! What is sent again when a table has changed under a statement that only pgweir has prepared.
 //!
 //! A driver that prepares each statement anew never meets "cached plan must not change result type".
-//! Where its unnamed statement is served from a named one it would. The error comes with the Bind,
-//! before anything has run; so what was sent from there on is sent once more, with a Parse of its own,
-//! and the client does not hear of it.
+//! Where its unnamed statement is served from a named one it would. The error comes with the Bind or
+//! with the Describe, before anything has run; so what was sent from there on is sent once more, with a
+//! Parse of its own, and the client does not hear of it.
 
 use std::sync::Arc;
 
 use wire::backend::TransactionStatus;
-use wire::frontend::{self, Bind};
+use wire::frame::Head;
+use wire::frontend;
 
 use super::server::Fate;
-use super::{ClientSession, ClientStep, Io, ServerSession};
+use super::{Barrier, ClientSession, ClientStep, Io, ServerSession};
 use crate::replies::Expected;
 
 /// Longer requests are not kept: the client is told of the error.
@@ -21,25 +22,25 @@ const MAX_BYTES: usize = 16 * 1024;
 pub(super) type From = Option<usize>;
 
 impl ClientSession {
-    /// A Bind is to be sent. If it is the first that the server gets, and outside of a transaction,
-    /// all that follows it can be sent again.
-    pub(super) fn begin_repeatable(&mut self, bind: &Bind<'_>) {
-        self.may_repeat = bind.statement.is_empty()
+    /// A Bind or a Describe of this statement is to be sent. If it is the first of the client's that
+    /// the server gets, and outside of a transaction, all that follows it can be sent again.
+    pub(super) fn begin_repeatable(&mut self, statement: &[u8]) {
+        self.may_repeat = statement.is_empty()
             && self.unnamed_by_name
-            && self.quiet
-            && self.status == TransactionStatus::Idle;
+            && self.status == TransactionStatus::Idle
+            && (self.quiet || (!self.replies.is_empty() && self.replies.owes_nothing()));
     }
 
     /// A message was dealt with: `input` ends with it, and it begins at `at`. Keeps the request once
     /// its Sync is there.
     pub(super) fn follow_repeatable(&mut self, kind: u8, input: &[u8], at: usize, from: &mut From) {
-        if kind == frontend::BIND && std::mem::take(&mut self.may_repeat) {
+        self.repeatable = None;
+        if std::mem::take(&mut self.may_repeat) {
             *from = Some(at);
             return;
         }
-        self.repeatable = None;
         match kind {
-            frontend::DESCRIBE | frontend::EXECUTE => {}
+            frontend::BIND | frontend::DESCRIBE | frontend::EXECUTE => {}
             frontend::SYNC => {
                 let request = from.take().and_then(|from| input.get(from..));
                 self.repeatable =
@@ -52,8 +53,11 @@ impl ClientSession {
     /// The statement that the server has under a name of ours is not valid any more. Sends the request
     /// again, if it can be; what becomes of the error then.
     pub(super) fn repeat(&mut self, server: &mut ServerSession, io: &mut Io<'_>) -> Option<Fate> {
-        let is_first = matches!(self.replies.front(), Some(Expected::Bind));
-        let request = self.repeatable.take().filter(|_| is_first)?;
+        // Of what was sent nothing is answered yet.
+        let is_first = |request: &[u8]| self.replies.len() == messages(request);
+        let request = self.repeatable.take().filter(|request| is_first(request))?;
+        // To a Describe the parameters were told before the error.
+        self.parameters_told = matches!(self.replies.front(), Some(Expected::Describe));
         let statement = self.statements.get(b"").filter(|statement| statement.is_kept())?;
         let anew = statement.again().in_epoch(self.known.epoch());
         let executes = self
@@ -70,6 +74,8 @@ impl ClientSession {
         // The server's own, of the same text, is as old.
         server.statements.set_unnamed(None);
         self.unnamed_by_name = false;
+        // Shut perhaps by its Sync, which comes again.
+        self.barrier = Barrier::Open;
         match self.on_client(&request, Some(server), io) {
             Ok(ClientStep::More { consumed, .. }) if consumed == request.len() => {
                 Some(Fate::Swallow)
@@ -78,4 +84,16 @@ impl ClientSession {
             _ => Some(Fate::Lost),
         }
     }
+}
+
+/// How many messages these are.
+fn messages(mut bytes: &[u8]) -> usize {
+    let mut count = 0;
+    while let Ok(Some(head)) = Head::from_client(bytes)
+        && let Some(rest) = bytes.get(head.total()..)
+    {
+        bytes = rest;
+        count += 1;
+    }
+    count
 }

@@ -209,6 +209,11 @@ impl ClientSession {
                 Fate::Swallow
             }
             (Expected::Describe, backend::PARAMETER_DESCRIPTION)
+                if std::mem::take(&mut self.parameters_told) =>
+            {
+                Fate::Swallow
+            }
+            (Expected::Describe, backend::PARAMETER_DESCRIPTION)
             | (Expected::FunctionCall, backend::FUNCTION_CALL_RESPONSE)
             | (
                 Expected::Query { .. } | Expected::Execute,
@@ -305,6 +310,9 @@ impl ClientSession {
                 backend::write_parameter_status(io.to_client, &name, &value);
             }
             self.transaction_ended(status, server);
+            if self.quiet {
+                self.reading_is_known();
+            }
             self.meter.ready(status, self.quiet, io.now, io.events);
             if status == TransactionStatus::Idle && self.quiet {
                 // Portals end with their transaction (manual 55.2.3).

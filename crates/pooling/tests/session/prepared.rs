@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use model::PoolMode;
 use pgweir_pooling::known::KnownStatements;
 
 use crate::conversation::{Conversation, server};
@@ -177,6 +178,46 @@ fn deallocate_asks_nothing_of_a_server_that_does_not_have_the_statement() {
     assert_eq!(talk.server_got(), "", "a Parse that fails would swallow the Query");
     assert_eq!(talk.client_got(), "C DEALLOCATE\nZ I");
     assert!(talk.session.releasable() && talk.session.prepared_statements() == 0);
+}
+
+#[test]
+fn who_deallocates_what_its_server_does_not_have_keeps_no_connection_for_it() {
+    let (mut talk, mut one, mut other) =
+        (Conversation::new(&[("a.b", "1")]), server(10), server(10));
+    talk.client(&mut one, &["P a select 1", "S"]);
+    talk.server(&mut one, &["own 1", "1", "Z I"]);
+    talk.forget();
+    talk.client(&mut other, &["Q deallocate a"]);
+    assert_eq!(talk.client_got(), "C DEALLOCATE\nZ I");
+    // Without a Sync its settings would never be answered.
+    assert!(talk.server_got().ends_with("\nS"));
+    talk.server(&mut other, &["own 1", "Z I"]);
+    assert_eq!((talk.client_got().as_str(), talk.attached), ("", false));
+    // Should the server be lost meanwhile, that is nothing to the client.
+    talk.client(&mut one, &["P b select 3", "S"]);
+    talk.server(&mut one, &["1", "Z I"]);
+    let mut third = server(10);
+    talk.client(&mut third, &["Q deallocate b"]);
+    talk.forget();
+    talk.lose(&mut third);
+    assert_eq!(talk.client_got(), "");
+    talk.client(&mut one, &["Q select 2"]);
+    assert_eq!(talk.server_got(), "Q select 2");
+}
+
+#[test]
+fn what_a_mode_refuses_is_refused_though_the_pool_knows_it() {
+    let known = Arc::new(KnownStatements::default());
+    let (mut talk, mut one) = (Conversation::new(&[]), server(10));
+    talk.session = talk.session.with_known(Arc::clone(&known));
+    talk.client(&mut one, &["P a begin", "S"]);
+    talk.server(&mut one, &["1", "Z I"]);
+    // The pool's mode was changed since.
+    let mut late = Conversation::in_mode(PoolMode::Statement, &[]);
+    late.session = late.session.with_known(known);
+    late.client(&mut one, &["P a begin", "S"]);
+    late.server(&mut one, &["E 22P02 invalid input syntax", "Z I"]);
+    assert_eq!(late.client_got(), "E 0A000 transaction blocks are not allowed in this pool\nZ I");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pgweir_pooling::known::KnownStatements;
 
-use crate::conversation::{Conversation, server};
+use crate::conversation::{Conversation, Server, server};
 
 const ONCE: [&str; 5] = ["P - select $1", "B -", "Dp -", "E", "S"];
 
@@ -157,4 +157,101 @@ fn in_a_block_or_behind_others_the_client_is_told() {
     talk.client(&mut one, &["Q select 2"]);
     talk.server(&mut one, &[error, "Z I", "C SELECT 1", "Z I"]);
     assert_eq!(talk.client_got(), format!("1\n{error}\nZ I\nC SELECT 1\nZ I"));
+}
+
+const ERROR: &str = "E 0A000 RevalidateCachedQuery";
+
+/// A client that has used the statement on a server connection where it is out of date now.
+fn out_of_date(startup: &[(&str, &str)]) -> (Conversation, Server) {
+    let known = Arc::new(KnownStatements::default());
+    let (mut talk, mut one) = (Conversation::new(startup), server(10));
+    talk.session = talk.session.with_known(known);
+    for turn in 0..2 {
+        let answers = ["1", "2", "n", "C SELECT 0", "Z I"];
+        talk.client(&mut one, &ONCE);
+        if turn == 0 && !startup.is_empty() {
+            talk.server(&mut one, &["own 1"]);
+        }
+        talk.server(&mut one, &answers);
+    }
+    talk.forget();
+    (talk, one)
+}
+
+#[test]
+fn a_table_that_has_changed_is_not_the_clients_business_when_it_asks_for_columns() {
+    let (mut talk, mut one) = out_of_date(&[]);
+    talk.client(&mut one, &["P - select $1", "Ds -", "S"]);
+    assert_eq!(talk.server_got(), "Ds __pgweir_0\nS");
+    // The parameters are told before the columns are looked at (exec_describe_statement_message).
+    talk.server(&mut one, &["t", ERROR]);
+    assert_eq!(talk.server_got(), "P - select $1\nDs -\nS");
+    talk.server(&mut one, &["Z I", "1", "t", "T", "Z I"]);
+    assert_eq!(talk.client_got(), "1\nt\nT\nZ I");
+    assert!(!talk.attached);
+    talk.client(&mut one, &["B -", "E", "Ds -", "S"]);
+    talk.server(&mut one, &["2", "C SELECT 1", "t", "T", "Z I"]);
+    assert_eq!(talk.client_got(), "2\nC SELECT 1\nt\nT\nZ I");
+
+    let (mut talk, mut one) = out_of_date(&[]);
+    talk.client(&mut one, &["P - select $1", "Ds -", "B -", "Dp -", "E", "S"]);
+    talk.server(&mut one, &["t", ERROR, "Z I", "1", "t", "T", "2", "T", "C SELECT 0", "Z I"]);
+    assert_eq!(talk.client_got(), "1\nt\nT\n2\nT\nC SELECT 0\nZ I");
+
+    let (mut talk, mut one) = out_of_date(&[]);
+    talk.client(&mut one, &["P - select $1", "Ds -", "B -", "Dp -", "E", "S"]);
+    talk.server(&mut one, &["t", "T", ERROR, "Z I"]);
+    let told = format!("1\nt\nT\n{ERROR}\nZ I");
+    assert_eq!(talk.client_got(), told, "it knows other columns already");
+}
+
+#[test]
+fn nor_is_it_where_settings_are_written_first() {
+    let (mut talk, mut one) = out_of_date(&[("a.b", "1")]);
+    let mut other = Conversation::new(&[]);
+    // Another client has taken the settings away.
+    other.client(&mut one, &["Q select 2"]);
+    other.server(&mut one, &["own 1", "C SELECT 1", "Z I"]);
+    talk.client(&mut one, &ONCE);
+    assert!(talk.server_got().ends_with("B __pgweir_0\nDp -\nE\nS"));
+    talk.server(&mut one, &["own 1", ERROR, "Z I", "1", "2", "n", "C SELECT 0", "Z I"]);
+    assert_eq!(talk.client_got(), "1\n2\nn\nC SELECT 0\nZ I");
+}
+
+#[test]
+fn what_ran_before_in_the_same_transaction_is_not_lost_without_a_word() {
+    let (mut talk, mut one) = out_of_date(&[]);
+    talk.client(&mut one, &["P - insert", "B -", "E", "H"]);
+    talk.server(&mut one, &["1", "2", "C INSERT 0 1"]);
+    talk.forget();
+    talk.client(&mut one, &["P - select $1", "B -", "E", "S"]);
+    talk.server(&mut one, &[ERROR, "Z I"]);
+    assert_eq!(talk.client_got(), format!("1\n{ERROR}\nZ I"));
+    assert_eq!(talk.server_got(), "B __pgweir_0\nE\nS");
+}
+
+#[test]
+fn nor_is_it_while_others_wait_for_the_connection() {
+    let (mut talk, mut one) = out_of_date(&[]);
+    talk.client(&mut one, &["P - select $1"]);
+    talk.attach(&mut one);
+    talk.session.yield_between_transactions();
+    talk.client(&mut one, &["B -", "Dp -", "E", "S"]);
+    talk.server(&mut one, &[ERROR, "Z I", "1", "2", "n", "C SELECT 0", "Z I"]);
+    assert_eq!(talk.client_got(), "1\n2\nn\nC SELECT 0\nZ I");
+}
+
+#[test]
+fn a_request_that_was_answered_is_never_sent_again() {
+    let (mut talk, mut one) = out_of_date(&[]);
+    talk.client(&mut one, &ONCE);
+    talk.server(&mut one, &["2", "n", "C SELECT 0", "Z I"]);
+    talk.forget();
+    // The rest of it is on its way.
+    talk.client(&mut one, &["B -"]);
+    talk.server(&mut one, &[ERROR]);
+    talk.client(&mut one, &["E", "S"]);
+    assert_eq!(talk.server_got(), "B __pgweir_0\nS");
+    talk.server(&mut one, &["Z I"]);
+    assert_eq!(talk.client_got(), format!("{ERROR}\nZ I"));
 }
