@@ -35,6 +35,20 @@ async fn the_unnamed_statement_lives_on_while_others_use_the_server() {
     }
 }
 
+/// PostgreSQL too sends its answers when a request is at its end, whatever was sent ahead.
+#[tokio::test]
+async fn what_is_answered_does_not_wait_for_the_next_requests_server() {
+    let scene = Scene::with_pool_of(1).await;
+    let [mut client, mut holder] = scene.clients().await;
+    prepare(&mut client, "known", "SELECT 'known'").await;
+    holder.rows("BEGIN").await;
+    let next = [bind("", "again", &[]), execute("", 0), sync()].concat();
+    client.send(&[parse("again", "SELECT 'known'"), sync(), next].concat()).await;
+    assert_eq!(kinds(&client.expect_until(b'Z').await), "1Z");
+    holder.rows("COMMIT").await;
+    assert_eq!(kinds(&client.expect_until(b'Z').await), "2DCZ");
+}
+
 #[tokio::test]
 async fn a_simple_query_ends_the_unnamed_statement() {
     let scene = Scene::with_pool_of(1).await;

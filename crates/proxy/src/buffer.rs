@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
+use wire::backend;
 use wire::frame::{HEAD_BYTES, Head};
 
 use crate::error::ProxyError;
@@ -176,6 +177,15 @@ impl WriteBuffer {
     /// Whether there is something that no part of was written yet.
     pub(crate) fn is_untouched(&self) -> bool {
         !self.bytes.is_empty() && self.written == 0 && !self.is_unflushed
+    }
+
+    /// Whether what is to be written ends with ReadyForQuery, as far as its last bytes tell.
+    pub(crate) fn ends_request(&self) -> bool {
+        const HEAD: [u8; HEAD_BYTES] = [backend::READY_FOR_QUERY, 0, 0, 0, 5];
+        self.bytes
+            .len()
+            .checked_sub(HEAD.len() + 1)
+            .is_some_and(|at| self.bytes[at..].starts_with(&HEAD))
     }
 
     /// Nothing more is to be written for now: gives the memory back.

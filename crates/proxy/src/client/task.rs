@@ -126,6 +126,10 @@ impl ClientTask {
         shared.clients.insert(Arc::clone(&client));
         if shared.is_suspended() {
             client.hold(true);
+            // Whoever lets all go on does so behind the mark: seen now, it may have passed this one by.
+            if !shared.is_suspended() {
+                client.hold(false);
+            }
         }
         let opened = ConnectionEvent::Opened { client: client.id, labels: label };
         Self {

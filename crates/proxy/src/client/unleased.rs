@@ -63,7 +63,9 @@ impl ClientTask {
                     Ok(ClientStep::NeedServer { consumed }) => {
                         socket.read.consume(consumed);
                         socket.need = 1;
-                        self.holds_back = socket.write.is_untouched();
+                        // A request that is at its end is answered, whatever the next one waits for.
+                        self.holds_back =
+                            socket.write.is_untouched() && !socket.write.ends_request();
                         return Poll::Ready(Idle::NeedServer);
                     }
                     // Only with a server connection.
