@@ -35,6 +35,22 @@ async fn the_unnamed_statement_lives_on_while_others_use_the_server() {
     }
 }
 
+/// What code deallocates is seen by nobody but the server.
+#[tokio::test]
+async fn statements_that_code_has_deallocated_are_missed_once() {
+    let scene = Scene::with_pool_of(1).await;
+    let [mut client, mut other] = scene.clients().await;
+    prepare(&mut client, "known", "SELECT 'known'").await;
+    let code = "DO $$ BEGIN EXECUTE 'DEALLOCATE ' || 'ALL'; END $$";
+    other.rows(code).await;
+    let again = [bind("", "known", &[]), execute("", 0), sync()];
+    let answered = exchange(&mut client, &again).await;
+    if kinds(&answered) != "2DCZ" {
+        assert_eq!(error(&answered).sqlstate(), "26000");
+    }
+    assert_eq!(run(&mut client, "known").await, "known");
+}
+
 /// PostgreSQL too sends its answers when a request is at its end, whatever was sent ahead.
 #[tokio::test]
 async fn what_is_answered_does_not_wait_for_the_next_requests_server() {

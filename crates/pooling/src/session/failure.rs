@@ -99,6 +99,9 @@ impl ClientSession {
             return Fate::Swallow;
         }
         if contains(body, SERVER_NAME_PREFIX.as_bytes()) {
+            // It lacks what it was thought to have: somebody's code has deallocated all. Nobody else is
+            // to meet that.
+            server.worn |= sqlstate == SqlState::from_bytes(b"26000");
             let words = self.with_client_names(body, parsed.as_deref(), server);
             write_message(io.to_client, backend::ERROR_RESPONSE, |out| out.extend(words));
             return Fate::Swallow;
