@@ -23,6 +23,11 @@ impl<T: Clone> KeyRing<T> {
         self.by_process_id.lock().is_empty()
     }
 
+    /// How many keys are good.
+    pub(super) fn len(&self) -> usize {
+        self.by_process_id.lock().values().map(Vec::len).sum()
+    }
+
     pub(super) fn insert(&self, key: BackendKey, of: T) {
         let mut all = self.by_process_id.lock();
         // Nearly always it is the only one.
@@ -62,6 +67,7 @@ mod tests {
         ring.insert(key(b"abcd"), 1);
         ring.insert(key(b"efgh"), 2);
         assert_eq!((ring.find(&key(b"abcd")), ring.find(&key(b"efgh"))), (Some(1), Some(2)));
+        assert_eq!(ring.len(), 2);
         assert_eq!(ring.find(&key(b"")), None);
         assert_eq!(ring.find(&key(b"abcdefgh")), None);
         ring.remove(&key(b"abcd"));
