@@ -15,6 +15,7 @@ mod plan;
 mod queries;
 mod relay;
 mod sessions;
+mod soak;
 mod stage;
 mod storm;
 mod verdict;
@@ -28,7 +29,7 @@ use testkit::{Postgres, PostgresOptions, Proxy, ProxyOptions};
 use client::Client;
 use injector::Injector;
 use ledger::Ledger;
-use plan::{Plan, StormPlan};
+use plan::{Plan, SoakPlan, StormPlan};
 use relay::Relay;
 use stage::Stage;
 use storm::Keys;
@@ -114,4 +115,11 @@ async fn idle_clients_cost_nothing_and_a_storm_of_logins_harms_nobody() {
     }
     let proxy = running.join().unwrap();
     assert!(!proxy.log().contains(" WARN "), "{}", proxy.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_day_in_half_an_hour_leaves_nothing_behind() {
+    let (failures, report) = soak::run(SoakPlan::read()).await;
+    eprintln!("{report}");
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

@@ -1,6 +1,7 @@
-//! How long, how many, how hard. The tests run the defaults; `cargo xtask chaos` and `cargo xtask
-//! storm` set what they are given in a variable, as `seconds=600 clients=500`.
+//! How long, how many, how hard. The tests run the defaults; `cargo xtask chaos`, `storm` and
+//! `soak` set what they are given in a variable, as `seconds=600 clients=500`.
 
+use std::fmt;
 use std::time::Duration;
 
 /// What a chaos run is to be; `PGWEIR_CHAOS` says otherwise.
@@ -37,6 +38,69 @@ pub(crate) struct StormPlan {
     pub(crate) think_ms: u64,
     /// Whether the busy clients' p99 may not double: not where others use the machine too.
     pub(crate) timed: bool,
+}
+
+/// A day of a shop, and how fast it goes; `PGWEIR_SOAK` says otherwise.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SoakPlan {
+    /// How long the shop is open.
+    pub(crate) seconds: u64,
+    /// Percent of the pace at which a day is over in half an hour.
+    pub(crate) pace: u64,
+    /// Whether pgweir reads catalogues and asks the planner.
+    pub(crate) analyse: bool,
+}
+
+/// A day: 24 hours, in half an hour.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const SQUEEZED: u32 = 48;
+/// Logins in a day: two a second, as of an application that does not keep its connections.
+const CONNECTS_EACH_DAY: f64 = 172_800.0;
+
+impl SoakPlan {
+    pub(crate) fn read() -> Self {
+        let number = given("PGWEIR_SOAK");
+        Self {
+            seconds: number("seconds", 6),
+            pace: number("pace", 25),
+            analyse: number("analyse", 0) != 0,
+        }
+    }
+
+    pub(crate) fn length(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+
+    /// How long a second of the day is, in the run's.
+    fn squeezed(&self) -> f64 {
+        100.0 / (f64::from(SQUEEZED) * self.pace as f64)
+    }
+
+    pub(crate) fn connects_each_second(&self) -> f64 {
+        CONNECTS_EACH_DAY / DAY.as_secs_f64() / self.squeezed()
+    }
+
+    /// How often to do what is done so often in a day.
+    pub(crate) fn period(&self, each_day: u32) -> Duration {
+        (DAY / each_day).mul_f64(self.squeezed())
+    }
+
+    /// How often the run says how it goes.
+    pub(crate) fn look_every(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
+    /// `history_size`.
+    pub(crate) fn history_bytes(&self) -> u64 {
+        16 << 20
+    }
+}
+
+impl fmt::Display for SoakPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hours = self.seconds as f64 / self.squeezed() / 3_600.0;
+        write!(f, "{hours:.1} hours in {} s", self.seconds)
+    }
 }
 
 impl Plan {

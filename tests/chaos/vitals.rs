@@ -7,6 +7,7 @@ use std::fmt;
 pub(crate) struct Vitals {
     pub(crate) resident_kib: u64,
     pub(crate) descriptors: usize,
+    pub(crate) threads: usize,
 }
 
 impl Vitals {
@@ -14,8 +15,10 @@ impl Vitals {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let value = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
-        Self { resident_kib: value.unwrap_or(0), descriptors }
+        let entries =
+            |of: &str| std::fs::read_dir(format!("/proc/{pid}/{of}")).map_or(0, Iterator::count);
+        let (descriptors, threads) = (entries("fd"), entries("task"));
+        Self { resident_kib: value.unwrap_or(0), descriptors, threads }
     }
 }
 

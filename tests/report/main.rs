@@ -4,6 +4,7 @@ mod advise;
 mod advise_safely;
 mod findings;
 mod measuring;
+mod own_connections;
 mod privileges;
 mod results;
 mod scene;

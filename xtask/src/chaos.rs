@@ -1,5 +1,5 @@
-//! `cargo xtask chaos`, `cargo xtask storm` and `cargo xtask overload`: the long versions of tests in
-//! `tests/chaos` and `tests/overload`, with a pgweir that is built for use.
+//! `cargo xtask chaos`, `cargo xtask storm`, `cargo xtask soak` and `cargo xtask overload`: the long
+//! versions of tests in `tests/chaos` and `tests/overload`, with a pgweir that is built for use.
 
 use anyhow::{Context, Result, bail};
 
@@ -40,6 +40,13 @@ const STORM: Run = Run {
     ],
 };
 
+const SOAK: Run = Run {
+    target: "chaos",
+    test: "a_day_in_half_an_hour_leaves_nothing_behind",
+    variable: "PGWEIR_SOAK",
+    defaults: &[("minutes", 30), ("pace", 100), ("analyse", 1)],
+};
+
 const OVERLOAD: Run = Run {
     target: "overload",
     test: "overload_changes_nothing_for_the_urgent_and_the_rest_is_told_at_once",
@@ -64,6 +71,11 @@ pub(crate) fn chaos(arguments: &[String]) -> Result<()> {
 /// `--idle`, `--busy`, `--logins`, `--rounds`, `--calm_ms`, `--pool`, `--timed`.
 pub(crate) fn storm(arguments: &[String]) -> Result<()> {
     run(&STORM, arguments)
+}
+
+/// `--minutes`, `--pace`, `--analyse`.
+pub(crate) fn soak(arguments: &[String]) -> Result<()> {
+    run(&SOAK, arguments)
 }
 
 /// `--seconds`, `--pool`, `--statement_ms`, `--age_ms`, `--urgent`, `--clients`, `--share`, `--timed`.

@@ -38,6 +38,9 @@ cargo xtask COMMAND
                       what clients saw, and a verdict
   storm [--idle 10000] [--busy 200] [--logins 2000] [--rounds 5] [--calm_ms 5000] [--pool 20]
                       idle and busy clients, and a storm of logins beside them
+  soak [--minutes 30] [--pace 100] [--analyse 1]
+                      a shop's day of connects, queries, kills and reloads; what pgweir holds
+                      afterwards is what it held before
   bench [--rounds 5] [--seconds 5] [--only WORKLOAD,…] [--clients 1,50,1000] [--peers PEER,…]
         [--pgbouncer PATH] [--pgweir PATH] [--quick] [--write]
                       pgweir beside PgBouncer, HAProxy and no proxy at all, interleaved in one run;
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         ("bench", rest) => bench::run(rest),
         ("chaos", rest) => chaos::chaos(rest),
         ("storm", rest) => chaos::storm(rest),
+        ("soak", rest) => chaos::soak(rest),
         ("overload", rest) => chaos::overload(rest),
         ("tidy", []) => tidy::run(),
         ("fuzz", rest) => fuzz::run(rest),

@@ -13,6 +13,9 @@ use crate::step::{output_of, shown, step, succeed};
 const COMPLETIONS: [(&str, &str); 3] =
     [("bash", "pgweir.bash"), ("zsh", "_pgweir"), ("fish", "pgweir.fish")];
 
+/// What is packaged is built with the most care, see Cargo.toml.
+pub(crate) const PROFILE: &str = "dist";
+
 /// Whether the release is built first, or the one that is there is packaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Build {
@@ -28,16 +31,17 @@ pub(crate) fn run(build: Build) -> Result<()> {
     );
     if build == Build::First {
         step("build", || {
-            succeed(&mut cargo(&["build", "--release", "--locked", "--package", "pgweir"]))
+            succeed(&mut cargo(&["build", "--profile", PROFILE, "--locked", "--package", "pgweir"]))
         })?;
     }
-    let program = target().join("release/pgweir");
+    let program = target().join(PROFILE).join("pgweir");
     // Wherever cargo builds: the metadata names this place.
     let generated = root().join("target/package");
     step("manual and completions", || generate(&program, &generated))?;
     step("package", || {
         let mut pack = Command::new("cargo-deb");
-        pack.args(["--no-build", "--package", "pgweir", "--output"]).arg(&generated);
+        pack.args(["--no-build", "--profile", PROFILE, "--package", "pgweir", "--output"])
+            .arg(&generated);
         // The tables of symbols and lines are most of the program.
         succeed(pack.arg("--strip").current_dir(root()))
     })

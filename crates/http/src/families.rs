@@ -217,6 +217,19 @@ families! {
         FINGERPRINTS = gauge("pgweir_fingerprints", "", NONE, "Fingerprints known.");
         FINGERPRINTS_LIMIT = gauge("pgweir_fingerprints_limit", "", NONE,
             "Fingerprints that may be known (max_fingerprints).");
+        SHAPES = gauge("pgweir_shapes", "", NONE,
+            "Shapes of statements known: a fingerprint has as many as its lists have lengths.");
+        SHAPES_LIMIT = gauge("pgweir_shapes_limit", "", NONE,
+            "Shapes that may be known; what is not seen for some minutes makes room.");
+        LABELS = gauge("pgweir_labels", "", NONE,
+            "Combinations of database, user, application and tags that are told apart.");
+        LABELS_LIMIT = gauge("pgweir_labels_limit", "", NONE,
+            "Combinations that may be told apart; later ones count as `(others)`.");
+        CANCEL_KEYS = gauge("pgweir_cancel_keys", "", NONE,
+            "Keys for cancel requests that are good, of clients and of the admin console.");
+        TASKS = gauge("pgweir_tasks", "", NONE,
+            "Tasks that are alive in the runtime of the data path: one for each client, those of \
+             server connections that are being opened, and pgweir's own.");
         ANALYSIS_AGE = gauge("pgweir_analysis_age_seconds", "seconds", NONE,
             "How long ago the detectors last looked; every five seconds if all is well.");
         STORE_LAG = gauge("pgweir_store_lag_seconds", "seconds", NONE,

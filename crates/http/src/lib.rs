@@ -18,7 +18,7 @@ mod text;
 
 pub use error::HttpError;
 pub use families::{FAMILIES, Family, Kind};
-pub use live::{BoxFuture, Live, ProcessStatus, Resources};
+pub use live::{BoxFuture, Filled, Live, ProcessStatus, Resources};
 pub use manual::markdown;
 pub use serve::{HttpSide, Listener};
 

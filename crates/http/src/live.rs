@@ -36,6 +36,14 @@ pub struct ProcessStatus {
     pub clients: u64,
     /// Client connections allowed.
     pub clients_limit: u64,
+    /// Keys for cancel requests that are good.
+    pub cancel_keys: u64,
+    /// Tasks alive in the runtime of the data path.
+    pub tasks: u64,
+    /// Shapes of statements.
+    pub shapes: Filled,
+    /// Databases, users, applications and tags, by combination.
+    pub labels: Filled,
     /// By how much the data path's event loop was late.
     pub loop_lag: Buckets,
     /// How old the oldest history is that is not written yet; none where none is kept.
@@ -44,6 +52,15 @@ pub struct ProcessStatus {
     pub log_lines_suppressed: u64,
     /// What the system says of the process.
     pub resources: Resources,
+}
+
+/// How full something is that is bounded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filled {
+    /// How many there are.
+    pub known: u64,
+    /// How many there may be.
+    pub limit: u64,
 }
 
 /// What the system says of the process; none where it does not say.

@@ -111,6 +111,24 @@ impl LabelRegistry {
         (if *known == labels { known } else { Arc::new(labels) }, id)
     }
 
+    /// How many combinations are told apart, the others row not among them.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).ids.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many may be told apart.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// What `id` stands for.
     #[must_use]
     pub fn get(&self, id: LabelId) -> Arc<Labels> {
@@ -136,6 +154,7 @@ mod tests {
         assert_ne!(a, b);
         assert_eq!(c, LabelId::OTHERS);
         assert_eq!(registry.intern(labels(1)), a);
+        assert_eq!((registry.len(), registry.limit()), (2, 2));
         assert_eq!(*registry.get(b), labels(2));
         assert_eq!(&*registry.get(c).application, "(others)");
     }

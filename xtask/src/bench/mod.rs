@@ -29,6 +29,7 @@ use anyhow::{Context, Result, ensure};
 
 pub(crate) use instructions::guard;
 
+use crate::package::PROFILE;
 use crate::repository::{cargo, root, target};
 use crate::setup;
 use crate::step::{output_of, step, succeed};
@@ -151,8 +152,8 @@ fn programs(options: &mut Options, target: &Path) -> Result<Programs> {
 }
 
 fn build_pgweir() -> Result<PathBuf> {
-    step("build", || succeed(&mut cargo(&["build", "--release", "--package", "pgweir"])))?;
-    Ok(target().join("release/pgweir"))
+    step("build", || succeed(&mut cargo(&["build", "--profile", PROFILE, "--package", "pgweir"])))?;
+    Ok(target().join(PROFILE).join("pgweir"))
 }
 
 fn cells(options: &Options) -> Vec<Cell> {

@@ -20,6 +20,12 @@ pub(super) fn add(to: &mut Exposition, from: &Sources) {
     to.add(&f::STATEMENTS_OTHERS, [], totals.statements_in_others);
     to.add(&f::FINGERPRINTS, [], totals.fingerprints_known);
     to.add(&f::FINGERPRINTS_LIMIT, [], totals.fingerprint_limit);
+    to.add(&f::SHAPES, [], process.shapes.known);
+    to.add(&f::SHAPES_LIMIT, [], process.shapes.limit);
+    to.add(&f::LABELS, [], process.labels.known);
+    to.add(&f::LABELS_LIMIT, [], process.labels.limit);
+    to.add(&f::CANCEL_KEYS, [], process.cancel_keys);
+    to.add(&f::TASKS, [], process.tasks);
     // Since the start, where they have not looked yet.
     let looked_at = from.published.snapshot.taken_at.max(totals.started_at);
     let age = Duration::try_from(totals.taken_at.duration_since(looked_at)).unwrap_or_default();

@@ -15,7 +15,7 @@ use model::{
 };
 
 use crate::health::Readiness;
-use crate::live::{BoxFuture, Live, ProcessStatus, Resources};
+use crate::live::{BoxFuture, Filled, Live, ProcessStatus, Resources};
 use crate::otlp::{Failure, StatementSpan};
 use crate::scrape::Scraper;
 
@@ -161,6 +161,10 @@ impl Live for Example {
         ProcessStatus {
             clients: 5,
             clients_limit: 10_000,
+            cancel_keys: 6,
+            tasks: 20,
+            shapes: Filled { known: 12, limit: 20_000 },
+            labels: Filled { known: 4, limit: 10_000 },
             loop_lag: durations(&[0]),
             store_lag: Some(Duration::from_secs(1)),
             log_lines_suppressed: 0,

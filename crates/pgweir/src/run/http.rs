@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use http::otlp::{ExportSettings, parse_headers};
-use http::{BoxFuture, HttpSide, Listener, Live, ProcessStatus};
+use http::{BoxFuture, Filled, HttpSide, Listener, Live, ProcessStatus};
 use jiff::Timestamp;
 use model::{PoolStatus, Published, Totals};
-use proxy::Proxy;
+use proxy::{Measures, Proxy};
+use tokio::runtime::Handle;
 
 use super::analyser::Analyser;
 use super::logging::Flood;
@@ -24,6 +25,9 @@ use crate::settings::Settings;
 pub(super) struct Monitored {
     pub(super) proxy: Proxy,
     pub(super) analyser: Analyser,
+    pub(super) measures: Measures,
+    /// The runtime of the data path, which is not the one that serves.
+    pub(super) data_path: Handle,
     pub(super) history: Option<store::History>,
     pub(super) reloader: Arc<Reloader>,
     pub(super) loop_lag: Arc<LoopLag>,
@@ -98,9 +102,16 @@ impl Live for Monitored {
     }
 
     fn process(&self) -> ProcessStatus {
+        let Measures { shapes, labels, .. } = &self.measures;
+        let filled =
+            |known: usize, limit: usize| Filled { known: known as u64, limit: limit as u64 };
         ProcessStatus {
             clients: self.proxy.client_count() as u64,
             clients_limit: u64::from(self.reloader.settings().max_client_conn.get()),
+            cancel_keys: self.proxy.cancel_key_count() as u64,
+            tasks: self.data_path.metrics().num_alive_tasks() as u64,
+            shapes: filled(shapes.len(), shapes.limit()),
+            labels: filled(labels.len(), labels.limit()),
             loop_lag: self.loop_lag.measured(),
             store_lag: self.history.as_ref().and_then(store::History::written_up_to).map(|at| {
                 Duration::try_from(Timestamp::now().duration_since(at)).unwrap_or_default()

@@ -73,7 +73,7 @@ pub(super) async fn serve(
     }
     let analyser = Analyser::start(
         proxy.clone(),
-        measures,
+        measures.clone(),
         &reloader,
         started_at,
         Outlets { marks: Arc::clone(&marks), spans: http.spans(), history: history.clone() },
@@ -90,6 +90,8 @@ pub(super) async fn serve(
     http.start(Arc::new(Monitored {
         proxy: proxy.clone(),
         analyser,
+        measures,
+        data_path: tokio::runtime::Handle::current(),
         history,
         reloader: Arc::clone(&reloader),
         loop_lag: Arc::clone(&loop_lag),

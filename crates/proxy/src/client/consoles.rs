@@ -41,6 +41,11 @@ impl Consoles {
         self.keys.is_empty()
     }
 
+    /// How many keys are good.
+    pub(crate) fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+
     /// A cancel request.
     pub(crate) fn cancel(&self, key: &BackendKey) {
         if let Some(cancelled) = self.keys.find(key) {

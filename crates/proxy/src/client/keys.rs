@@ -32,6 +32,12 @@ impl<T: Clone> KeyRing<T> {
         given.by_process_id.is_empty() && given.more.is_empty()
     }
 
+    /// How many keys are good.
+    pub(super) fn len(&self) -> usize {
+        let given = self.given.lock();
+        given.by_process_id.len() + given.more.len()
+    }
+
     pub(super) fn insert(&self, key: BackendKey, of: T) {
         let given = &mut *self.given.lock();
         match given.by_process_id.entry(key.process_id) {
@@ -77,6 +83,7 @@ mod tests {
         ring.insert(key(b"abcd"), 1);
         ring.insert(key(b"efgh"), 2);
         assert_eq!((ring.find(&key(b"abcd")), ring.find(&key(b"efgh"))), (Some(1), Some(2)));
+        assert_eq!(ring.len(), 2);
         assert_eq!(ring.find(&key(b"")), None);
         assert_eq!(ring.find(&key(b"abcdefgh")), None);
         ring.remove(&key(b"abcd"));

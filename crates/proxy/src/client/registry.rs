@@ -392,6 +392,11 @@ impl ClientRegistry {
         self.by_id.read().len()
     }
 
+    /// How many keys are good.
+    pub(crate) fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+
     pub(crate) fn get(&self, id: ClientId) -> Option<Arc<ClientShared>> {
         self.by_id.read().get(&id).cloned()
     }

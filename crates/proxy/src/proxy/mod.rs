@@ -250,6 +250,12 @@ impl Proxy {
         self.shared.clients.len()
     }
 
+    /// How many keys for cancel requests are good, now.
+    #[must_use]
+    pub fn cancel_key_count(&self) -> usize {
+        self.shared.clients.key_count() + self.shared.consoles.key_count()
+    }
+
     /// Whether it has been told to end.
     #[must_use]
     pub fn is_draining(&self) -> bool {

@@ -84,12 +84,21 @@ impl Planner {
 
     /// Says what is wanted now; what was wanted before and is not begun is forgotten.
     pub(super) fn ask(&self, snapshot: &Snapshot, questions: Vec<PlanQuestion>) {
-        let seen = snapshot.labels.values().filter(|labels| *labels.database != *"(others)");
-        let databases =
-            seen.map(|labels| (labels.database.to_string(), labels.user.to_string())).collect();
+        let databases = databases(snapshot);
         let saturated = snapshot.pools.iter().any(is_saturated);
         self.wanted.send_replace(Wanted { databases, questions: questions.into(), saturated });
     }
+}
+
+/// Databases that traffic was seen in, each with the first of its users by name: one that is another each
+/// time would mean connections of another user each time.
+fn databases(snapshot: &Snapshot) -> BTreeMap<String, String> {
+    let mut first = BTreeMap::<&str, &str>::new();
+    for labels in snapshot.labels.values().filter(|labels| *labels.database != *"(others)") {
+        let user = first.entry(&labels.database).or_insert(&labels.user);
+        *user = (*user).min(&labels.user);
+    }
+    first.into_iter().map(|(database, user)| (database.to_owned(), user.to_owned())).collect()
 }
 
 fn is_saturated(pool: &PoolStatus) -> bool {
@@ -128,6 +137,8 @@ impl Work {
             }
             let wanted = self.wanted.borrow_and_update().clone();
             let places = self.places(&wanted.databases);
+            // With their connections: nobody else looks after those.
+            self.catalogs.retain(|place, _| places.contains_key(place));
             self.look_if_due(&places).await;
             let databases: BTreeSet<_> = wanted.databases.keys().cloned().collect();
             let began = Instant::now();
@@ -308,4 +319,23 @@ fn credentials(settings: &Settings, seen: &str) -> (String, Option<String>) {
     }
     let of_url = settings.upstreams.iter().find_map(|upstream| upstream.user.clone());
     (of_url.unwrap_or_else(|| seen.to_owned()), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{LabelId, Labels};
+
+    #[test]
+    fn a_database_is_looked_into_as_the_same_user_whatever_the_order() {
+        for users in [["ada", "bob", "eve"], ["eve", "ada", "bob"], ["bob", "eve", "ada"]] {
+            let labels = users.iter().enumerate().map(|(number, user)| {
+                let id = LabelId::of_history(u32::try_from(number).unwrap());
+                (id, Arc::new(Labels::new("shop", *user, "")))
+            });
+            let snapshot = Snapshot { labels: labels.collect(), ..Snapshot::default() };
+            let expected = BTreeMap::from([("shop".to_owned(), "ada".to_owned())]);
+            assert_eq!(databases(&snapshot), expected);
+        }
+    }
 }
