@@ -57,7 +57,7 @@ async fn chaos_harms_nobody_who_was_not_hit() {
     let pool = plan.pool.to_string();
     let options = ProxyOptions::upstream(upstream)
         .arguments(["--default-pool-size", &pool, "--query-wait-timeout", "30s"])
-        .arguments(["--set", "server_login_retry=1s"]);
+        .arguments(["--set", "server_login_retry=1s", "--set", "worker_threads=2"]);
     let proxy = Proxy::start(PGWEIR, options).await;
     let clients =
         Relay::start(proxy.address(), Arc::clone(&ledger), "a client connection ends").await;

@@ -26,7 +26,8 @@ impl Scene {
     /// pgweir with these arguments, on the server that all tests share.
     pub(crate) async fn open<const N: usize>(arguments: [&str; N]) -> Self {
         let database = way::postgres().await.database().await;
-        let options = way::options().await;
+        // Several, however few processors there are: that is where races are.
+        let options = way::options().await.arguments(["--set", "worker_threads=2"]);
         let proxy = Proxy::start(PGWEIR, options.arguments(arguments)).await;
         Self { proxy, database }
     }

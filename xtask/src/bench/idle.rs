@@ -1,7 +1,7 @@
 //! Many connections that do nothing most of the time: what each costs in memory, and how long a query
 //! takes when every one of them sends one.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
@@ -14,6 +14,9 @@ use super::{statistics, usage};
 /// Threads that log in and query, each for its share of the connections. As many as there are server
 /// connections: it is many connections whose effect is measured, and not a queue.
 const THREADS: u32 = POOL_SIZE;
+/// What a process needs for itself it has by then: pgweir reads the catalogue and publishes for the
+/// first time within seconds of its start, and that is no client's.
+const SETTLING: Duration = Duration::from_secs(7);
 
 /// Opens the connections to a peer that has just been started, and sends a query on each.
 pub(super) fn run(peer: &Running, clients: u32) -> Result<Figures> {
@@ -25,6 +28,7 @@ pub(super) fn run(peer: &Running, clients: u32) -> Result<Figures> {
         (0..THREADS).map(|_| Connection::open(peer.port, &mut room)).collect();
     let mut warm = vec![warm?];
     ask(&mut warm)?;
+    std::thread::sleep(SETTLING);
     let before = kib();
     let mut connections = open(peer.port, clients)?;
     let fresh = kib();
