@@ -391,10 +391,9 @@ pub const REFERENCE: &[SettingReference] = &[
     ),
     fixed(setting(
         "worker_threads",
-        "number, 0: one for two processors",
+        "number, 0: one a core",
         Value("0"),
-        "Threads that serve clients; a machine that pgweir has to itself may need one for each \
-         processor. The analyser has threads of its own.",
+        "Threads that serve clients.",
     )),
     fixed(setting(
         "max_fingerprints",
