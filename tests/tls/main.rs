@@ -31,3 +31,6 @@ mod programs;
 mod scene;
 #[path = "../proxy/simple.rs"]
 mod simple;
+#[allow(dead_code, reason = "memory alone is looked at here")]
+#[path = "../hostile/vitals.rs"]
+mod vitals;

@@ -3,6 +3,7 @@
 use testkit::{Proxy, ProxyOptions, ScriptedClient};
 
 use crate::scene::PGWEIR;
+use crate::vitals;
 use crate::way::{Ground, ground};
 
 /// Clients whose memory is measured together.
@@ -19,13 +20,6 @@ async fn encrypted(ground: &Ground, proxy: &Proxy) -> ScriptedClient {
     client
 }
 
-/// Resident memory; none where the system does not say.
-fn resident_kib(proxy: &Proxy) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.pid())).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
-}
-
 #[tokio::test]
 async fn an_encrypted_client_takes_little_while_it_is_idle() {
     let ground = ground().await;
@@ -39,11 +33,11 @@ async fn an_encrypted_client_takes_little_while_it_is_idle() {
     for _ in 0..20 {
         clients.push(encrypted(ground, &proxy).await);
     }
-    let before = resident_kib(&proxy);
+    let before = vitals::resident_kib(&proxy);
     for _ in 0..CLIENTS {
         clients.push(encrypted(ground, &proxy).await);
     }
-    let (Some(before), Some(after)) = (before, resident_kib(&proxy)) else { return };
+    let (Some(before), Some(after)) = (before, vitals::resident_kib(&proxy)) else { return };
     let each = after.saturating_sub(before) / CLIENTS;
     assert!(each <= MAY_TAKE_KIB, "{each} KiB each, from {before} to {after}");
 }

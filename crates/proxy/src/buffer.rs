@@ -64,13 +64,14 @@ impl ReadBuffer {
         self.bytes.len() - self.used
     }
 
-    /// Drops used bytes; gives the memory back when none are left, unless the last read was full.
+    /// Drops used bytes; gives the memory back when none are left, unless the last read was full or
+    /// what is usual is kept.
     pub(crate) fn consume(&mut self, count: usize) {
         self.used = self.bytes.len().min(self.used + count);
         if self.used == self.bytes.len() {
             self.used = 0;
             if self.filled_last || (self.keeps && self.bytes.capacity() <= USUAL_BYTES) {
-                // There is more to come.
+                // There is more to come, or always soon.
                 self.bytes.clear();
             } else {
                 self.bytes = Vec::new();

@@ -1,6 +1,6 @@
 //! An open server connection.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -11,7 +11,7 @@ use model::{Event, ServerId};
 use pooling::hosts::HostId;
 use pooling::scheduler::Age;
 use pooling::session::ServerSession;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use wire::backend::{self, TransactionStatus};
 use wire::frame::{HEAD_BYTES, Head};
 use wire::{frontend, startup};
@@ -19,7 +19,7 @@ use wire::{frontend, startup};
 use super::connect::Route;
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::error::ProxyError;
-use crate::stream::Stream;
+use crate::stream::{self, Stream};
 use crate::tls::Encryption;
 
 /// How long a server may take to say goodbye.
@@ -353,10 +353,7 @@ impl ServerConnection {
             frontend::write_empty(&mut request, frontend::TERMINATE);
             self.stream.send(&request).await?;
             // A server that waits for the rest of a message takes it for that; this it understands.
-            self.stream.shutdown().await?;
-            let mut rest = [0; 1024];
-            while Pin::new(&mut self.stream).read(&mut rest).await? > 0 {}
-            Ok::<(), std::io::Error>(())
+            stream::close(&mut self.stream).await
         };
         // A server that does not answer is left to itself.
         let _ = tokio::time::timeout(GOODBYE, goodbye).await;
