@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
-use testkit::frames;
+use testkit::{Postgres, frames};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -47,10 +47,9 @@ async fn malformed_bytes_harm_nobody_but_their_sender() {
     let descriptors = vitals::file_descriptors(&scene.proxy);
     let servers = show(&console, "SHOW SERVERS").await.len();
     run(&scene, &mut runner, CASES - WARM_UP).await;
-    assert!(
-        witnesses.iter().all(Witness::is_well),
-        "a client that did nothing wrong was disturbed"
-    );
+    if !witnesses.iter().all(Witness::is_well) {
+        panic!("a client that did nothing wrong was disturbed\n{}", last_words(&scene).await);
+    }
     settled(&scene, &console, witnesses.len()).await;
 
     // Server connections may have come and gone; nothing else is open that was not.
@@ -71,6 +70,19 @@ async fn malformed_bytes_harm_nobody_but_their_sender() {
         assert!(after <= before + GROWTH_KIB, "resident memory went from {before} to {after} KiB");
     }
     assert!(!scene.proxy.log().contains("panicked"), "{}", scene.proxy.log());
+}
+
+/// What pgweir and the server said about it. The errors that were provoked are left out.
+async fn last_words(scene: &Scene) -> String {
+    const LINES: usize = 60;
+    let server = Postgres::shared().await.log();
+    let server = server.lines().filter(|line| {
+        ["LOG:", "FATAL:", "PANIC:", "WARNING:"].iter().any(|level| line.contains(level))
+    });
+    let tail = |lines: Vec<&str>| lines[lines.len().saturating_sub(LINES)..].join("\n");
+    let proxy = scene.proxy.log();
+    let (proxy, server) = (tail(proxy.lines().collect()), tail(server.collect()));
+    format!("pgweir:\n{proxy}\nPostgreSQL:\n{server}")
 }
 
 /// Runs cases, several at a time.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use testkit::frames::{
     bind, close, copy_data, copy_done, copy_fail, describe, execute, header, kinds, message, parse,
-    query, sync,
+    query, row_values, sync,
 };
 
 use crate::scene::{Scene, assert_clean, error};
@@ -153,6 +153,34 @@ async fn copy_messages_that_come_too_late_or_never_should() {
     let mut other = scene.client().await;
     other.set_patience(Duration::from_secs(5));
     assert_eq!(other.value("SELECT count(*) FROM t").await, "0", "the connection is free");
+}
+
+/// Must survive: late COPY messages
+#[tokio::test]
+async fn an_answer_behind_a_copy_that_failed_reaches_nobody_else() {
+    let scene = Scene::open(["default_pool_size=1"]).await;
+    let mut client = scene.client().await;
+    for round in 0..30 {
+        let mut hostile = scene.client().await;
+        hostile.query("CREATE TEMP TABLE theirs (a int)").await;
+        // The COPY fails before it gets to the Sync, which is answered then.
+        let copy = [query("COPY theirs FROM STDIN"), copy_data(b"no number\n"), sync()].concat();
+        hostile.send(&copy).await;
+        if round % 2 == 0 {
+            assert_eq!(kinds(&hostile.expect_until(b'Z').await), "GEZ");
+            assert_eq!(kinds(&hostile.expect_until(b'Z').await), "Z");
+        }
+        match round % 3 {
+            0 => drop(hostile),
+            1 => hostile.terminate().await,
+            _ => drop(hostile.query("DROP TABLE theirs").await),
+        }
+        let own = [parse("", "SELECT $1::text"), bind("", "", &[Some(&round.to_string())])];
+        client.send(&[own.concat(), execute("", 0), sync()].concat()).await;
+        let answer = client.expect_until(b'Z').await;
+        assert_eq!(kinds(&answer), "12DCZ", "round {round}");
+        assert_eq!(row_values(&answer[2].1), [Some(round.to_string())]);
+    }
 }
 
 #[tokio::test]

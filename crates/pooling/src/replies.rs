@@ -192,22 +192,15 @@ impl ReplyQueue {
         self.queue.drain(..end)
     }
 
-    /// A COPY began to read: the server ignores every Sync up to the end of the data (manual
-    /// 55.2.6), so that no ReadyForQuery comes for those that were sent before it. Returns whether
-    /// that end is still to be sent.
+    /// What is due first is a COPY that began to read: the server ignores every Sync up to the end of
+    /// the data (manual 55.2.6), so that no ReadyForQuery comes for those that were sent before it.
+    /// Anything else that stands there is answered only if the COPY has failed by then. Returns
+    /// whether the end of the data is still to be sent.
     pub fn copy_in_began(&mut self) -> bool {
-        let sent = self.queue.iter().position(|expected| matches!(expected, Expected::CopyEnd));
-        let mut index = 0;
-        let mut end = sent.unwrap_or(self.queue.len());
-        while index < end {
-            if matches!(self.queue.get(index), Some(Expected::Sync)) {
-                self.queue.remove(index);
-                end -= 1;
-            } else {
-                index += 1;
-            }
+        while matches!(self.queue.get(1), Some(Expected::Sync)) {
+            self.queue.remove(1);
         }
-        sent.is_none()
+        self.queue.len() == 1
     }
 
     /// Takes all.

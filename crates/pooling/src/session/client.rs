@@ -147,6 +147,10 @@ impl ClientSession {
         if !matches!(head.kind, frontend::QUERY | frontend::PARSE) {
             self.accept(front, server, io);
         }
+        if self.copy_reads && !passes_barrier(head.kind) && head.kind != frontend::SYNC {
+            // No COPY outlives this: what follows is answered, if the server is still there.
+            self.copy_reads = false;
+        }
         let mut taken = Taken::Forwarded;
         match head.kind {
             frontend::QUERY => taken = self.query(head, front, server, io),

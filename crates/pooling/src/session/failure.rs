@@ -69,6 +69,8 @@ impl ClientSession {
             }
             Some(Expected::Query { statements, deallocated, .. }) => {
                 self.failed = true;
+                self.copy_reads = false;
+                let lost_sync = std::mem::take(&mut self.lost_sync);
                 // None is left at a commit that fails, or in a text that the lexer finds empty.
                 let left = std::mem::take(statements) as usize;
                 if let Some(kept) = deallocated.take() {
@@ -79,13 +81,20 @@ impl ClientSession {
                     self.statement_failed(sqlstate, io);
                     self.meter.abandon(left - 1);
                 }
+                if lost_sync {
+                    self.copy_failed();
+                }
             }
             // Where nothing is under way it ends nothing.
             None => self.failed |= !self.quiet,
             Some(Expected::FunctionCall | Expected::Sync) => self.failed = true,
             Some(_) => {
                 self.failed = true;
+                let lost_sync = std::mem::take(&mut self.lost_sync);
                 self.pipeline_failed(sqlstate, server, io);
+                if lost_sync {
+                    self.copy_failed();
+                }
             }
         }
         if sqlstate == SqlState::from_bytes(b"57014")
@@ -107,6 +116,13 @@ impl ClientSession {
             return Fate::Swallow;
         }
         Fate::Forward
+    }
+
+    /// A COPY failed, perhaps before it came to a Sync that it would have read over: nobody knows
+    /// whether that is answered, until the server answers what came behind it.
+    fn copy_failed(&mut self) {
+        self.unsure = true;
+        self.doubt.about_pins();
     }
 
     /// An extended-protocol message failed: what was sent up to the next Sync never happens.
@@ -148,7 +164,6 @@ impl ClientSession {
             }
         }
         self.copy_reads = false;
-        self.unsure |= std::mem::take(&mut self.lost_sync);
         // A DISCARD ALL among these is not waited for any more.
         self.barrier = Barrier::Open;
         self.skipping = self.replies.is_empty();

@@ -212,7 +212,8 @@ pub struct ClientSession {
     copy_reads: bool,
     /// A Sync was sent that the COPY under way reads over.
     lost_sync: bool,
-    /// Such a COPY failed, perhaps before it came to the Sync: it may be answered after all.
+    /// Such a COPY failed, perhaps before it came to the Sync: it may be answered after all. Until
+    /// something else is answered.
     unsure: bool,
     barrier: Barrier,
     /// See [`ClientSession::yield_between_transactions`]: what follows a request is held back.
@@ -345,21 +346,17 @@ impl ClientSession {
     /// Whether the server connection can be given back as it is.
     #[must_use]
     pub fn releasable(&self) -> bool {
-        self.needs_server_no_more() && !self.unsure
-    }
-
-    /// Whether the server connection can be given back once it is clear that no answer is left on
-    /// it.
-    #[must_use]
-    pub fn releasable_after_check(&self) -> bool {
-        self.needs_server_no_more() && self.unsure
-    }
-
-    fn needs_server_no_more(&self) -> bool {
         self.mode != PoolMode::Session
             && self.between_transactions()
             && self.pins.is_empty()
             && self.doubt == Doubt::None
+            && !self.unsure
+    }
+
+    /// Whether an answer may come that nothing is known to have asked for.
+    #[must_use]
+    pub fn may_be_answered_again(&self) -> bool {
+        self.unsure
     }
 
     /// Whether the server connection is between transactions, so that nothing but session state is

@@ -157,6 +157,9 @@ impl ClientSession {
         server: &mut ServerSession,
         io: &mut Io<'_>,
     ) -> Result<Fate, PoolingError> {
+        if self.unsure && answers(head.kind) {
+            self.unsure = false;
+        }
         let asked = matches!(self.replies.front(), Some(Expected::OwnQuestion));
         let own = asked || matches!(self.replies.front(), Some(Expected::OwnSettings(_)));
         match head.kind {
@@ -260,6 +263,15 @@ impl ClientSession {
         Ok(fate)
     }
 
+    /// Whether ReadyForQuery alone may be all that is left to come of this.
+    fn ends_with_ready(&self, due: &Expected) -> bool {
+        match due {
+            Expected::Sync | Expected::OwnSync => true,
+            Expected::Query { .. } | Expected::FunctionCall => self.failed,
+            _ => false,
+        }
+    }
+
     fn ready(
         &mut self,
         head: Head,
@@ -270,9 +282,11 @@ impl ClientSession {
         let unexpected = PoolingError::Unexpected { kind: head.kind };
         let status = TransactionStatus::read(body).ok_or(unexpected.clone())?;
         let fate = match self.replies.front() {
+            // Of a Sync that a COPY was thought to read over: what is due is not answered yet.
+            Some(due) if self.unsure && !self.ends_with_ready(due) => return Ok(Fate::Forward),
             Some(Expected::OwnQuestion | Expected::OwnSync) => Fate::Swallow,
             Some(Expected::Query { .. } | Expected::FunctionCall | Expected::Sync) => Fate::Forward,
-            None if self.unsure && self.skipping => {
+            None if self.unsure => {
                 self.skipping = false;
                 Fate::Forward
             }
@@ -327,4 +341,15 @@ impl ClientSession {
         }
         Ok(fate)
     }
+}
+
+/// Whether it is said only in answer to a request that is not at its end.
+fn answers(kind: u8) -> bool {
+    !matches!(
+        kind,
+        backend::READY_FOR_QUERY
+            | backend::NOTIFICATION_RESPONSE
+            | backend::NOTICE_RESPONSE
+            | backend::PARAMETER_STATUS
+    )
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::conversation::{Conversation, Server, server};
-use crate::model_server::{ModelServer, TEXTS};
+use crate::model_server::{BAD_DATA, ModelServer, TEXTS};
 
 /// A message, shown as text.
 #[derive(Clone)]
@@ -38,6 +38,7 @@ fn any_message() -> impl Strategy<Value = Said> {
         6 => Just(message(b'S', &[])),
         1 => Just(message(b'H', &[])),
         1 => Just(message(b'd', &[b"1\n"])),
+        1 => Just(message(b'd', &[BAD_DATA])),
         1 => Just(message(b'c', &[])),
         1 => Just(message(b'f', &[b"no\0"])),
     ]
@@ -121,10 +122,6 @@ impl Client {
             let to_server = to_server.to_vec();
             self.talk.forget();
             if to_server.is_empty() {
-                // Once it is clear that no answer is left, which the shell finds out.
-                if self.talk.session.releasable_after_check() {
-                    self.talk.attached = false;
-                }
                 return;
             }
             let answer = model.answer(&to_server);

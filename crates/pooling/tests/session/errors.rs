@@ -166,3 +166,38 @@ fn a_server_that_answers_what_was_not_asked_is_dropped() {
     let bytes = crate::conversation::from_server(&["2"]);
     assert!(talk.server_bytes(&mut one, &bytes).is_err(), "BindComplete for a Parse");
 }
+
+#[test]
+fn a_sync_behind_data_that_ends_a_copy_is_answered_and_nobody_else_gets_that() {
+    let of_query: &[&str] = &["Q copy t from stdin", "d bad", "S"];
+    let of_pipeline: &[&str] = &["P - copy t from stdin", "B -", "E", "d bad", "S", "c", "S"];
+    for (said, begins) in [(of_query, &["G"][..]), (of_pipeline, &["1", "2", "G"])] {
+        // The server reads over the Sync, or has given up before it gets there.
+        for late in [&[][..], &["Z I"]] {
+            let (mut talk, mut one) = (Conversation::new(&[]), server(10));
+            talk.client(&mut one, said);
+            talk.server(&mut one, begins);
+            talk.server(&mut one, &["E 22P02 invalid input syntax", "Z I"]);
+            assert!(talk.attached, "it may be answered");
+            assert!(talk.server_got().contains("\nQ SELECT 'temporary'"));
+            talk.forget();
+            talk.server(&mut one, late);
+            assert!(talk.attached);
+            talk.server(&mut one, &["T", "D2 path|public", "C SELECT 1", "Z I"]);
+            assert_eq!(talk.client_got(), late.join("\n"));
+            assert!(!talk.attached, "what came behind it is answered");
+        }
+    }
+}
+
+#[test]
+fn what_a_client_asks_behind_such_a_sync_gets_its_own_answer() {
+    let (mut talk, mut one) = (Conversation::new(&[]), server(10));
+    talk.client(&mut one, &["Q begin"]);
+    talk.server(&mut one, &["C BEGIN", "Z T"]);
+    talk.client(&mut one, &["Q copy t from stdin", "d bad", "S", "Q rollback", "Q select 1"]);
+    talk.server(&mut one, &["G", "E 22P02 invalid input syntax", "Z E"]);
+    talk.forget();
+    talk.server(&mut one, &["Z E", "C ROLLBACK", "Z I", "T", "D 1", "C SELECT 1", "Z I"]);
+    assert_eq!(talk.client_got(), "Z E\nC ROLLBACK\nZ I\nT\nD 1\nC SELECT 1\nZ I");
+}

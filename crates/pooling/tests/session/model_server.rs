@@ -55,6 +55,9 @@ pub(crate) const TEXTS: [&str; 13] = [
     "savepoint a",
 ];
 
+/// What no COPY accepts.
+pub(crate) const BAD_DATA: &[u8] = b"bad\n";
+
 enum Outcome {
     Done,
     Suspended,
@@ -103,6 +106,9 @@ impl ModelServer {
             match kind {
                 b'c' => self.copy_ends(copy, None),
                 b'f' => self.copy_ends(copy, Some(("57014", "COPY from stdin failed"))),
+                b'd' if body == BAD_DATA => {
+                    self.copy_ends(copy, Some(("22P02", "invalid input syntax")));
+                }
                 _ => {}
             }
             return;
@@ -267,6 +273,12 @@ impl ModelServer {
         }
         if text.contains("selekt") {
             self.fail("42601", "syntax error");
+            return self.ready();
+        }
+        // pgweir's question what is left of the session: nothing.
+        if text.starts_with("SELECT 'temporary'") {
+            message(&mut self.output, b'T', &[0, 0]);
+            message(&mut self.output, b'C', b"SELECT 0\0");
             return self.ready();
         }
         for one in text.split("; ") {

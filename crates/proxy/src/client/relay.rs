@@ -24,8 +24,6 @@ const PIPELINED_BYTES: usize = 2048;
 pub(super) enum Relay {
     /// The transaction is over and the connection clean.
     Release,
-    /// The transaction is over, but an answer may be left that belongs to it.
-    Check,
     /// The client must go on with a server connection that nobody has used before.
     Renew,
     /// The server is gone.
@@ -75,9 +73,6 @@ impl ClientTask {
             if self.to_server.pending() == 0 {
                 if self.session.releasable() {
                     return Poll::Ready(Relay::Release);
-                }
-                if self.session.releasable_after_check() {
-                    return Poll::Ready(Relay::Check);
                 }
                 if let Some(refusal) = self.session.not_allowed() {
                     let words = Box::new(refusal.last_words());

@@ -289,7 +289,7 @@ impl ClientTask {
                 None
             }
             // Goes on with another one: it never gets here.
-            Relay::Check | Relay::Renew => {
+            Relay::Renew => {
                 lease.clean(Running::Finish(WriteBuffer::default()), false);
                 None
             }
@@ -341,7 +341,7 @@ impl ClientTask {
             lease.release(Instant::now());
         } else {
             let running = match politely {
-                _ if nothing_runs => Running::Nothing,
+                _ if nothing_runs && !session.may_be_answered_again() => Running::Nothing,
                 true => Running::Finish(unsent),
                 false => Running::Cancel,
             };
