@@ -18,6 +18,7 @@ mod signals;
 pub(crate) mod takeover;
 
 use std::future::Future;
+use std::num::NonZeroUsize;
 
 use anyhow::Context;
 use tokio::runtime::{Builder, Runtime};
@@ -60,16 +61,24 @@ pub fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Re
     runtime.block_on(command)
 }
 
+/// Processors for each worker. The kernel needs three times as long for the sockets as a worker does
+/// for what goes through them, and servers and clients often share the machine: with a worker for each
+/// processor, workers wait for each other and take longer for the same work (docs/performance.md).
+const PROCESSORS_EACH: usize = 2;
+
 /// One worker means a current-thread runtime: no wake-up ever crosses a thread.
 fn runtime(settings: &Settings) -> anyhow::Result<Runtime> {
-    let mut builder = match settings.worker_threads.map(std::num::NonZeroUsize::get) {
-        Some(1) => Builder::new_current_thread(),
-        Some(threads) => {
+    let usual = || {
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        (processors / PROCESSORS_EACH).max(1)
+    };
+    let mut builder = match settings.worker_threads.map_or_else(usual, NonZeroUsize::get) {
+        1 => Builder::new_current_thread(),
+        threads => {
             let mut builder = Builder::new_multi_thread();
             builder.worker_threads(threads);
             builder
         }
-        None => Builder::new_multi_thread(),
     };
     builder.thread_name("pgweir").enable_all().build().context("cannot start the runtime")
 }

@@ -391,9 +391,10 @@ pub const REFERENCE: &[SettingReference] = &[
     ),
     fixed(setting(
         "worker_threads",
-        "number, 0: one a core",
+        "number, 0: one for two processors",
         Value("0"),
-        "Threads that serve clients.",
+        "Threads that serve clients; a machine that pgweir has to itself may need one for each \
+         processor. The analyser has threads of its own.",
     )),
     fixed(setting(
         "max_fingerprints",

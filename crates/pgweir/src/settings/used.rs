@@ -132,7 +132,7 @@ pub struct Settings {
     pub suspend_timeout: Option<Duration>,
     /// How long clients that cannot be handed over may stay where another process has taken over.
     pub takeover_timeout: Duration,
-    /// Worker threads; none is one a core.
+    /// Worker threads; none is one for two processors.
     pub worker_threads: Option<NonZeroUsize>,
     /// Fingerprints kept apart in the statistics.
     pub max_fingerprints: NonZeroU32,

@@ -301,7 +301,7 @@ pub const INI_SETTINGS: &[IniSetting] = &[
         "so_reuseport",
         Flag,
         "0",
-        Different("is seldom needed: one process uses all cores (`worker_threads`)"),
+        Different("is seldom needed: one process uses several cores (`worker_threads`)"),
     ),
     setting(
         "stats_period",
