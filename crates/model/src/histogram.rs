@@ -9,16 +9,20 @@ use crate::logarithm::{GAMMA, bucket_of};
 /// Percentiles are within 1 % of a true value; count, sum, minimum and maximum are exact. Histograms
 /// merge without further error, in whatever order. Only buckets that hold something are kept, so
 /// that a history of them is small.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Histogram {
     /// Bucket and count, ascending, no bucket empty. Bucket `k` is of γᵏ to γᵏ⁺¹ µs.
     buckets: Vec<(i16, u64)>,
+    /// How many buckets between the first and the one that was met last are not there: there are as
+    /// many, or about as many, between the first and the next one that is met.
+    gaps: u16,
     /// Durations too short for a bucket.
     zeros: u64,
     count: u64,
-    sum: Duration,
-    shortest: Duration,
-    longest: Duration,
+    /// As all durations here, ns: of some five centuries at most.
+    sum: u64,
+    shortest: u64,
+    longest: u64,
 }
 
 /// What a [`Histogram`] holds, for whoever keeps one.
@@ -42,21 +46,21 @@ const SMALLEST_US: f64 = 0.5;
 impl Histogram {
     /// Adds one duration.
     pub fn record(&mut self, duration: Duration) {
-        // Not `as_secs_f64`, which divides: this is done several times for each statement.
-        let us = duration.as_secs() as f64 * 1e6 + f64::from(duration.subsec_nanos()) * 1e-3;
+        let ns = in_ns(duration);
+        let us = ns as f64 * 1e-3;
         if us > SMALLEST_US {
             self.add(bucket_of(us), 1);
         } else {
             self.zeros += 1;
         }
-        self.shortest = if self.count == 0 { duration } else { self.shortest.min(duration) };
-        self.longest = self.longest.max(duration);
+        self.shortest = if self.count == 0 { ns } else { self.shortest.min(ns) };
+        self.longest = self.longest.max(ns);
         self.count += 1;
-        self.sum = self.sum.saturating_add(duration);
+        self.sum = self.sum.saturating_add(ns);
     }
 
     fn add(&mut self, bucket: i16, count: u64) {
-        match self.buckets.binary_search_by_key(&bucket, |(key, _)| *key) {
+        match self.find(bucket) {
             Ok(at) => {
                 if let Some((_, present)) = self.buckets.get_mut(at) {
                     *present = present.saturating_add(count);
@@ -64,6 +68,30 @@ impl Histogram {
             }
             Err(at) => self.buckets.insert(at, (bucket, count)),
         }
+    }
+
+    /// Where the bucket is, or would be. Most are near where they would be if as many were missing as
+    /// last time: this is done several times for each statement.
+    fn find(&mut self, bucket: i16) -> Result<usize, usize> {
+        const STEPS: usize = 6;
+        let ahead = match self.buckets.first() {
+            Some((first, _)) if *first <= bucket => bucket.abs_diff(*first),
+            _ => return Err(0),
+        };
+        let mut at = usize::from(ahead.saturating_sub(self.gaps)).min(self.buckets.len() - 1);
+        for _ in 0..STEPS {
+            match self.buckets.get(at) {
+                Some((key, _)) if *key == bucket => {
+                    // Buckets ascend: none is further on than its number.
+                    self.gaps = ahead.saturating_sub(at as u16);
+                    return Ok(at);
+                }
+                Some((key, _)) if *key < bucket => at += 1,
+                Some(_) if at > 0 => at -= 1,
+                _ => break,
+            }
+        }
+        self.buckets.binary_search_by_key(&bucket, |(key, _)| *key)
     }
 
     /// Adds all that `other` has seen.
@@ -133,9 +161,9 @@ impl Histogram {
         HistogramParts {
             buckets: self.buckets.clone(),
             zeros: self.zeros,
-            sum: self.sum,
-            shortest: self.shortest,
-            longest: self.longest,
+            sum: self.sum(),
+            shortest: self.shortest(),
+            longest: self.longest(),
         }
     }
 
@@ -153,7 +181,10 @@ impl Histogram {
         }
         Some(match count {
             0 => Self::default(),
-            _ => Self { buckets, zeros, count, sum, shortest, longest },
+            _ => {
+                let (sum, shortest, longest) = (in_ns(sum), in_ns(shortest), in_ns(longest));
+                Self { buckets, gaps: 0, zeros, count, sum, shortest, longest }
+            }
         })
     }
 
@@ -178,37 +209,37 @@ impl Histogram {
     /// Sum of all.
     #[must_use]
     pub fn sum(&self) -> Duration {
-        self.sum
+        Duration::from_nanos(self.sum)
     }
 
     /// The shortest; zero when empty.
     #[must_use]
     pub fn shortest(&self) -> Duration {
-        self.shortest
+        Duration::from_nanos(self.shortest)
     }
 
     /// The longest; zero when empty.
     #[must_use]
     pub fn longest(&self) -> Duration {
-        self.longest
+        Duration::from_nanos(self.longest)
     }
 
     /// Sum of all, ms.
     #[must_use]
     pub fn sum_ms(&self) -> f64 {
-        in_ms(self.sum)
+        in_ms(self.sum())
     }
 
     /// The longest, ms; 0 when empty.
     #[must_use]
     pub fn max_ms(&self) -> f64 {
-        in_ms(self.longest)
+        in_ms(self.longest())
     }
 
     /// The shortest, ms; 0 when empty.
     #[must_use]
     pub fn min_ms(&self) -> f64 {
-        in_ms(self.shortest)
+        in_ms(self.shortest())
     }
 
     /// The mean, ms; 0 when empty.
@@ -244,7 +275,7 @@ impl Histogram {
                 return (f64::from(*bucket) * GAMMA.ln()).exp() * (2.0 * GAMMA / (1.0 + GAMMA));
             }
         }
-        self.longest.as_secs_f64() * 1e6
+        self.longest as f64 * 1e-3
     }
 
     /// How many of the durations are at most `ms`, within the percentiles' error.
@@ -268,6 +299,23 @@ impl Histogram {
     }
 }
 
+impl PartialEq for Histogram {
+    fn eq(&self, other: &Self) -> bool {
+        // Where the next bucket is looked for first is not what it holds.
+        let Self { buckets, gaps: _, zeros, count, sum, shortest, longest } = self;
+        let rest = (*zeros, *count, *sum, *shortest, *longest);
+        *buckets == other.buckets
+            && rest == (other.zeros, other.count, other.sum, other.shortest, other.longest)
+    }
+}
+
+impl Eq for Histogram {}
+
+fn in_ns(duration: Duration) -> u64 {
+    let ns = duration.as_secs().checked_mul(1_000_000_000);
+    ns.and_then(|ns| ns.checked_add(duration.subsec_nanos().into())).unwrap_or(u64::MAX)
+}
+
 fn in_ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
@@ -280,6 +328,8 @@ impl std::fmt::Debug for Histogram {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -356,12 +406,36 @@ mod tests {
         assert_eq!(forth.count(), 800);
     }
 
+    /// However they come, and whatever is missing between them.
+    #[test]
+    fn every_duration_is_in_its_bucket() {
+        let mut state = 88_172_645_463_325_252_u64;
+        let mut random = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        for spread in [4, 40, 400, 40_000_000] {
+            let (mut histogram, mut plain) = (Histogram::default(), BTreeMap::new());
+            for _ in 0..20_000 {
+                let wide = if random() % 50 == 0 { spread * 1_000 } else { spread };
+                let duration = Duration::from_nanos(1_000 + random() % (wide * 1_000));
+                histogram.record(duration);
+                let us = duration.as_nanos() as f64 * 1e-3;
+                *plain.entry(bucket_of(us)).or_insert(0_u64) += 1;
+            }
+            let plain: Vec<(i16, u64)> = plain.into_iter().collect();
+            assert_eq!(histogram.buckets(), plain, "{spread}");
+        }
+    }
+
     #[test]
     fn the_longest_there_is_has_a_bucket() {
         let mut histogram = Histogram::default();
         histogram.record(Duration::MAX);
         histogram.record(Duration::MAX);
         assert_eq!(histogram.count(), 2);
-        assert_eq!(histogram.sum(), Duration::MAX);
+        assert_eq!(histogram.sum(), Duration::from_nanos(u64::MAX));
     }
 }

@@ -2,9 +2,12 @@
 //! before a change from what came after it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use jiff::Timestamp;
-use model::{ById, FingerprintId, Histogram, LabelId, Outcome, QueryEvent, RowKey};
+use model::{ById, FingerprintId, Histogram, Outcome, QueryEvent, RowKey};
+
+use super::row::database_time;
 
 /// Watches at one time; the caller waits for room.
 const WATCHES_LIMIT: usize = 16;
@@ -16,8 +19,8 @@ pub struct Watches {
     watches: BTreeMap<u64, Watch>,
     /// Which watches a statement belongs to.
     of: ById<FingerprintId, Vec<u64>>,
-    /// Time in the database since the start, by kind of client, ms.
-    spent_ms: ById<LabelId, f64>,
+    /// Time in the database since the start.
+    spent: Duration,
 }
 
 /// What was measured from a moment on.
@@ -27,7 +30,7 @@ pub struct Watch {
     pub since: Timestamp,
     /// The statements.
     pub rows: HashMap<RowKey, Watched>,
-    spent_before_ms: f64,
+    spent_before: Duration,
 }
 
 /// What was measured of one statement by one kind of client.
@@ -48,8 +51,7 @@ impl Watches {
             return None;
         }
         self.last += 1;
-        let spent_before_ms = self.spent_ms.values().sum();
-        let watch = Watch { since: now, rows: HashMap::new(), spent_before_ms };
+        let watch = Watch { since: now, rows: HashMap::new(), spent_before: self.spent };
         self.watches.insert(self.last, watch);
         for fingerprint in fingerprints {
             self.of.entry(*fingerprint).or_default().push(self.last);
@@ -66,7 +68,7 @@ impl Watches {
     /// Time that all statements have spent in the database since the watch began, ms.
     #[must_use]
     pub fn spent_ms(&self, watch: &Watch) -> f64 {
-        self.spent_ms.values().sum::<f64>() - watch.spent_before_ms
+        self.spent.saturating_sub(watch.spent_before).as_secs_f64() * 1e3
     }
 
     /// Ends a watch.
@@ -85,8 +87,7 @@ impl Watches {
     }
 
     pub(super) fn observe(&mut self, key: RowKey, event: &QueryEvent) {
-        *self.spent_ms.entry(key.labels).or_default() +=
-            event.total.saturating_sub(event.wait).as_secs_f64() * 1e3;
+        self.spent = self.spent.saturating_add(database_time(event));
         let Some(ids) = self.of.get(&key.fingerprint) else { return };
         for id in ids {
             if let Some(watch) = self.watches.get_mut(id) {
