@@ -5,6 +5,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use pgweir::cli::{Cli, Command};
 use pgweir::{advise, check, demo, run};
+use tikv_jemallocator::Jemalloc;
+
+/// What is given back goes to the system again: what a busy hour has needed is not kept for ever, as
+/// the C library does where something small lies behind it.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 #[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
 fn main() -> ExitCode {
