@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use model::{LabelRegistry, MarkKind};
 use proxy::{EventBuffer, Listeners, Measures, Proxy};
 use sql::ShapeRegistry;
+use tokio::task::JoinSet;
 
 use super::analyser::{Analyser, Outlets};
 use super::console::ConsoleBridge;
@@ -121,7 +122,7 @@ pub(super) async fn serve(
     service_manager::ready(&ready);
     tokio::spawn(service_manager::keep_watchdog_calm());
     tokio::select! {
-        () = proxy.serve(listeners) => {}
+        () = serve_clients(proxy.clone(), listeners) => {}
         () = signals.act(proxy.clone(), &reloader, &marks) => {}
         () = flood.watch() => {}
         () = Arc::clone(&incumbent).stand_by(control.clone()) => {}
@@ -131,6 +132,18 @@ pub(super) async fn serve(
     http.finish().await;
     tracing::info!("pgweir has stopped");
     Ok(())
+}
+
+/// Lets clients in, until the last has left. In a task of its own: each client that comes would wake all
+/// that is waited for here otherwise. Cancel-safe: dropped, it lets nobody in any more.
+async fn serve_clients(proxy: Proxy, listeners: Arc<Listeners>) {
+    let mut serving = JoinSet::new();
+    serving.spawn(async move { proxy.serve(listeners).await });
+    if let Some(Err(error)) = serving.join_next().await
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
 }
 
 /// Addresses with commas between; `none` if there is none.

@@ -149,6 +149,12 @@ impl ClientParameters {
         other
     }
 
+    /// Whether it wants nothing, or this alone.
+    #[must_use]
+    pub fn wants_at_most(&self, name: &str) -> bool {
+        self.wanted.keys().all(|wanted| **wanted == *name)
+    }
+
     /// The value it wants, if it differs from the server's own.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

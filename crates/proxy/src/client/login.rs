@@ -64,6 +64,9 @@ enum LoggedIn {
 /// How long a client may take that was let in only to be told that there is no room.
 const TURNED_AWAY: std::time::Duration = std::time::Duration::from_secs(1);
 
+/// What most clients are told once they are let in has no more.
+const USUAL_WELCOME_BYTES: usize = 1024;
+
 /// Serves one socket until it is logged in, and then has it served. `stay` is over when it is logged
 /// in. With a `spare` there is no room for it: it is told so, unless it goes to the admin console or
 /// cancels a query.
@@ -85,7 +88,9 @@ pub(crate) async fn serve(
     let peer = stream.peer_address();
     let mut talk = Talk { stream, read: ReadBuffer::default(), peer };
     let room = spare.is_none();
-    let login = shared.turns.take(log_in(&shared, &settings, &mut talk, room));
+    // In a box: moved as it is, what a login needs would be copied several times.
+    let login = Box::pin(log_in(&shared, &settings, &mut talk, room));
+    let login = shared.turns.take(login);
     let login = tokio::time::timeout(patience, login);
     let result = tokio::select! {
         biased;
@@ -358,7 +363,7 @@ async fn client(
         ClientParameters::new(wanted.map(|(name, value)| (name.as_str(), value.as_str())));
     let name = parameters.get("application_name").unwrap_or_default();
     let priority = settings.priorities.of(&key.user, name);
-    let reported = welcome::negotiate(&pool, id, priority, &mut parameters).await?;
+    let told = welcome::negotiate(&pool, id, priority, &mut parameters).await?;
 
     // As it is spelt now. A reload meanwhile may have changed what it is worth.
     let application: Arc<str> = parameters.get("application_name").unwrap_or_default().into();
@@ -368,10 +373,9 @@ async fn client(
     let name = (Arc::clone(&application), priority);
     let from = (talk.peer, &talk.stream);
     let client = ClientShared::new(id, pool, from, name, backend_key.clone());
-    let mut out = AuthenticationRequest::Ok.encode();
-    for (name, value) in &reported {
-        backend::write_parameter_status(&mut out, name, value);
-    }
+    let mut out = Vec::with_capacity(USUAL_WELCOME_BYTES);
+    out.extend_from_slice(&AuthenticationRequest::Ok.encode());
+    told.write(&mut out);
     backend::write_backend_key(&mut out, backend_key.process_id, &backend_key.secret);
     backend::write_ready(&mut out, TransactionStatus::Idle);
     let labels = Labels::new(key.database, key.user, application);

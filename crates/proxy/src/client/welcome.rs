@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use model::{ClientId, Priority};
-use pooling::parameters::{ClientParameters, ServerParameters};
+use pooling::parameters::ClientParameters;
 use pooling::session::write_settings;
 use wire::backend;
 use wire::error_response::{ErrorFields, ErrorView, Severity};
@@ -13,10 +13,37 @@ use wire::frame::FrameError;
 use wire::frontend;
 
 use crate::error::ProxyError;
-use crate::pool::{Acquired, Lease, Pool};
+use crate::pool::{Acquired, Lease, Pool, Welcome};
 use crate::server::ServerConnection;
 
 type Reported = Vec<(String, String)>;
+
+/// What ParameterStatus has to say to one client.
+pub(super) struct Told {
+    /// What the server has.
+    welcome: Arc<Welcome>,
+    /// What is otherwise for this client.
+    changes: Reported,
+}
+
+impl Told {
+    /// Writes a ParameterStatus for each.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        // Of several reports the last one holds.
+        let changed =
+            |name: &str| self.changes.iter().rfind(|(found, _)| found.eq_ignore_ascii_case(name));
+        for (name, value) in &self.welcome.reported {
+            let value = changed(name).map_or(value, |(_, value)| value);
+            backend::write_parameter_status(out, name, value);
+        }
+        let is_known = |name: &str| {
+            self.welcome.reported.iter().any(|(found, _)| found.eq_ignore_ascii_case(name))
+        };
+        for (name, value) in self.changes.iter().filter(|(name, _)| !is_known(name)) {
+            backend::write_parameter_status(out, name, value);
+        }
+    }
+}
 
 /// Finds out what ParameterStatus has to say to a client that wants `parameters`, and puts these
 /// into the server's spelling.
@@ -28,21 +55,22 @@ pub(super) async fn negotiate(
     client: ClientId,
     priority: Priority,
     parameters: &mut ClientParameters,
-) -> Result<Reported, ProxyError> {
+) -> Result<Told, ProxyError> {
     let mut lease = None;
     let welcome = match pool.welcome() {
         Some(welcome) => welcome,
         None => {
             let held = lease.insert(acquire(pool, client, priority).await?);
-            held.server().parameters.clone().into()
+            Arc::new(Welcome::new(&held.server().parameters))
         }
     };
-    let mut server = ServerParameters::default();
-    for (name, value) in welcome.iter() {
-        server.reported_at_login(name, value);
-    }
     // The application's name needs no server: it is any text.
-    let wanted = server.clone().difference(&parameters.without("application_name")).join(";");
+    let wanted = if parameters.wants_at_most("application_name") {
+        String::new()
+    } else {
+        let mut server = welcome.parameters.clone();
+        server.difference(&parameters.without("application_name")).join(";")
+    };
     let changes = if wanted.is_empty() {
         Arc::from([])
     } else if let Some(known) = pool.known_settings(&wanted) {
@@ -76,15 +104,8 @@ pub(super) async fn negotiate(
     let application = parameters.get("application_name").map(str::to_owned);
     let mut changes = changes.to_vec();
     changes.extend(application.map(|name| ("application_name".to_owned(), name)));
-    parameters.settle(&server, &changes);
-    let mut reported = welcome.to_vec();
-    for (name, value) in changes {
-        match reported.iter_mut().find(|(found, _)| found.eq_ignore_ascii_case(&name)) {
-            Some(found) => found.1 = value,
-            None => reported.push((name, value)),
-        }
-    }
-    Ok(reported)
+    parameters.settle(&welcome.parameters, &changes);
+    Ok(Told { welcome, changes })
 }
 
 pub(super) async fn acquire(

@@ -10,6 +10,7 @@ mod shares;
 mod status;
 mod upkeep;
 mod waiting;
+mod welcome;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use wire::error_response::ErrorFields;
 pub(crate) use lease::Lease;
 pub(crate) use shares::Shares;
 pub(crate) use waiting::{Grant, Ticket};
+pub(crate) use welcome::Welcome;
 
 use crate::events::EventBuffer;
 use crate::hosts::Cluster;
@@ -128,7 +130,7 @@ struct Inner {
     unused_since: Option<Instant>,
     last_failure: Option<ErrorFields>,
     /// What a server reported at login, for clients that log in.
-    welcome: Option<Arc<[(String, String)]>>,
+    welcome: Option<Arc<Welcome>>,
     /// What servers reported when settings that clients ask for at login were applied, by the SQL
     /// that applies them.
     settings: HashMap<String, Arc<[(String, String)]>>,
@@ -234,7 +236,7 @@ impl Pool {
     }
 
     /// What a server reported at login; none before the first one was opened.
-    pub(crate) fn welcome(&self) -> Option<Arc<[(String, String)]>> {
+    pub(crate) fn welcome(&self) -> Option<Arc<Welcome>> {
         self.inner.lock().welcome.clone()
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use model::{ClientId, ConnectionEvent, Event, ServerId, SqlState};
 
 use super::lease::Place;
-use super::{Inner, Lease, Pool};
+use super::{Inner, Lease, Pool, Welcome};
 use wire::error_response::ErrorFields;
 
 use crate::error::ProxyError;
@@ -128,11 +128,11 @@ impl Pool {
         inner.scheduler.connected();
         inner.last_failure = None;
         server.place = place;
-        let welcome: Arc<[_]> = server.parameters.clone().into();
-        if place == inner.place && inner.welcome.as_ref() != Some(&welcome) {
+        let is_new = |welcome: &Arc<Welcome>| *welcome.reported != *server.parameters;
+        if place == inner.place && inner.welcome.as_ref().is_none_or(is_new) {
             // Another server, or the same with another configuration.
             inner.settings.clear();
-            inner.welcome = Some(welcome);
+            inner.welcome = Some(Arc::new(Welcome::new(&server.parameters)));
         }
         drop(inner);
         self.free(Box::new(server), Instant::now());

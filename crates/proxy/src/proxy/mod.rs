@@ -8,6 +8,7 @@ use model::{
     PoolStatus, Replication, ServerStatus, ShutdownMode,
 };
 use sql::ShapeRegistry;
+use tokio::sync::watch;
 
 use crate::admin::AdminConsole;
 use crate::client;
@@ -85,6 +86,12 @@ pub struct Proxy {
     shared: Arc<Shared>,
 }
 
+/// Until it is told to end. Cancel-safe.
+async fn is_told(stop: &mut watch::Receiver<Option<ShutdownMode>>) {
+    // The sender is gone only with the proxy itself.
+    let _ = stop.wait_for(Option::is_some).await.map(drop);
+}
+
 impl Proxy {
     /// A proxy that is not listening yet.
     #[must_use]
@@ -140,7 +147,7 @@ impl Proxy {
                     }
                 },
                 _ = tick.tick() => self.tick(),
-                _ = stop.wait_for(Option::is_some) => break,
+                () = is_told(&mut stop) => break,
             }
         }
         let mode = (*stop.borrow()).unwrap_or(ShutdownMode::Immediate);
