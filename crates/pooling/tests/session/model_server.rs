@@ -52,7 +52,7 @@ enum Copy {
 }
 
 /// What it runs. `rows 3` gives three rows that begin with the name of who asks.
-pub(crate) const TEXTS: [&str; 13] = [
+pub(crate) const TEXTS: [&str; 15] = [
     "select 1",
     "select 'three'",
     "select 1/0",
@@ -63,6 +63,8 @@ pub(crate) const TEXTS: [&str; 13] = [
     "",
     "copy t from stdin",
     "copy t to stdout",
+    "copy t from stdin; copy t from stdin",
+    "select 1; copy t from stdin; select 1",
     "select 1; select 'three'",
     "select 1; select 1/0; select 1",
     "savepoint a",
