@@ -1,8 +1,10 @@
 //! Successors that do not come up, and those that the running process starts itself.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
-use testkit::{ProxyOptions, ScriptedClient};
+use testkit::{Proxy, ProxyOptions, ScriptedClient};
 use tokio::process::Command;
 
 use crate::bench::{Bench, until_more};
@@ -42,24 +44,10 @@ async fn one_that_is_killed_half_way_changes_nothing() {
     let first = scene.start([]).await;
     let mut client = scene.client(&first).await;
     // What it would say, up to where it has the history.
-    let socket = first.address().port();
-    let socket = scene.folder.path().join(format!("state/takeover-{socket}.sock"));
-    let say = |stream: &mut std::os::unix::net::UnixStream, said: &str| {
-        use std::io::{Read, Write};
-        let length = u32::try_from(said.len()).unwrap().to_be_bytes();
-        stream.write_all(&[&length, said.as_bytes()].concat()).unwrap();
-        let mut length = [0; 4];
-        stream.read_exact(&mut length).unwrap();
-        let mut answer = vec![0; u32::from_be_bytes(length) as usize];
-        stream.read_exact(&mut answer).unwrap();
-        String::from_utf8(answer).unwrap()
-    };
-    let mut stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
-    let hello = r#"{"Hello":{"protocol":1,"pid":1,"version":"9"}}"#;
-    assert!(say(&mut stream, hello).contains("Sockets"));
+    let mut stream = knock(&scene, &first);
+    assert!(say(&mut stream, HELLO).contains("Sockets"));
     assert!(say(&mut stream, r#""Prepared""#).contains("HistoryFree"));
-    let mut other = std::os::unix::net::UnixStream::connect(&socket).unwrap();
-    assert!(say(&mut other, hello).contains("another process is taking over"));
+    assert!(say(&mut knock(&scene, &first), HELLO).contains("another process is taking over"));
     client.rows("SELECT 'counted' AS mark").await;
     drop(stream);
     until("it says that it goes on", async || {
@@ -69,6 +57,69 @@ async fn one_that_is_killed_half_way_changes_nothing() {
     client.rows("SELECT 'counted' AS mark").await;
     assert_eq!(first.stop().await, 0);
     assert_eq!(calls(&scene.report(), "AS mark"), 2);
+}
+
+const HELLO: &str = r#"{"Hello":{"protocol":1,"pid":1,"version":"9"}}"#;
+
+/// A connection to the running process, as of one that takes over.
+fn knock(scene: &Scene, running: &Proxy) -> UnixStream {
+    let file = format!("state/takeover-{}.sock", running.address().port());
+    UnixStream::connect(scene.folder.path().join(file)).unwrap()
+}
+
+/// Says something there, and returns the answer.
+fn say(stream: &mut UnixStream, said: &str) -> String {
+    let length = u32::try_from(said.len()).unwrap().to_be_bytes();
+    stream.write_all(&[&length, said.as_bytes()].concat()).unwrap();
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).unwrap();
+    let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+    stream.read_exact(&mut answer).unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+/// What the console says to PAUSE.
+async fn pause(console: &tokio_postgres::Client) -> String {
+    match console.batch_execute("PAUSE").await {
+        Ok(()) => "paused".to_owned(),
+        Err(error) => error.as_db_error().unwrap().message().to_owned(),
+    }
+}
+
+/// Who waits for RESUME in the one process would not hear of it in the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn pause_and_takeover_do_not_meet() {
+    let scene = Scene::new().await;
+    let first = scene.start([]).await;
+    let console = first.connect("postgres", "pgweir").await;
+    let mut client = scene.client(&first).await;
+
+    let mut early = knock(&scene, &first);
+    assert!(say(&mut early, HELLO).contains("Sockets"));
+    assert_eq!(pause(&console).await, "paused", "it may yet come to nothing");
+    let said = say(&mut early, r#""Prepared""#);
+    assert!(said.contains("Refused") && said.contains("it is paused: RESUME first"), "{said}");
+    console.batch_execute("RESUME").await.unwrap();
+
+    let mut late = knock(&scene, &first);
+    assert!(say(&mut late, HELLO).contains("Sockets"));
+    assert!(say(&mut late, r#""Prepared""#).contains("HistoryFree"));
+    let refusal = "another process is taking over: say it there";
+    assert_eq!(pause(&console).await, refusal);
+    drop(late);
+    until("it may be paused again", async || pause(&console).await == "paused").await;
+    console.batch_execute("RESUME").await.unwrap();
+
+    // One that stays for a while.
+    client.rows("BEGIN").await;
+    let second = scene.successor([]).await;
+    let refusal = "pooler is shutting down";
+    assert_eq!(pause(&console).await, refusal, "nobody could resume it");
+    client.rows("COMMIT").await;
+    drop(console);
+    assert_eq!(first.wait().await, 0);
+    assert_eq!(client.value("SELECT 1").await, "1");
+    assert_eq!(second.stop().await, 0);
 }
 
 /// Ends a process that no guardian looks after.
@@ -129,7 +180,7 @@ async fn the_running_process_starts_its_own_when_it_is_told_to() {
     second.signal("TERM");
     assert_eq!(client.expect_error().await.sqlstate(), "57P01", "{log}");
     until("the second has ended", async || {
-        std::os::unix::net::UnixStream::connect(
+        UnixStream::connect(
             scene.folder.path().join(format!("state/takeover-{}.sock", address.port())),
         )
         .is_err()
@@ -170,7 +221,7 @@ async fn with_nobody_there_it_starts_as_usual_and_a_paused_one_refuses() {
     console.batch_execute("RESUME").await.unwrap();
     drop(console);
     let options: ProxyOptions = scene.options(["--takeover"]);
-    let second = testkit::Proxy::start(PGWEIR, options).await;
+    let second = Proxy::start(PGWEIR, options).await;
     assert_eq!(first.wait().await, 0);
     assert_eq!(second.stop().await, 0);
 }

@@ -133,3 +133,29 @@ async fn what_is_read_off_the_clock_is_read_each_time_it_is_prepared() {
     seen.dedup();
     assert_eq!(seen.len(), 12, "{seen:?}");
 }
+
+#[tokio::test]
+async fn tenants_with_tables_of_their_own_do_not_notice_each_other() {
+    let schema = "CREATE SCHEMA one; CREATE TABLE one.own AS SELECT 1 AS a;
+        CREATE SCHEMA other; CREATE TABLE other.own AS SELECT 'x'::text AS a, 2 AS b";
+    let scene = Scene::with_pool_of(1).await.with_schema(schema).await;
+    let sql = "SELECT * FROM own";
+    let mut one = client_with(&scene, &[("search_path", "one")]).await;
+    let mut other = scene.client().await;
+    other.rows("SET search_path TO other").await;
+    let mut last = scene.client().await;
+    for turn in 0..3 {
+        for name in ["", &format!("s{turn}")] {
+            assert_eq!(run_anew(&mut one, name, sql).await, "1", "{name:?}");
+            assert_eq!(run_anew(&mut other, name, sql).await, "x", "{name:?}");
+            for (path, value) in [("one", "1"), ("other", "x")] {
+                last.rows(&format!("BEGIN; SET LOCAL search_path TO {path}")).await;
+                let name = if name.is_empty() { name } else { &format!("{name}_{path}") };
+                assert_eq!(run_anew(&mut last, name, sql).await, value, "{name:?}");
+                last.rows("COMMIT").await;
+            }
+            assert_eq!(run_again(&mut one, name).await, "1", "{name:?}");
+            assert_eq!(run_again(&mut other, name).await, "x", "{name:?}");
+        }
+    }
+}

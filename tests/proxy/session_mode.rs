@@ -53,6 +53,36 @@ async fn the_next_client_waits_until_the_first_leaves_and_finds_nothing_of_it() 
 }
 
 #[tokio::test]
+async fn the_next_client_finds_no_setting_that_code_has_made() {
+    let scene = scene("1").await;
+    // What was reset is empty, not gone.
+    let setting = "SELECT coalesce(nullif(current_setting('shop.tenant', true), ''), 'none')";
+    let of_a_function = "CREATE FUNCTION sets(name text) RETURNS text LANGUAGE sql
+        AS $$ SELECT set_config('shop.' || name, 'a', false) $$";
+    scene.direct().await.batch_execute(of_a_function).await.unwrap();
+    for text in [
+        "SET shop.tenant TO 'a'",
+        "SELECT set_config('shop.tenant', 'a', false)",
+        "DO $$ BEGIN PERFORM set_config('shop.tenant', 'a', false); END $$",
+        "DO $$ BEGIN EXECUTE 'SET shop.' || 'tenant TO 1'; END $$",
+        "SELECT sets('tenant')",
+    ] {
+        for end in [true, false] {
+            let mut first = scene.client().await;
+            assert_eq!(first.value(setting).await, "none", "before {text}");
+            first.rows(text).await;
+            if end {
+                first.rows("DISCARD ALL").await;
+            }
+            first.terminate().await;
+            let mut next = scene.client().await;
+            assert_eq!(next.value(setting).await, "none", "after {text}, DISCARD ALL: {end}");
+            next.terminate().await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_has_not_asked_for_anything_holds_nothing() {
     let scene = scene("1").await;
     let _silent = scene.client().await;

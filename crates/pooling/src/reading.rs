@@ -3,8 +3,11 @@
 //! PostgreSQL makes values of a statement's constants when it parses it, and keeps them (`coerce_type`
 //! in parse_coerce.c): `'2024-01-01'::timestamptz` is a moment of the time zone that was set then, and
 //! `'now'` is that very moment. So a text is another statement to whoever has other settings, and one
-//! that asks the clock is so each time it is prepared. (Names are not concerned: a plan is made anew
-//! where the search path is another one.)
+//! that asks the clock is so each time it is prepared.
+//!
+//! Names are looked up again where the search path is another one, but the columns must be the same ones
+//! then ("cached plan must not change result type", `RevalidateCachedQuery` in plancache.c), and so must
+//! the parameters' types. So tenants with a schema each have statements of their own.
 
 /// Who reads a text alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

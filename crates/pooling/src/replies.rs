@@ -98,6 +98,8 @@ impl Expected {
 #[derive(Debug, Default)]
 pub struct ReplyQueue {
     queue: VecDeque<Expected>,
+    /// What is due first is a COPY that reads.
+    copies_in: bool,
 }
 
 impl ReplyQueue {
@@ -187,6 +189,7 @@ impl ReplyQueue {
     /// An extended-protocol message failed: the server skips all that was sent up to the next Sync
     /// (manual 55.2.3). Takes what is skipped off the queue; the Sync stays.
     pub fn skip_to_sync(&mut self) -> impl Iterator<Item = Expected> + '_ {
+        self.copies_in = false;
         let end = self.queue.iter().position(|expected| matches!(expected, Expected::Sync));
         let end = end.unwrap_or(self.queue.len());
         self.queue.drain(..end)
@@ -197,14 +200,36 @@ impl ReplyQueue {
     /// Anything else that stands there is answered only if the COPY has failed by then. Returns
     /// whether the end of the data is still to be sent.
     pub fn copy_in_began(&mut self) -> bool {
+        self.copies_in = true;
         while matches!(self.queue.get(1), Some(Expected::Sync)) {
             self.queue.remove(1);
         }
         self.queue.len() == 1
     }
 
+    /// A statement is done. Had it read, the first end of data was its own: the next one that is sent
+    /// belongs to the next COPY of the same Query.
+    pub fn statement_done(&mut self) {
+        if std::mem::take(&mut self.copies_in)
+            && matches!(self.queue.get(1), Some(Expected::CopyEnd))
+        {
+            self.queue.remove(1);
+        }
+    }
+
+    /// Takes what is due first, a request that is at its end, and the ends of data that no COPY took.
+    pub fn pop_request(&mut self) -> Option<Expected> {
+        self.copies_in = false;
+        let answered = self.queue.pop_front();
+        while matches!(self.queue.front(), Some(Expected::CopyEnd)) {
+            self.queue.pop_front();
+        }
+        answered
+    }
+
     /// Takes all.
     pub fn clear(&mut self) -> impl Iterator<Item = Expected> + '_ {
+        self.copies_in = false;
         self.queue.drain(..)
     }
 }
@@ -257,5 +282,17 @@ mod tests {
             assert_eq!(replies.copy_in_began(), !sent.contains('c'), "{sent}");
             assert_eq!(kinds(&replies), left, "{sent}");
         }
+    }
+
+    #[test]
+    fn the_end_of_a_copys_data_is_used_up_by_that_copy() {
+        let mut replies = queue("EcSc");
+        replies.statement_done();
+        assert_eq!(kinds(&replies), "EcSc", "it has not read");
+        replies.copy_in_began();
+        replies.statement_done();
+        assert_eq!(kinds(&replies), "ESc");
+        assert!(!replies.copy_in_began(), "its end was sent, too");
+        assert_eq!(kinds(&replies), "Ec");
     }
 }

@@ -31,7 +31,9 @@ pub use peers::Peer;
 pub use pooling::hosts::{LoadBalance, TargetSessionAttrs, Wish};
 pub use pooling::priorities::Priorities;
 pub use pooling::timeouts::Timeouts;
-pub use proxy::{CancelRequest, Listeners, Measures, PassedListeners, PassedSocket, Proxy};
+pub use proxy::{
+    CancelRequest, HoldsNothing, Listeners, Measures, PassedListeners, PassedSocket, Proxy,
+};
 pub use settings::{FindPool, Listening, Maxima, PoolTarget, ProxySettings, UnixSocketPlace};
 pub use stream::{Handover, ServerAddress};
 pub use tcp::TcpOptions;

@@ -1,4 +1,4 @@
-//! Which of a client's settings decide what the constants of a text mean: see [`crate::reading`].
+//! Which of a client's settings decide what a text means: see [`crate::reading`].
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
@@ -10,14 +10,17 @@ use super::ClientParameters;
 const REPORTED: [&str; 5] =
     ["client_encoding", "datestyle", "intervalstyle", "standard_conforming_strings", "timezone"];
 /// Those that it does not.
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 7] = [
     "array_nulls",
     "backslash_quote",
     "lc_monetary",
+    "search_path",
     "timezone_abbreviations",
     "transform_null_equals",
     "xmloption",
 ];
+/// Whose schema `"$user"` in a search path is. What SET LOCAL ROLE makes of it is not looked at.
+const ROLE: [&str; 2] = ["role", "session_authorization"];
 /// How SET calls some of them besides (manual, SET).
 const REPORTED_ALIASES: [&str; 2] = ["time zone", "names"];
 const OTHER_ALIASES: [&str; 1] = ["xml option"];
@@ -57,7 +60,8 @@ impl Mention {
 impl ClientParameters {
     /// A hash of what it wants of these; 0 if it takes them as the server has them.
     pub(crate) fn reading(&self) -> u64 {
-        let decides = |name: &str| REPORTED.contains(&name) || OTHERS.contains(&name);
+        let decides =
+            |name: &str| REPORTED.contains(&name) || OTHERS.contains(&name) || ROLE.contains(&name);
         let mut wanted = self.wanted.iter().filter(|(name, _)| decides(name)).peekable();
         if wanted.peek().is_none() {
             return 0;

@@ -201,10 +201,8 @@ impl ClientSession {
     pub(super) fn accept(&mut self, front: &[u8], server: &mut ServerSession, io: &mut Io<'_>) {
         self.meter.arrived(HEAD_BYTES + front.len(), self.held_by_pin(), io.now);
         self.skipping = false;
-        if self.reattach && self.between_transactions() {
-            let yields = self.yields;
-            self.attach(server, std::time::Duration::ZERO, io);
-            self.yields = yields;
+        if self.settings_due && self.between_transactions() {
+            self.write_settings_that_differ(server, io);
         }
     }
 

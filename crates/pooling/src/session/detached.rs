@@ -283,6 +283,8 @@ impl ClientSession {
         self.quiet = true;
         self.journal.discard();
         self.failed = false;
+        self.parameters_told = false;
+        self.interrupted = None;
         self.reading_changes = Mention::None;
         self.doubt = Doubt::None;
         self.copy_reads = false;
@@ -305,7 +307,8 @@ impl ClientSession {
         // An error of the server's own was told, and its ReadyForQuery has not come: after one error
         // nothing follows but that (manual 55.2.3).
         told |= self.failed && !self.quiet;
-        for expected in self.replies.clear() {
+        let due: Vec<_> = self.replies.clear().collect();
+        for expected in &due {
             match expected {
                 Expected::Query { .. } | Expected::FunctionCall | Expected::Sync => {
                     if !told {
@@ -318,12 +321,7 @@ impl ClientSession {
                 | Expected::OwnQuestion
                 | Expected::OwnSync
                 | Expected::CopyEnd => {}
-                other => {
-                    if let Expected::Parse { name, statement, .. }
-                    | Expected::LocalParseComplete { name, statement } = other
-                    {
-                        self.statements.undo(&name, &statement);
-                    }
+                _ => {
                     if !told {
                         io.to_client.extend_from_slice(&error.encode());
                         told = true;
@@ -331,8 +329,28 @@ impl ClientSession {
                 }
             }
         }
+        // What was done last is undone first.
+        due.into_iter().rev().for_each(|expected| self.never_happened(expected));
         // An error that was told before goes on to the client's Sync.
         self.skipping |= told;
+    }
+
+    /// The client's statements as they were before it sent this, which the server did not answer.
+    fn never_happened(&mut self, expected: Expected) {
+        match expected {
+            Expected::Parse { name, statement, .. }
+            | Expected::LocalParseComplete { name, statement } => {
+                self.statements.undo(&name, &statement);
+            }
+            Expected::LocalCloseComplete { closed: Some((name, statement)) } => {
+                self.statements.insert(&name, statement);
+            }
+            // Once it is done it stays done: it is no part of the transaction.
+            Expected::Query { statements: 1.., deallocated: Some(kept), .. } => {
+                self.statements.insert(&kept.name, kept.statement);
+            }
+            _ => {}
+        }
     }
 
     /// The server's last words as an ERROR, or words of our own.

@@ -164,6 +164,7 @@ impl ClientSession {
             }
         }
         self.copy_reads = false;
+        self.parameters_told = false;
         // A DISCARD ALL among these is not waited for any more.
         self.barrier = Barrier::Open;
         self.skipping = self.replies.is_empty();

@@ -220,8 +220,9 @@ pub struct ClientSession {
     yields: bool,
     /// Too much is due, and the server was asked for it.
     flushed: bool,
-    /// The server's settings were reset under the client: write the difference again.
-    reattach: bool,
+    /// The server's settings were reset under the client: the difference is to be written again.
+    /// Nothing else of a new lease: whose sequences' values are there, and who waits, stays.
+    settings_due: bool,
     pins: Pins,
     /// When it first got a server connection.
     began: Option<Instant>,
@@ -285,7 +286,7 @@ impl ClientSession {
             barrier: Barrier::Open,
             yields: false,
             flushed: false,
-            reattach: false,
+            settings_due: false,
             pins: Pins::default(),
             began: None,
             reading_changes: Mention::None,
@@ -321,11 +322,16 @@ impl ClientSession {
     pub fn attach(&mut self, server: &mut ServerSession, wait: Duration, io: &mut Io<'_>) {
         self.meter.waited(wait, io.now);
         self.yields = false;
-        self.reattach = false;
         self.unsure = false;
         let since = *self.began.get_or_insert(io.now);
         server.used_by(self.meter.client, since);
         self.attached_to_sequences(server);
+        self.write_settings_that_differ(server, io);
+    }
+
+    /// Gives the server connection that the client holds, or gets now, the client's settings.
+    fn write_settings_that_differ(&mut self, server: &mut ServerSession, io: &mut Io<'_>) {
+        self.settings_due = false;
         let statements = server.parameters.difference(&self.parameters);
         if !statements.is_empty() {
             let answers = write_settings(&statements, io.to_server);

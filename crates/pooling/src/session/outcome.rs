@@ -112,7 +112,7 @@ impl ClientSession {
                 self.journal.discard();
                 self.parameters.reset(&server.parameters);
                 self.discarded_all(server);
-                self.reattach = true;
+                self.settings_due = true;
             }
             Effect::Savepoint(name) => {
                 if !self.journal.savepoint(&name) {
@@ -164,10 +164,10 @@ impl ClientSession {
                 return self.changed_reported(&change, name, server);
             }
             SettingChange::Set { .. } => {}
-            SettingChange::Reset { name } => self.reattach |= self.parameters.asked_for(name),
+            SettingChange::Reset { name } => self.settings_due |= self.parameters.asked_for(name),
             SettingChange::ResetAll => {
                 server.parameters.maybe_reset(&mut self.parameters);
-                self.reattach = true;
+                self.settings_due = true;
             }
         }
         self.note_change(change);
@@ -185,7 +185,7 @@ impl ClientSession {
     fn changed_reported(&mut self, change: &SettingChange, name: &str, server: &mut ServerSession) {
         match change {
             SettingChange::Reset { .. } => {
-                self.reattach |= server.parameters.maybe_reset_one(&mut self.parameters, name);
+                self.settings_due |= server.parameters.maybe_reset_one(&mut self.parameters, name);
             }
             _ => server.parameters.maybe_set(&mut self.parameters, name),
         }

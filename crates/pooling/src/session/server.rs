@@ -242,6 +242,7 @@ impl ClientSession {
                 | backend::EMPTY_QUERY_RESPONSE
                 | backend::PORTAL_SUSPENDED,
             ) => {
+                self.replies.statement_done();
                 self.replies.pop();
                 self.complete(head, body, server, io);
                 Fate::Forward
@@ -256,6 +257,7 @@ impl ClientSession {
                     *statements -= 1;
                     self.complete(head, body, server, io);
                 }
+                self.replies.statement_done();
                 Fate::Forward
             }
             _ => return Err(unexpected),
@@ -292,12 +294,9 @@ impl ClientSession {
             }
             _ => return Err(unexpected),
         };
-        let answered = self.replies.pop();
+        let answered = self.replies.pop_request();
         if let Some(Expected::Query { statements, .. }) = answered {
             self.meter.abandon(statements as usize);
-        }
-        while matches!(self.replies.front(), Some(Expected::CopyEnd)) {
-            self.replies.pop();
         }
         self.copy_reads = false;
         self.lost_sync = false;

@@ -52,7 +52,9 @@ fn alone(said: &[Said], fails: bool) -> (Vec<Vec<u8>>, Vec<u8>) {
     let (mut kept, mut heard) = (Vec::new(), Vec::new());
     let mut own = ModelServer::default();
     let (mut synced, mut unnamed) = (true, false);
-    let end = [message(b'c', &[]), message(b'S', &[]), message(b'Q', &[b"rollback\0"])];
+    // A Query has two COPYs at most.
+    let done = || message(b'c', &[]);
+    let end = [done(), done(), message(b'S', &[]), message(b'Q', &[b"rollback\0"])];
     for one in said.iter().map(|said| &said.0).chain(&end) {
         let of_copy = matches!(one[0], b'd' | b'c' | b'f');
         if own.copies() && !of_copy && !matches!(one[0], b'S' | b'H') {

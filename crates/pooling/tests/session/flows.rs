@@ -163,6 +163,34 @@ fn a_sync_that_comes_while_a_copy_reads_is_swallowed_by_the_server() {
 }
 
 #[test]
+fn each_copy_of_a_query_reads_up_to_its_own_end() {
+    let (mut talk, mut one) = (Conversation::new(&[]), server(10));
+    let two = "Q copy t from stdin; copy t from stdin";
+    talk.client(&mut one, &[two]);
+    talk.server(&mut one, &["G"]);
+    talk.client(&mut one, &["d one", "c"]);
+    talk.server(&mut one, &["C COPY 1", "G"]);
+    // The second one reads over it, so that nothing answers it.
+    talk.client(&mut one, &["d two", "S", "c"]);
+    talk.server(&mut one, &["C COPY 1", "Z I"]);
+    assert!(!talk.attached, "nothing is due");
+    talk.forget();
+
+    // The same, and all of it was sent ahead.
+    talk.client(&mut one, &[two, "d one", "S", "c", "d two", "S", "c", "S"]);
+    talk.server(&mut one, &["G", "C COPY 1", "G", "C COPY 1", "Z I"]);
+    assert!(talk.attached, "the last Sync is outside of both");
+    talk.server(&mut one, &["Z I"]);
+    assert_eq!(talk.client_got(), "G\nC COPY 1\nG\nC COPY 1\nZ I\nZ I");
+    assert!(!talk.attached);
+
+    // What is no COPY uses up none of their ends.
+    talk.client(&mut one, &["Q select 1; copy t from stdin; select 1", "d one", "S", "c"]);
+    talk.server(&mut one, &["C SELECT 1", "G", "C COPY 1", "C SELECT 1", "Z I"]);
+    assert!(!talk.attached);
+}
+
+#[test]
 fn copy_out_goes_through() {
     let (mut talk, mut one) = (Conversation::new(&[]), server(10));
     talk.client(&mut one, &["Q copy t to stdout"]);

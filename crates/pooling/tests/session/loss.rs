@@ -178,3 +178,48 @@ fn a_refused_client_is_told_once() {
     talk.client(&mut one, &["P a select 1", "S"]);
     assert_eq!(talk.server_got(), "P __pgweir_0 select 1\nS");
 }
+
+#[test]
+fn a_close_that_was_not_answered_has_not_happened() {
+    let (mut talk, mut one, mut other) = (Conversation::new(&[]), server(10), server(10));
+    talk.client(&mut one, &["P a select 1", "S"]);
+    talk.server(&mut one, &["1", "Z I"]);
+    // Its answer waits for the one before it; what follows has another text under the same name.
+    talk.client(&mut one, &["B a", "E", "Cs a", "P a select 2", "Cs a", "P b select 3", "S"]);
+    talk.forget();
+    assert_eq!(talk.lose(&mut one), Loss::Survived);
+    assert_eq!(talk.client_got(), format!("{LOST}\nZ I"));
+    assert_eq!(talk.session.prepared_statements(), 1, "a, and not b");
+    talk.client(&mut other, &["B a", "E", "S"]);
+    assert_eq!(talk.server_got(), "P __pgweir_0 select 1\nB __pgweir_0\nE\nS");
+}
+
+#[test]
+fn a_deallocate_that_was_not_answered_has_not_happened() {
+    let (mut talk, mut one) = (Conversation::new(&[]), server(10));
+    talk.client(&mut one, &["P a select 1", "S"]);
+    talk.server(&mut one, &["1", "Z I"]);
+    talk.client(&mut one, &["Q deallocate a"]);
+    assert_eq!(talk.lose(&mut one), Loss::Survived);
+    assert_eq!(talk.session.prepared_statements(), 1, "it was told of an error");
+
+    let (mut talk, mut one) = (Conversation::new(&[]), server(10));
+    talk.client(&mut one, &["P a select 1", "S"]);
+    talk.server(&mut one, &["1", "Z I"]);
+    talk.client(&mut one, &["Q deallocate a"]);
+    talk.server(&mut one, &["C DEALLOCATE"]);
+    assert_eq!(talk.lose(&mut one), Loss::Survived);
+    assert_eq!(talk.session.prepared_statements(), 0, "it is no part of the transaction");
+}
+
+#[test]
+fn what_was_to_be_said_of_a_cancellation_is_not_said_of_the_next() {
+    let (mut talk, mut one, mut other) = (Conversation::new(&[]), server(10), server(10));
+    talk.client(&mut one, &["Q select 1"]);
+    talk.session.interrupt(wire::error_response::ErrorFields::error("57014", "query_timeout"));
+    assert_eq!(talk.lose(&mut one), Loss::Survived);
+    talk.client(&mut other, &["Q select 2"]);
+    talk.forget();
+    talk.server(&mut other, &["E 57014 canceling statement due to user request", "Z I"]);
+    assert_eq!(talk.client_got(), "E 57014 canceling statement due to user request\nZ I");
+}

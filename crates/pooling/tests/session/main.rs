@@ -15,6 +15,7 @@ mod model_server;
 mod oversized;
 mod prepared;
 mod splits;
+mod tenants;
 mod traces;
 mod unnamed;
 mod yielding;

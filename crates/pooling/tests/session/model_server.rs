@@ -6,14 +6,27 @@ use std::collections::HashMap;
 /// A server connection.
 #[derive(Clone, Default)]
 pub(crate) struct ModelServer {
-    statements: HashMap<Vec<u8>, String>,
+    statements: HashMap<Vec<u8>, Statement>,
+    /// `search_path`, as it was set.
+    path: String,
+    /// How often [`OF_A_TENANT`] was parsed.
+    pub(crate) parsed: usize,
     portals: HashMap<Vec<u8>, Portal>,
     block: Block,
     /// A message failed: all up to the next Sync is skipped.
     skips: bool,
     copy: Option<Copy>,
+    /// What follows the COPY in the same Query.
+    rest: Vec<String>,
     input: Vec<u8>,
     output: Vec<u8>,
+}
+
+#[derive(Clone)]
+struct Statement {
+    text: String,
+    /// The search path with which it was parsed.
+    path: String,
 }
 
 #[derive(Clone)]
@@ -39,7 +52,7 @@ enum Copy {
 }
 
 /// What it runs. `rows 3` gives three rows that begin with the name of who asks.
-pub(crate) const TEXTS: [&str; 13] = [
+pub(crate) const TEXTS: [&str; 15] = [
     "select 1",
     "select 'three'",
     "select 1/0",
@@ -50,10 +63,15 @@ pub(crate) const TEXTS: [&str; 13] = [
     "",
     "copy t from stdin",
     "copy t to stdout",
+    "copy t from stdin; copy t from stdin",
+    "select 1; copy t from stdin; select 1",
     "select 1; select 'three'",
     "select 1; select 1/0; select 1",
     "savepoint a",
 ];
+
+/// A table that is another one in each tenant's schema, and has other columns.
+pub(crate) const OF_A_TENANT: &str = "select * from tenants_own";
 
 /// What no COPY accepts.
 pub(crate) const BAD_DATA: &[u8] = b"bad\n";
@@ -184,14 +202,22 @@ impl ModelServer {
             let text = format!("prepared statement \"{name}\" already exists");
             return self.fail_and_skip("42P05", &text);
         }
-        self.statements.insert(statement.to_vec(), text);
+        self.parsed += usize::from(text == OF_A_TENANT);
+        let path = self.path.clone();
+        self.statements.insert(statement.to_vec(), Statement { text, path });
         message(&mut self.output, b'1', &[]);
     }
 
     /// A statement by name, or the error.
     fn statement(&mut self, statement: &[u8]) -> Option<String> {
-        let text = self.statements.get(statement).cloned();
-        if text.is_none() {
+        let found = self.statements.get(statement).cloned();
+        if found.as_ref().is_some_and(|found| found.text == OF_A_TENANT && found.path != self.path)
+        {
+            let text = "cached plan must not change result type, RevalidateCachedQuery";
+            self.fail_and_skip("0A000", text);
+            return None;
+        }
+        if found.is_none() {
             let name = String::from_utf8_lossy(statement);
             let text = match statement {
                 b"" => "unnamed prepared statement does not exist".to_owned(),
@@ -199,7 +225,7 @@ impl ModelServer {
             };
             self.fail_and_skip("26000", &text);
         }
-        text
+        found.map(|found| found.text)
     }
 
     fn bind(&mut self, body: &[u8]) {
@@ -281,8 +307,15 @@ impl ModelServer {
             message(&mut self.output, b'C', b"SELECT 0\0");
             return self.ready();
         }
-        for one in text.split("; ") {
-            if self.block == Block::Failed && !ends_block(one) {
+        self.rest = text.split("; ").map(str::to_owned).collect();
+        self.rest.reverse();
+        self.run_the_rest();
+    }
+
+    /// What of a Query was not run yet, which are the last first.
+    fn run_the_rest(&mut self) {
+        while let Some(one) = self.rest.pop() {
+            if self.block == Block::Failed && !ends_block(&one) {
                 self.fail("25P02", "current transaction is aborted");
                 break;
             }
@@ -290,12 +323,13 @@ impl ModelServer {
             if one.starts_with("select") {
                 message(&mut self.output, b'T', &[0, 0]);
             }
-            match self.run(one, &mut rows, usize::MAX, Copy::Simple) {
+            match self.run(&one, &mut rows, usize::MAX, Copy::Simple) {
                 Outcome::Failed => break,
                 Outcome::Copies => return,
                 Outcome::Done | Outcome::Suspended => {}
             }
         }
+        self.rest.clear();
         self.ready();
     }
 
@@ -341,6 +375,11 @@ impl ModelServer {
                 }
                 format!("SELECT {count}")
             }
+            set if set.contains("search_path") => {
+                let (set, value) = set.split_once(" to ").unwrap_or((set, ""));
+                self.path = if set.starts_with("reset") { "" } else { value }.to_owned();
+                "SET".to_owned()
+            }
             "savepoint a" if self.block == Block::None => {
                 self.fail("25P01", "SAVEPOINT can only be used in transaction blocks");
                 return Outcome::Failed;
@@ -357,11 +396,12 @@ impl ModelServer {
             Some((sqlstate, text)) => {
                 self.fail(sqlstate, text);
                 self.skips = copy == Copy::Extended;
+                self.rest.clear();
             }
             None => message(&mut self.output, b'C', b"COPY 1\0"),
         }
         if copy == Copy::Simple {
-            self.ready();
+            self.run_the_rest();
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pgweir_pooling::known::KnownStatements;
+use pgweir_pooling::session::Loss;
 
 use crate::conversation::{Conversation, Server, server};
 
@@ -254,4 +255,23 @@ fn a_request_that_was_answered_is_never_sent_again() {
     assert_eq!(talk.server_got(), "B __pgweir_0\nS");
     talk.server(&mut one, &["Z I"]);
     assert_eq!(talk.client_got(), format!("{ERROR}\nZ I"));
+}
+
+#[test]
+fn parameters_that_were_told_are_told_again_to_the_next_describe() {
+    let ends: [fn(&mut Conversation, &mut Server); 2] = [
+        |talk, one| talk.server(one, &["Z I", "E 42P01 no such table", "Z I"]),
+        |talk, one| assert_eq!(talk.lose(one), Loss::Survived),
+    ];
+    for end in ends {
+        let (mut talk, mut one) = out_of_date(&[]);
+        talk.client(&mut one, &["P - select $1", "Ds -", "S"]);
+        talk.server(&mut one, &["t", ERROR]);
+        end(&mut talk, &mut one);
+        talk.forget();
+        let mut other = server(10);
+        talk.client(&mut other, &["P - select $2", "Ds -", "S"]);
+        talk.server(&mut other, &["1", "t", "T", "Z I"]);
+        assert_eq!(talk.client_got(), "1\nt\nT\nZ I");
+    }
 }

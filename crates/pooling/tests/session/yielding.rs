@@ -1,5 +1,7 @@
 //! A client that sends ahead while others wait for its server connection.
 
+use model::{ClientId, PoolMode};
+
 use crate::conversation::{Conversation, server};
 
 #[test]
@@ -67,4 +69,26 @@ fn a_copy_behind_a_statement_for_the_whole_session_ends() {
     assert!(talk.server_got().ends_with("d one\nc\nS"), "what follows waits");
     talk.server(&mut one, &["C COPY 1", "Z I"]);
     assert!(talk.server_got().ends_with("Q select 1"));
+}
+
+#[test]
+fn settings_that_are_written_again_begin_no_new_lease() {
+    let mut one = server(10);
+    let mut other = Conversation::of(ClientId(2), PoolMode::Transaction, &[]);
+    other.client(&mut one, &["Q select nextval('s')"]);
+    other.server(&mut one, &["C SELECT 1", "Z I"]);
+
+    let mut talk = Conversation::new(&[("geqo", "off")]);
+    talk.client(&mut one, &["Q set seed to 0.5"]);
+    talk.session.yield_between_transactions();
+    talk.server(&mut one, &["own 1", "C SET", "Z I", "T", "D2 path|public", "C SELECT 1", "Z I"]);
+    talk.client(&mut one, &["Q reset all"]);
+    talk.server(&mut one, &["C RESET", "Z I"]);
+    talk.forget();
+    assert!(talk.attached, "what a seed begins stays");
+    talk.client(&mut one, &["Q select currval('s')", "Q select 1"]);
+    let got = talk.server_got();
+    assert!(got.contains("SET \"geqo\" TO 'off'"), "{got}");
+    let guarded = "P - DISCARD SEQUENCES\nB -\nE\nQ select currval('s')";
+    assert!(got.ends_with(guarded), "others' values, and no more than one request: {got}");
 }

@@ -86,14 +86,14 @@ impl Pool {
     fn open(self: &Arc<Self>, inner: &mut Inner, number: u32) {
         inner.scheduler.begin_connects(number);
         for _ in 0..number {
-            let pool = Arc::clone(self);
             let (upstream, place) = (inner.upstream.clone(), inner.place);
+            let opening = Opening { pool: Arc::clone(self), upstream, place, is_under_way: true };
             let cluster = Arc::clone(&inner.cluster);
             let id = ServerId(self.next_server.fetch_add(1, Ordering::Relaxed));
             tokio::spawn(async move {
-                match cluster.connect(&upstream, id).await {
-                    Ok(server) => pool.opened(server, place),
-                    Err(error) => pool.open_failed(&upstream, &error),
+                match cluster.connect(&opening.upstream, id).await {
+                    Ok(server) => opening.succeeded(server),
+                    Err(error) => opening.failed(&error),
                 }
             });
         }
@@ -145,16 +145,51 @@ impl Pool {
             "cannot open a server connection: {error}");
         let event = ConnectionEvent::ServerFailed { pool: self.key.clone(), sqlstate };
         self.events.push(ClientId(0), &mut vec![Event::Connection(event)]);
+        self.not_opened(upstream, failure, error.is_permanent());
+    }
+
+    /// A connection that counts as being opened will not be there.
+    fn not_opened(self: &Arc<Self>, upstream: &Upstream, failure: ErrorFields, permanent: bool) {
         let mut inner = self.inner.lock();
         self.shares.released(self.member, 1);
         if inner.cluster.was_there(&upstream.wish) && upstream.hosts.len() > 1 {
             inner.scheduler.was_reachable();
         }
-        let (permanent, now) = (error.is_permanent(), Instant::now());
-        let told = inner.scheduler.connect_failed(permanent, now, rand::random());
+        let told = inner.scheduler.connect_failed(permanent, Instant::now(), rand::random());
         for waiter in told {
             inner.answer(waiter, Err(Box::new(failure.clone())));
         }
         inner.last_failure = Some(failure);
+    }
+}
+
+/// A connection that is being opened, and counts as such in its pool. Dropped before that is over (its
+/// task has panicked), it counts as one that failed: the pool would have one less for ever.
+struct Opening {
+    pool: Arc<Pool>,
+    upstream: Upstream,
+    /// The pool's when this was begun.
+    place: u32,
+    is_under_way: bool,
+}
+
+impl Opening {
+    fn succeeded(mut self, server: ServerConnection) {
+        self.is_under_way = false;
+        self.pool.opened(server, self.place);
+    }
+
+    fn failed(mut self, error: &ProxyError) {
+        self.is_under_way = false;
+        self.pool.open_failed(&self.upstream, error);
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        if self.is_under_way {
+            let failure = ProxyError::Closed.as_connect_failure(&self.upstream.hosts);
+            self.pool.not_opened(&self.upstream, failure, false);
+        }
     }
 }

@@ -96,10 +96,20 @@ impl Proxy {
         Ok(pools)
     }
 
-    /// Pauses the pools of a database, or of all.
-    fn hold_back(&self, database: Option<&str>, verb: &str) -> Result<(), CommandError> {
+    /// Pauses the pools of a database, or of all, if it `may` be done.
+    fn hold_back(
+        &self,
+        database: Option<&str>,
+        verb: &str,
+        may: impl FnOnce() -> Result<(), CommandError>,
+    ) -> Result<(), CommandError> {
         self.pools_of(database, verb)?;
-        self.shared.held.lock().pause(database)?;
+        {
+            let mut held = self.shared.held.lock();
+            // Under the lock: no end of `HoldsNothing` comes in between.
+            may()?;
+            held.pause(database)?;
+        }
         // Asked for now, not before: a pool made in between has not heard of it.
         for pool in self.pools_of(database, verb)? {
             pool.pause();
@@ -108,7 +118,7 @@ impl Proxy {
     }
 
     async fn pause(&self, database: Option<&str>) -> Result<(), CommandError> {
-        self.hold_back(database, "pause")?;
+        self.hold_back(database, "pause", || self.check_not_draining())?;
         // Done when the server has none of our connections any more, so that it can be restarted.
         let mut tick = tokio::time::interval(TICK);
         // Who replicates is never between transactions: he goes on, and only newcomers wait.
@@ -125,7 +135,8 @@ impl Proxy {
     }
 
     fn kill(&self, database: Option<&str>) -> Result<(), CommandError> {
-        self.hold_back(database, "kill")?;
+        // What is killed does not keep the process from ending.
+        self.hold_back(database, "kill", || Ok(()))?;
         self.shared.clients.kill_all(database);
         Ok(())
     }

@@ -13,6 +13,9 @@ pub(super) struct Held {
     pub(super) paused: BTreeSet<String>,
     /// Databases that let nobody log in.
     pub(super) disabled: BTreeSet<String>,
+    /// Another process is about to serve in this one's place: who is held here would not hear of its
+    /// RESUME.
+    pub(super) is_passed_on: bool,
 }
 
 impl Held {
@@ -59,7 +62,16 @@ impl Held {
         }
     }
 
+    /// Whether anything is held.
+    pub(super) fn holds_anything(&self) -> bool {
+        self.pooler != PoolerState::Active || !self.paused.is_empty()
+    }
+
     fn check_active(&self) -> Result<(), CommandError> {
+        if self.is_passed_on {
+            let message = "another process is taking over: say it there";
+            return Err(CommandError::WrongState(message.to_owned()));
+        }
         match self.pooler {
             PoolerState::Active => Ok(()),
             PoolerState::Paused | PoolerState::Suspended => {

@@ -41,7 +41,7 @@ pub(crate) use lobby::Stay;
 pub(crate) use places::{Place, Seat};
 pub(crate) use shared::Shared;
 pub(crate) use spares::Spare;
-pub use takeover::CancelRequest;
+pub use takeover::{CancelRequest, HoldsNothing};
 
 /// How often pools are looked after. Timeouts are exact to this.
 const TICK: Duration = Duration::from_millis(50);

@@ -223,6 +223,16 @@ fn resolver(answer: &Answer) -> Resolve {
     })
 }
 
+fn proxy(settings: ProxySettings, resolve: Resolve) -> Proxy {
+    let measures = Measures {
+        shapes: Arc::new(ShapeRegistry::new(10)),
+        labels: Arc::new(LabelRegistry::new(10)),
+        events: Arc::new(EventBuffer::new(1)),
+        traces: false,
+    };
+    Proxy { shared: Arc::new(Shared::new(settings, measures, None, resolve)) }
+}
+
 /// Waits for something to be so.
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -242,20 +252,50 @@ async fn connections_follow_a_name_that_leads_elsewhere() {
     tokio::spawn(server(new, NEW, Arc::clone(&open_new)));
 
     let answer: Answer = Arc::new(Mutex::new(Some(OLD)));
-    let measures = Measures {
-        shapes: Arc::new(ShapeRegistry::new(10)),
-        labels: Arc::new(LabelRegistry::new(10)),
-        events: Arc::new(EventBuffer::new(1)),
-        traces: false,
-    };
-    let shared = Shared::new(settings(port), measures, None, resolver(&answer));
-    let proxy = Proxy { shared: Arc::new(shared) };
+    let proxy = proxy(settings(port), resolver(&answer));
     let listeners = proxy.listen(Vec::new()).await.unwrap();
     let address = listeners.addresses()[0];
     tokio::select! {
         () = proxy.serve(Arc::new(listeners)) => unreachable!("nobody ends it"),
         () = follow(address, answer, &open_old, &open_new) => {}
     }
+}
+
+/// Otherwise a pool of one would never open another one.
+#[tokio::test]
+async fn an_attempt_that_ends_in_a_panic_does_not_keep_its_place() {
+    let listener = TcpListener::bind((OLD, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(server(listener, OLD, Arc::default()));
+    let resolve = resolver(&Arc::new(Mutex::new(Some(OLD))));
+    let attempts = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&attempts);
+    let resolve: Resolve = Arc::new(move |name, port| {
+        assert!(counted.fetch_add(1, Ordering::SeqCst) > 0, "the first attempt");
+        resolve(name, port)
+    });
+    let one = PoolTarget { size: 1, ..target(port) };
+    let find_pool = Arc::new(move |_: &str, _: &str| Some(one.clone()));
+    let proxy = proxy(ProxySettings { find_pool, ..settings(port) }, resolve);
+    let listeners = proxy.listen(Vec::new()).await.unwrap();
+    let address = listeners.addresses()[0];
+    let is_let_in = async || {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(&startup::startup_message("u", "shop", &[])).await.unwrap();
+        loop {
+            // An error ends with the connection.
+            match tokio::time::timeout(PATIENCE / 10, message(&mut stream)).await {
+                Ok(Ok((backend::READY_FOR_QUERY, _))) => return true,
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) | Err(_) => return false,
+            }
+        }
+    };
+    tokio::select! {
+        () = proxy.serve(Arc::new(listeners)) => unreachable!("nobody ends it"),
+        () = until("a client is let in", is_let_in) => {}
+    }
+    assert!(attempts.load(Ordering::SeqCst) > 1);
 }
 
 /// What clients notice of it.

@@ -1,14 +1,15 @@
 //! Another process takes over: no new clients, and those that there are go on there as soon as
 //! nothing of theirs is under way.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::{PoolerState, ShutdownMode};
+use model::ShutdownMode;
 use parking_lot::RwLock;
 use tokio::sync::mpsc;
 use wire::BackendKey;
 
-use super::Proxy;
+use super::{Proxy, Shared};
 use crate::client::{self, MovingClient, Order, Passage};
 use crate::error::ProxyError;
 
@@ -30,6 +31,21 @@ pub(crate) struct Takeover {
     after: RwLock<Option<After>>,
     /// Where requests go to cancel what is not known here.
     before: RwLock<Option<mpsc::Sender<CancelRequest>>>,
+}
+
+/// As long as it exists, PAUSE, KILL and SUSPEND are refused.
+pub struct HoldsNothing(Arc<Shared>);
+
+impl std::fmt::Debug for HoldsNothing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HoldsNothing").finish_non_exhaustive()
+    }
+}
+
+impl Drop for HoldsNothing {
+    fn drop(&mut self) {
+        self.0.held.lock().is_passed_on = false;
+    }
 }
 
 #[derive(Debug)]
@@ -70,11 +86,22 @@ impl Proxy {
         self.shared.next_client.fetch_max(number, std::sync::atomic::Ordering::Relaxed);
     }
 
-    /// Whether PAUSE holds anything.
+    /// Whether PAUSE, KILL or SUSPEND holds anything.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        let held = self.shared.held.lock();
-        held.pooler != PoolerState::Active || !held.paused.is_empty()
+        self.shared.held.lock().holds_anything()
+    }
+
+    /// Another process is about to serve: nothing is held here while what is returned exists, after
+    /// which [`Self::hand_over`] has begun or the other process has failed. None if something is.
+    #[must_use]
+    pub fn hold_nothing(&self) -> Option<HoldsNothing> {
+        let mut held = self.shared.held.lock();
+        if held.holds_anything() {
+            return None;
+        }
+        held.is_passed_on = true;
+        Some(HoldsNothing(Arc::clone(&self.shared)))
     }
 
     /// Another process serves. Here no new client is let in, and those that there are, are handed to

@@ -24,6 +24,9 @@ const FIRST_WORD: Duration = Duration::from_secs(5);
 /// How long a successor may take for each of its steps; reading keys and certificates is one.
 const STEP: Duration = Duration::from_secs(120);
 
+/// Who waits here would not hear of the successor's RESUME.
+const PAUSED: &str = "it is paused: RESUME first";
+
 /// What a process has that another may take over.
 pub(crate) struct Incumbent {
     pub(crate) proxy: Proxy,
@@ -109,8 +112,7 @@ impl Incumbent {
                     return refuse(&link, "it is shutting down, or was taken over from").await;
                 }
                 if self.proxy.is_paused() {
-                    // Who waits here would not hear of the successor's RESUME.
-                    return refuse(&link, "it is paused: RESUME first").await;
+                    return refuse(&link, PAUSED).await;
                 }
                 tracing::info!("takeover: process {pid}, pgweir {version}, gets ready");
                 self.offer(link, pid, control).await
@@ -134,6 +136,10 @@ impl Incumbent {
     ) -> anyhow::Result<()> {
         self.send_sockets(&link, control).await?;
         expect(&link, "get ready", |said| matches!(said, Message::Prepared)).await?;
+        // Until its clients are handed over, or the successor has failed.
+        let Some(_holds_nothing) = self.proxy.hold_nothing() else {
+            return refuse(&link, PAUSED).await;
+        };
         // Returned as it is dropped, which happens here if the successor fails.
         let loan = match &self.past.history {
             Some(history) => Some(history.lend().await?),

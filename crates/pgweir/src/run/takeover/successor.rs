@@ -79,6 +79,7 @@ impl Predecessor {
         self.link.send(&Message::Prepared, &[]).await?;
         match self.link.receive().await.context("taking over the history")? {
             Some((Message::HistoryFree, _)) => Ok(()),
+            Some((Message::Refused(why), _)) => bail!("the running pgweir refuses: {why}"),
             _ => bail!("the running pgweir does not let go of the history"),
         }
     }
