@@ -16,8 +16,8 @@ pub struct Watches {
     watches: BTreeMap<u64, Watch>,
     /// Which watches a statement belongs to.
     of: ById<FingerprintId, Vec<u64>>,
-    /// Time in the database since the start, by kind of client, ms.
-    spent_ms: ById<LabelId, f64>,
+    /// Time in the database since the start, ms.
+    spent_ms: f64,
 }
 
 /// What was measured from a moment on.
@@ -48,8 +48,7 @@ impl Watches {
             return None;
         }
         self.last += 1;
-        let spent_before_ms = self.spent_ms.values().sum();
-        let watch = Watch { since: now, rows: HashMap::new(), spent_before_ms };
+        let watch = Watch { since: now, rows: HashMap::new(), spent_before_ms: self.spent_ms };
         self.watches.insert(self.last, watch);
         for fingerprint in fingerprints {
             self.of.entry(*fingerprint).or_default().push(self.last);
@@ -66,7 +65,7 @@ impl Watches {
     /// Time that all statements have spent in the database since the watch began, ms.
     #[must_use]
     pub fn spent_ms(&self, watch: &Watch) -> f64 {
-        self.spent_ms.values().sum::<f64>() - watch.spent_before_ms
+        self.spent_ms - watch.spent_before_ms
     }
 
     /// Ends a watch.
@@ -84,9 +83,13 @@ impl Watches {
         self.watches.len() < WATCHES_LIMIT
     }
 
+    /// The kinds of clients that were measured.
+    pub(super) fn labels(&self) -> impl Iterator<Item = LabelId> {
+        self.watches.values().flat_map(|watch| watch.rows.keys().map(|key| key.labels))
+    }
+
     pub(super) fn observe(&mut self, key: RowKey, event: &QueryEvent) {
-        *self.spent_ms.entry(key.labels).or_default() +=
-            event.total.saturating_sub(event.wait).as_secs_f64() * 1e3;
+        self.spent_ms += event.total.saturating_sub(event.wait).as_secs_f64() * 1e3;
         let Some(ids) = self.of.get(&key.fingerprint) else { return };
         for id in ids {
             if let Some(watch) = self.watches.get_mut(id) {
