@@ -8,7 +8,7 @@ use testkit::{Proxy, ProxyOptions};
 use crate::scene::{PATIENCE, PGWEIR, Scene};
 
 /// The first line of the log that has all of these.
-pub(crate) async fn line(proxy: &Proxy, wanted: &[&str]) -> String {
+async fn line(proxy: &Proxy, wanted: &[&str]) -> String {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let log = proxy.log();
