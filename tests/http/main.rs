@@ -6,6 +6,7 @@ mod collector;
 mod examples;
 mod health;
 mod logs;
+mod many_applications;
 mod metrics;
 mod openmetrics;
 mod scene;

@@ -222,9 +222,10 @@ families! {
         SHAPES_LIMIT = gauge("pgweir_shapes_limit", "", NONE,
             "Shapes that may be known; what is not seen for some minutes makes room.");
         LABELS = gauge("pgweir_labels", "", NONE,
-            "Combinations of database, user, application and tags that are told apart.");
+            "Combinations of database, user, application and tags that are told apart now.");
         LABELS_LIMIT = gauge("pgweir_labels_limit", "", NONE,
-            "Combinations that may be told apart; later ones count as `(others)`.");
+            "Combinations that may be told apart; those that no client uses any more make room for new \
+             ones, and only what is beyond counts as `(others)`.");
         CANCEL_KEYS = gauge("pgweir_cancel_keys", "", NONE,
             "Keys for cancel requests that are good, of clients and of the admin console.");
         TASKS = gauge("pgweir_tasks", "", NONE,

@@ -43,6 +43,10 @@ How to read them:
   there is first. A scrape within a second of another gets the same answer.
 - `database` and `user` are the pool's, as the client named them. At most 1,000 pools are told apart;
   what is beyond is `(others)`.
+- Statistics tell apart 10,000 kinds of clients (database, user, application and tags) at a time:
+  `pgweir_labels` of `pgweir_labels_limit`. Where there are nearly as many, those that no client has been of
+  for longest are forgotten, so that an application that puts its process id into its name takes no room
+  from others; what was measured of them stays, under their names for the hour and in the history.
 - `host` is a server's name and port as they are written, `address` what the name leads to (empty if it is no
   name). A server that two databases share is there for each. At most 1,000 are told apart; what is beyond
   is left out.

@@ -40,7 +40,7 @@ pub use histogram::{Histogram, HistogramParts};
 pub use ids::{
     ById, ClientId, FingerprintId, InvalidId, PoolKey, ServerId, ShapeId, SqlState, StrictId,
 };
-pub use labels::{LabelId, LabelRegistry, Labels, Tags};
+pub use labels::{HeldLabels, LabelId, LabelRegistry, Labels, Tags};
 pub use mark::{Mark, MarkKind};
 pub use minute::Minute;
 pub use plan::{

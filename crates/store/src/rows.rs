@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use model::{
@@ -165,24 +166,37 @@ impl Rows {
         rows
     }
 
-    /// Folds all statements' rows but the `keep` with the most time into the others row.
+    /// Folds all statements' rows and kinds of clients but the `keep` largest of each into the others
+    /// row.
     pub(crate) fn keep_largest(&mut self, keep: usize) {
-        if self.queries.len() <= keep {
-            return;
-        }
-        let others = (FingerprintId::OTHERS, others());
-        let mut folded = self.queries.remove(&others).unwrap_or_default();
-        let mut order: Vec<_> = self
-            .queries
-            .iter()
-            .map(|(key, stats)| (Reverse(stats.total.sum()), key.clone()))
-            .collect();
-        order.sort_unstable();
-        for (_, key) in order.into_iter().skip(keep) {
-            if let Some(stats) = self.queries.remove(&key) {
-                folded.merge(&stats);
-            }
-        }
-        self.queries.insert(others, folded);
+        let time = |row: &QueryStats| row.total.sum();
+        let statement = (FingerprintId::OTHERS, others());
+        fold(&mut self.queries, keep, statement, time, QueryStats::merge);
+        let time = |of: &TransactionStats| of.duration;
+        fold(&mut self.transactions, keep, others(), time, TransactionStats::merge);
+        let number = |of: &ConnectionStats| of.opened + of.closed;
+        fold(&mut self.arrivals, keep, others(), number, ConnectionStats::merge);
     }
+}
+
+fn fold<K: Clone + Eq + Ord + Hash, V: Default, S: Ord>(
+    rows: &mut HashMap<K, V>,
+    keep: usize,
+    others: K,
+    size: impl Fn(&V) -> S,
+    merge: impl Fn(&mut V, &V),
+) {
+    if rows.len() <= keep {
+        return;
+    }
+    let mut folded = rows.remove(&others).unwrap_or_default();
+    let mut order: Vec<_> =
+        rows.iter().map(|(key, row)| (Reverse(size(row)), key.clone())).collect();
+    order.sort_unstable();
+    for (_, key) in order.into_iter().skip(keep) {
+        if let Some(row) = rows.remove(&key) {
+            merge(&mut folded, &row);
+        }
+    }
+    rows.insert(others, folded);
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use model::{
-    ConnectionEvent, LabelId, LabelRegistry, Outcome, PoolKey, PoolTotals, QueryEvent, SqlState,
-    TransactionEvent,
+    ConnectionEvent, HeldLabels, LabelId, LabelRegistry, Labels, Outcome, PoolKey, PoolTotals,
+    QueryEvent, SqlState, TransactionEvent,
 };
 
 use super::minute::count_code;
@@ -17,6 +17,8 @@ const POOLS_LIMIT: usize = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Cumulative {
     by_labels: BTreeMap<LabelId, PoolTotals>,
+    /// What was counted of kinds that are forgotten.
+    of_forgotten: BTreeMap<PoolKey, PoolTotals>,
     connect_failures: HashMap<PoolKey, BTreeMap<SqlState, u64>>,
     pub(super) refused: BTreeMap<SqlState, u64>,
     /// The pools told apart.
@@ -68,13 +70,18 @@ impl Cumulative {
         }
     }
 
+    /// The registry has forgotten a kind: what was counted of it stays with its pool.
+    pub(super) fn forget(&mut self, kind: &HeldLabels) {
+        let Some(totals) = self.by_labels.remove(&kind.id()) else { return };
+        let key = admit(&mut self.admitted, pool_of(kind));
+        self.of_forgotten.entry(key).or_default().merge(&totals);
+    }
+
     /// By pool. One that is told apart stays so, so that no count ever moves from one to another.
     pub(super) fn pools(&mut self, labels: &LabelRegistry) -> BTreeMap<PoolKey, PoolTotals> {
-        let mut pools: BTreeMap<PoolKey, PoolTotals> = BTreeMap::new();
+        let mut pools = self.of_forgotten.clone();
         for (id, totals) in &self.by_labels {
-            let labels = labels.get(*id);
-            let (database, user) = (Arc::clone(&labels.database), Arc::clone(&labels.user));
-            let key = admit(&mut self.admitted, PoolKey { database, user });
+            let key = admit(&mut self.admitted, pool_of(&labels.get(*id)));
             pools.entry(key).or_default().merge(totals);
         }
         for (key, codes) in &self.connect_failures {
@@ -84,6 +91,10 @@ impl Cumulative {
         }
         pools
     }
+}
+
+fn pool_of(labels: &Labels) -> PoolKey {
+    PoolKey { database: Arc::clone(&labels.database), user: Arc::clone(&labels.user) }
 }
 
 /// The key under which a pool is counted.

@@ -163,6 +163,12 @@ impl KnownShapes {
         self.by_fingerprint.retain(|_, known| minute_of(known.last_seen) >= minute);
     }
 
+    /// The kinds of clients whose samples are kept.
+    pub(super) fn labels(&self) -> impl Iterator<Item = LabelId> {
+        let samples = self.by_fingerprint.values().filter_map(|known| known.sample.as_ref());
+        samples.map(|kept| kept.labels)
+    }
+
     /// What each fingerprint means, for a snapshot.
     pub(super) fn describe(
         &self,

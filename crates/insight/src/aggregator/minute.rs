@@ -2,12 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    ById, FingerprintId, Histogram, LabelId, Labels, Minute, PoolKey, PoolMinute, QueryStats,
-    RowKey, SqlState,
+    ById, ConnectionStats, FingerprintId, Histogram, LabelId, Labels, Minute, PoolKey, PoolMinute,
+    QueryStats, RowKey, SqlState, TransactionStats,
 };
 
 /// Codes counted apart in one place. A server can be made to raise any of 36⁵ codes.
@@ -78,14 +79,13 @@ impl OpenMinute {
 
     /// The labels named anywhere in it.
     pub(super) fn labels(&self) -> BTreeSet<LabelId> {
-        let rows = self.minute.queries.keys().map(|key| key.labels);
-        let transactions = self.minute.transactions.keys().copied();
-        let arrivals = self.minute.arrivals.keys().copied();
-        rows.chain(transactions).chain(arrivals).chain(self.held.keys().copied()).collect()
+        let mut named = self.held.keys().copied().collect();
+        labels(&self.minute, &mut named);
+        named
     }
 
     /// The minute for a snapshot, with the times of transactions charged to their pools and at
-    /// most `rows` rows besides the others row.
+    /// most `rows` rows and kinds of clients besides the others.
     pub(super) fn finish(mut self, labels: &HashMap<LabelId, Arc<Labels>>, rows: usize) -> Minute {
         for (id, times) in std::mem::take(&mut self.held) {
             let Some(labels) = labels.get(&id) else {
@@ -97,26 +97,58 @@ impl OpenMinute {
             pool.wait.merge(&times.wait);
             pool.held.merge(&times.held);
         }
-        keep_largest(&mut self.minute.queries, rows);
+        keep_largest(&mut self.minute, rows);
         self.minute
     }
 }
 
-/// Folds all but the `keep` rows with the most time into the others row.
-pub(super) fn keep_largest(rows: &mut ById<RowKey, QueryStats>, keep: usize) {
+/// Adds the labels named anywhere in `minute`.
+pub(super) fn labels(minute: &Minute, named: &mut BTreeSet<LabelId>) {
+    named.extend(minute.queries.keys().map(|key| key.labels));
+    named.extend(minute.transactions.keys());
+    named.extend(minute.arrivals.keys());
+    named.extend(minute.slow.iter().map(|statement| statement.labels));
+}
+
+/// The kind that a client of the kind `wanted` is counted as: its own while there is room.
+pub(super) fn kind<V>(kinds: &ById<LabelId, V>, wanted: LabelId, limit: usize) -> LabelId {
+    let room = kinds.len() < limit || kinds.contains_key(&wanted);
+    if room { wanted } else { LabelId::OTHERS }
+}
+
+/// Whether [`keep_largest`] has something to do.
+pub(super) fn is_larger(minute: &Minute, keep: usize) -> bool {
+    let lengths = [minute.queries.len(), minute.transactions.len(), minute.arrivals.len()];
+    lengths.iter().any(|length| *length > keep + 1)
+}
+
+/// Folds all rows and kinds of clients but the `keep` largest of each into the others row.
+pub(super) fn keep_largest(minute: &mut Minute, keep: usize) {
+    let others = RowKey { fingerprint: FingerprintId::OTHERS, labels: LabelId::OTHERS };
+    let time = |row: &QueryStats| (row.total.sum_ms() * 1e3) as u64;
+    fold(&mut minute.queries, keep, others, time, QueryStats::merge);
+    let time = |of: &TransactionStats| of.duration;
+    fold(&mut minute.transactions, keep, LabelId::OTHERS, time, TransactionStats::merge);
+    let number = |of: &ConnectionStats| of.opened + of.closed;
+    fold(&mut minute.arrivals, keep, LabelId::OTHERS, number, ConnectionStats::merge);
+}
+
+fn fold<K: Copy + Eq + Ord + Hash, V: Default, S: Ord>(
+    rows: &mut ById<K, V>,
+    keep: usize,
+    others: K,
+    size: impl Fn(&V) -> S,
+    merge: impl Fn(&mut V, &V),
+) {
     if rows.len() <= keep {
         return;
     }
-    let others = RowKey { fingerprint: FingerprintId::OTHERS, labels: LabelId::OTHERS };
     let mut folded = rows.remove(&others).unwrap_or_default();
-    let mut order: Vec<_> = rows
-        .iter()
-        .map(|(key, stats)| (Reverse((stats.total.sum_ms() * 1e3) as u64), *key))
-        .collect();
+    let mut order: Vec<_> = rows.iter().map(|(key, row)| (Reverse(size(row)), *key)).collect();
     order.sort_unstable();
     for (_, key) in order.iter().skip(keep) {
-        if let Some(stats) = rows.remove(key) {
-            folded.merge(&stats);
+        if let Some(row) = rows.remove(key) {
+            merge(&mut folded, &row);
         }
     }
     rows.insert(others, folded);

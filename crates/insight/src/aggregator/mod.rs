@@ -3,6 +3,7 @@
 mod busiest;
 mod cumulative;
 mod keys;
+mod kinds;
 mod known;
 mod minute;
 mod row;
@@ -10,21 +11,22 @@ mod runs;
 mod slow;
 mod watches;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use model::{
-    ById, ConnectionEvent, Coverage, Event, FingerprintId, HostStatus, LabelId, LabelRegistry,
-    Labels, Minute, OpenTransaction, PoolMode, PoolStatus, QueryEvent, RowKey, Snapshot, Totals,
-    TransactionEvent, TransactionStats,
+    ConnectionEvent, Coverage, Event, FingerprintId, HeldLabels, HostStatus, LabelRegistry, Minute,
+    OpenTransaction, PoolMode, PoolStatus, QueryEvent, RowKey, Snapshot, Totals, TransactionEvent,
+    TransactionStats,
 };
 use sql::{Class, ShapeRegistry};
 
 use busiest::Busiest;
 use cumulative::Cumulative;
 use keys::KeyTracker;
+use kinds::Kinds;
 use known::KnownShapes;
 use minute::OpenMinute;
 use runs::{EndedRun, RunTracker};
@@ -41,7 +43,10 @@ pub struct AggregatorSettings {
     /// Rows (fingerprint and kind of client) of the current minute. Beyond it the kinds of clients
     /// are no longer told apart, then the fingerprints.
     pub row_limit: usize,
-    /// Rows of a complete minute; the rest, those with the least time, go to the others row.
+    /// Kinds of clients of the current minute, of transactions and of connections.
+    pub kind_limit: usize,
+    /// Rows of a complete minute; the rest, those with the least time, go to the others row. So it is
+    /// with its kinds of clients.
     pub rows_kept: usize,
     /// Rows of a minute older than [`Self::recent_minutes`].
     pub old_rows_kept: usize,
@@ -63,6 +68,7 @@ impl Default for AggregatorSettings {
             fingerprint_limit: 5_000,
             minutes_kept: 60,
             row_limit: 6_000,
+            kind_limit: 10_000,
             rows_kept: 2_000,
             old_rows_kept: 500,
             recent_minutes: 15,
@@ -91,8 +97,7 @@ pub struct Aggregator {
     keys: KeyTracker,
     slow: SlowTracker,
     open_transactions: Vec<OpenTransaction>,
-    labels: HashMap<LabelId, Arc<Labels>>,
-    totals: ById<LabelId, TransactionStats>,
+    kinds: Kinds,
     cumulative: Cumulative,
     busiest: Busiest,
     pools: Vec<PoolStatus>,
@@ -118,8 +123,7 @@ impl Aggregator {
             keys: KeyTracker::default(),
             slow: SlowTracker::default(),
             open_transactions: Vec::new(),
-            labels: HashMap::new(),
-            totals: ById::default(),
+            kinds: Kinds::default(),
             cumulative: Cumulative::default(),
             busiest: Busiest::new(settings.busiest),
             pools: Vec::new(),
@@ -153,6 +157,15 @@ impl Aggregator {
             Event::Connection(connection) => self.connection(connection),
         }
         self.count_runs();
+    }
+
+    /// Notes that the registry has forgotten these kinds of clients, and that all events of theirs have
+    /// been taken. What was measured of them stays.
+    pub fn forget_kinds(&mut self, forgotten: &[HeldLabels]) {
+        for kind in forgotten {
+            self.kinds.forget(kind);
+            self.cumulative.forget(kind);
+        }
     }
 
     /// Takes a tick's look at the pools.
@@ -209,23 +222,22 @@ impl Aggregator {
         self.known.ask_for_values();
         self.count_runs();
         for minute in std::mem::take(&mut self.closing) {
-            self.learn_labels(&minute, labels);
-            self.kept.push_back(Arc::new(minute.finish(&self.labels, self.settings.rows_kept)));
+            self.kinds.learn(minute.labels(), labels);
+            let complete = minute.finish(self.kinds.labels(), self.settings.rows_kept);
+            self.kept.push_back(Arc::new(complete));
         }
         self.shrink_old_minutes();
+        self.give_up_forgotten_kinds();
         let current = self.current.clone();
-        self.learn_labels(&current, labels);
-        for id in self.totals.keys() {
-            self.labels.entry(*id).or_insert_with(|| labels.get(*id));
-        }
+        self.kinds.learn(current.labels(), labels);
         let mut minutes = self.kept.clone();
-        minutes.push_back(Arc::new(current.finish(&self.labels, usize::MAX)));
-        let shapes = self.known.describe(&self.labels, labels);
+        minutes.push_back(Arc::new(current.finish(self.kinds.labels(), usize::MAX)));
+        let shapes = self.known.describe(self.kinds.labels(), labels);
         Snapshot {
             taken_at: now,
             started_at: self.started_at,
             minutes,
-            labels: self.labels.clone(),
+            labels: self.kinds.labels().clone(),
             pools: self.pools.clone(),
             clients: self.clients,
             open_transactions: self.open_transactions.clone(),
@@ -238,7 +250,7 @@ impl Aggregator {
                 parsed: shapes.values().filter(|shape| shape.parsed == Some(true)).count() as u64,
             },
             shapes,
-            database_totals: self.database_totals(),
+            database_totals: self.kinds.database_totals(),
         }
     }
 
@@ -294,13 +306,12 @@ impl Aggregator {
 
     fn transaction(&mut self, event: &TransactionEvent) {
         self.cumulative.transaction(event);
-        for stats in [
-            self.current.minute.transactions.entry(event.labels).or_default(),
-            self.totals.entry(event.labels).or_default(),
-        ] {
+        let transactions = &mut self.current.minute.transactions;
+        let kind = minute::kind(transactions, event.labels, self.settings.kind_limit);
+        for stats in [transactions.entry(kind).or_default(), self.kinds.totals(event.labels)] {
             add_transaction(stats, event);
         }
-        self.current.held(event.labels, event.wait, event.duration.saturating_sub(event.wait));
+        self.current.held(kind, event.wait, event.duration.saturating_sub(event.wait));
         let (started, started_at) = (self.started, self.started_at);
         let time_of = |at| time_of(at, started, started_at);
         self.slow.ended(event, time_of, &mut self.current.minute.slow);
@@ -316,12 +327,14 @@ impl Aggregator {
         match event {
             ConnectionEvent::Opened { labels, .. } => {
                 connections.opened += 1;
-                minute.arrivals.entry(*labels).or_default().opened += 1;
+                let kind = minute::kind(&minute.arrivals, *labels, self.settings.kind_limit);
+                minute.arrivals.entry(kind).or_default().opened += 1;
             }
             ConnectionEvent::Closed { client, labels, lifetime } => {
                 connections.closed += 1;
                 connections.lifetime.record(*lifetime);
-                let arrivals = minute.arrivals.entry(*labels).or_default();
+                let kind = minute::kind(&minute.arrivals, *labels, self.settings.kind_limit);
+                let arrivals = minute.arrivals.entry(kind).or_default();
                 arrivals.closed += 1;
                 arrivals.lifetime.record(*lifetime);
                 self.slow.forget(*client);
@@ -370,28 +383,24 @@ impl Aggregator {
     fn shrink_old_minutes(&mut self) {
         let old = self.kept.len().saturating_sub(self.settings.recent_minutes);
         for minute in self.kept.iter_mut().take(old) {
-            if minute.queries.len() > self.settings.old_rows_kept + 1 {
+            if minute::is_larger(minute, self.settings.old_rows_kept) {
                 let mut smaller = Minute::clone(minute);
-                minute::keep_largest(&mut smaller.queries, self.settings.old_rows_kept);
+                minute::keep_largest(&mut smaller, self.settings.old_rows_kept);
                 *minute = Arc::new(smaller);
             }
         }
     }
 
-    fn learn_labels(&mut self, minute: &OpenMinute, registry: &LabelRegistry) {
-        for id in minute.labels() {
-            self.labels.entry(id).or_insert_with(|| registry.get(id));
-        }
-    }
-
-    fn database_totals(&self) -> BTreeMap<Arc<str>, TransactionStats> {
-        let mut by_database: BTreeMap<Arc<str>, TransactionStats> = BTreeMap::new();
-        for (id, stats) in &self.totals {
-            if let Some(labels) = self.labels.get(id) {
-                by_database.entry(Arc::clone(&labels.database)).or_default().merge(stats);
-            }
-        }
-        by_database
+    fn give_up_forgotten_kinds(&mut self) {
+        self.kinds.give_up(self.current.minute.minute, || {
+            let mut named = self.current.labels();
+            self.kept.iter().for_each(|minute| minute::labels(minute, &mut named));
+            named.extend(self.known.labels());
+            named.extend(self.runs.labels());
+            named.extend(self.slow.labels());
+            named.extend(self.watches.labels());
+            named
+        });
     }
 }
 

@@ -18,7 +18,7 @@
 
 use std::time::{Duration, Instant};
 
-use model::{ById, ClientId, QueryEvent, RowKey};
+use model::{ById, ClientId, LabelId, QueryEvent, RowKey};
 use sql::Class;
 
 /// Silence that ends a burst.
@@ -124,6 +124,12 @@ impl RunTracker {
         if let Some(mut stretch) = self.clients.remove(&client) {
             stretch.end_all(ended);
         }
+    }
+
+    /// The kinds of clients whose runs are followed.
+    pub(super) fn labels(&self) -> impl Iterator<Item = LabelId> {
+        let runs = self.clients.values().flat_map(|stretch| &stretch.statements);
+        runs.map(|run| run.key.labels)
     }
 
     /// Ends the runs of clients that have paused, so that they count without waiting for the

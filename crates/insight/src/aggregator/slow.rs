@@ -4,7 +4,9 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use model::{ById, ClientId, Outcome, QueryEvent, RowKey, SlowStatement, TransactionEvent};
+use model::{
+    ById, ClientId, LabelId, Outcome, QueryEvent, RowKey, SlowStatement, TransactionEvent,
+};
 use sql::{Class, Shape};
 
 use super::row::database_time;
@@ -75,6 +77,11 @@ impl SlowTracker {
                 slow.push(SlowStatement { ended, ..statement });
             }
         }
+    }
+
+    /// The kinds of clients that are followed.
+    pub(super) fn labels(&self) -> impl Iterator<Item = LabelId> {
+        self.locking.values().flatten().map(|statement| statement.labels)
     }
 
     /// The client is gone; its transaction was over before.

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::{ConnectionEvent, FingerprintId, PoolKey, SqlState};
@@ -6,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::scene::Scene;
 
+mod kinds;
 mod totals;
 
 const SELECT: &str = "SELECT * FROM orders WHERE id = $1";

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::{ById, FingerprintId, Histogram, Outcome, QueryEvent, RowKey};
+use model::{ById, FingerprintId, Histogram, LabelId, Outcome, QueryEvent, RowKey};
 
 use super::row::database_time;
 
@@ -84,6 +84,11 @@ impl Watches {
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.watches.len() < WATCHES_LIMIT
+    }
+
+    /// The kinds of clients that were measured.
+    pub(super) fn labels(&self) -> impl Iterator<Item = LabelId> {
+        self.watches.values().flat_map(|watch| watch.rows.keys().map(|key| key.labels))
     }
 
     pub(super) fn observe(&mut self, key: RowKey, event: &QueryEvent) {

@@ -146,7 +146,7 @@ pub(crate) fn adopt(shared: &Arc<Shared>, client: MovingClient) -> Result<(), Pr
     let client = ClientShared::new(id, pool, (peer, &stream), name, backend_key).aged(memento.age);
     let labels = shared.measures.labels.share(Labels::new(key.database, key.user, application));
     let registries = (&*shared.measures.shapes, known);
-    let session = ClientSession::restore(id, labels.1, mode, memento.session, registries);
+    let session = ClientSession::restore(id, labels.id(), mode, memento.session, registries);
     let task = ClientTask::with_session(Arc::clone(shared), client, labels, session, seat);
     tokio::spawn(Box::new(task).run(stream, ReadBuffer::default(), place));
     Ok(())

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use model::{ClientState, ConnectionEvent, Event, LabelId, Labels, ServerId};
+use model::{ClientState, ConnectionEvent, Event, HeldLabels, Labels, ServerId};
 use pooling::PoolingError;
 use pooling::parameters::ClientParameters;
 use pooling::session::{ClientSession, Io, Loss};
@@ -84,7 +84,8 @@ pub(super) struct ClientTask {
     pub(super) stalled_since: Option<Instant>,
     /// The process that has taken over does not take it.
     pub(super) stays: bool,
-    labels: Arc<Labels>,
+    /// Its kind, which is told apart as long as this is there: behind its last event.
+    labels: HeldLabels,
     pinned: Option<&'static str>,
     pub(super) last_server: Option<ServerId>,
     since: Instant,
@@ -102,18 +103,18 @@ impl ClientTask {
         parameters: ClientParameters,
         seat: Seat,
     ) -> Self {
-        let (labels, label) = shared.measures.labels.share(labels);
+        let labels = shared.measures.labels.share(labels);
         client.share_name(&labels.application);
-        let session = ClientSession::new(client.id, label, client.pool.mode(), parameters)
+        let session = ClientSession::new(client.id, labels.id(), client.pool.mode(), parameters)
             .with_known(Arc::clone(&client.pool.known));
-        Self::with_session(shared, client, (labels, label), session, seat)
+        Self::with_session(shared, client, labels, session, seat)
     }
 
     /// A client whose conversation has begun.
     pub(super) fn with_session(
         shared: Arc<Shared>,
         client: ClientShared,
-        (labels, label): (Arc<Labels>, LabelId),
+        labels: HeldLabels,
         session: ClientSession,
         seat: Seat,
     ) -> Self {
@@ -131,7 +132,7 @@ impl ClientTask {
                 client.hold(false);
             }
         }
-        let opened = ConnectionEvent::Opened { client: client.id, labels: label };
+        let opened = ConnectionEvent::Opened { client: client.id, labels: labels.id() };
         Self {
             shared,
             client,
@@ -377,9 +378,10 @@ impl ClientTask {
         let name = self.session.parameter("application_name").unwrap_or_default();
         if *name != *self.labels.application {
             let renamed = Labels { application: name.into(), ..Labels::clone(&self.labels) };
-            let (labels, label) = self.shared.measures.labels.share(renamed);
-            self.session.set_labels(label);
-            self.labels = labels;
+            // What was measured under the old name goes while that is held.
+            self.publish();
+            self.labels = self.shared.measures.labels.share(renamed);
+            self.session.set_labels(self.labels.id());
             let priorities = &self.shared.settings().priorities;
             let priority = priorities.of(&self.labels.user, &self.labels.application);
             self.client.set_application(Arc::clone(&self.labels.application), priority);
@@ -394,10 +396,9 @@ impl Drop for ClientTask {
         if self.pinned.is_some() {
             self.client.pool.counters.pinned.fetch_sub(1, Ordering::Relaxed);
         }
-        let labels = self.shared.measures.labels.intern(Labels::clone(&self.labels));
         self.events.push(Event::Connection(ConnectionEvent::Closed {
             client: self.client.id,
-            labels,
+            labels: self.labels.id(),
             lifetime: self.since.elapsed(),
         }));
         self.shared.measures.events.push(self.client.id, &mut self.events);

@@ -32,6 +32,8 @@ impl Default for Bounds {
 const IN_MEMORY_BYTES: u64 = 64 << 20;
 /// What waited for the fleet's store and had to go.
 const UNSENT_DROPPED: &str = "unsent_dropped";
+/// So many labels that nothing names do no harm.
+const UNNAMED_LABELS: i64 = 20_000;
 /// Pages given back to the system at a time.
 const PAGES_GIVEN_BACK: u32 = 2_000;
 
@@ -66,6 +68,7 @@ impl Local {
             Some(_) => bounds.size_bytes,
             None => bounds.size_bytes.min(IN_MEMORY_BYTES),
         };
+        self.forget_unnamed_labels()?;
         self.shrink_to(most, current)?;
         self.connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES_GIVEN_BACK})"))?;
         Ok(())
@@ -166,6 +169,32 @@ impl Local {
             }
             Ok(())
         })
+    }
+}
+
+impl Local {
+    /// Forgets the labels whose rows are gone, or summed up in others: of applications with ever new names
+    /// there would be more than all else. It takes a look at all rows, so that there must be many.
+    fn forget_unnamed_labels(&mut self) -> Result<(), StoreError> {
+        let count = |connection: &Connection| {
+            connection.query_row("SELECT count(*) FROM labels", [], |row| row.get::<_, i64>(0))
+        };
+        if count(&self.connection)? <= 2 * self.labels_named + UNNAMED_LABELS {
+            return Ok(());
+        }
+        self.in_transaction(|transaction, dictionary, _| {
+            transaction.execute(
+                "DELETE FROM labels WHERE id NOT IN (
+                     SELECT label FROM query_minutes UNION SELECT label FROM query_hours
+                     UNION SELECT label FROM query_days UNION SELECT label FROM traffic_minutes
+                     UNION SELECT label FROM traffic_hours UNION SELECT label FROM traffic_days)",
+                [],
+            )?;
+            *dictionary = super::Dictionary::default();
+            Ok(())
+        })?;
+        self.labels_named = count(&self.connection)?;
+        Ok(())
     }
 }
 

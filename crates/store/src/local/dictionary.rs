@@ -1,6 +1,7 @@
 //! Numbers for fingerprints and labels, so that rows are small.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use model::{FingerprintId, Labels, ShapeId, ShapeInfo, StrictId};
@@ -11,6 +12,8 @@ use crate::rows::{labels_of_texts, text_of_tags};
 
 /// When something was last seen is written when it is so much later, s.
 const SEEN_GRAIN_S: i64 = 600;
+/// Numbers remembered of each kind. Beyond that all are asked for again, which costs a little.
+const REMEMBERED_MOST: usize = 20_000;
 
 /// Numbers that were given, and when each was last written as seen.
 #[derive(Default)]
@@ -62,7 +65,7 @@ impl Dictionary {
                 ],
                 |row| row.get(0),
             )?;
-        self.fingerprints.insert(id, (number, now_s));
+        remember(&mut self.fingerprints, id, (number, now_s));
         Ok(number)
     }
 
@@ -96,23 +99,49 @@ impl Dictionary {
                 ],
                 |row| row.get(0),
             )?;
-        self.labels.insert(Arc::clone(labels), (number, now_s));
+        remember(&mut self.labels, Arc::clone(labels), (number, now_s));
         Ok(number)
     }
 }
 
-/// All labels by their numbers.
-pub(super) fn all_labels(connection: &Connection) -> Result<HashMap<i64, Arc<Labels>>, StoreError> {
-    let mut statement =
-        connection.prepare_cached("SELECT id, database, user, application, tags FROM labels")?;
-    let mut rows = statement.query([])?;
-    let mut labels = HashMap::new();
-    while let Some(row) = rows.next()? {
-        let text = |at: usize| row.get::<_, String>(at).map(Arc::<str>::from);
-        let one = labels_of_texts(text(1)?, text(2)?, text(3)?, &text(4)?);
-        labels.insert(row.get(0)?, Arc::new(one));
+fn remember<K: Eq + Hash>(numbers: &mut HashMap<K, (i64, i64)>, key: K, number: (i64, i64)) {
+    if numbers.len() >= REMEMBERED_MOST {
+        numbers.clear();
     }
-    Ok(labels)
+    numbers.insert(key, number);
+}
+
+/// Labels by their numbers, each read when it is first named: a history of years knows many kinds of
+/// clients that are long gone.
+pub(super) struct NumberedLabels<'c> {
+    connection: &'c Connection,
+    read: HashMap<i64, Option<Arc<Labels>>>,
+}
+
+impl<'c> NumberedLabels<'c> {
+    /// None is read yet.
+    pub(super) fn new(connection: &'c Connection) -> Self {
+        Self { connection, read: HashMap::new() }
+    }
+
+    /// Those with this number; none if there are none.
+    pub(super) fn get(&mut self, number: i64) -> Result<Option<Arc<Labels>>, StoreError> {
+        if let Some(labels) = self.read.get(&number) {
+            return Ok(labels.clone());
+        }
+        let sql = "SELECT database, user, application, tags FROM labels WHERE id = ?1";
+        let texts: Option<[String; 4]> = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([number], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))
+            .optional()?;
+        let labels = texts.map(|[database, user, application, tags]| {
+            let labels = labels_of_texts(database.into(), user.into(), application.into(), &tags);
+            Arc::new(labels)
+        });
+        self.read.insert(number, labels.clone());
+        Ok(labels)
+    }
 }
 
 /// All fingerprints by their numbers.

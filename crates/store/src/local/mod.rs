@@ -46,6 +46,8 @@ pub(crate) struct Local {
     /// Whether rows wait here for a fleet's store.
     for_fleet: bool,
     dictionary: Dictionary,
+    /// Labels that rows named when that was looked at.
+    labels_named: i64,
 }
 
 impl Local {

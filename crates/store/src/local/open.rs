@@ -66,6 +66,7 @@ impl Local {
             run: id,
             for_fleet: false,
             dictionary: Dictionary::default(),
+            labels_named: 0,
         })
     }
 }

@@ -9,7 +9,7 @@ use model::{FingerprintId, Labels, Mark, ShapeInfo};
 use rusqlite::{OptionalExtension, params};
 
 use super::conclusions::mark_kind;
-use super::dictionary::all_labels;
+use super::dictionary::NumberedLabels;
 use super::{Local, Run, read};
 use crate::error::StoreError;
 use crate::grain::Grain;
@@ -118,9 +118,11 @@ impl Local {
         let (Some(grain), Some(of)) = (Grain::of_seconds(grain_s), self.parcel_run(run)?) else {
             return Ok(None);
         };
-        let labels = all_labels(&self.connection)?;
+        let mut labels = NumberedLabels::new(&self.connection);
         let others = others();
-        let named = |number: i64| Arc::clone(labels.get(&number).unwrap_or(&others));
+        let mut named = |number: i64| {
+            Ok::<_, StoreError>(labels.get(number)?.unwrap_or_else(|| Arc::clone(&others)))
+        };
         let sql = format!(
             "SELECT fingerprint, label, stats FROM query_{} WHERE start = ?1 AND run = ?2",
             grain.tables()
@@ -131,7 +133,7 @@ impl Local {
         while let Some(row) = rows.next()? {
             let number: i64 = row.get(0)?;
             numbers.insert(number);
-            numbered.push((number, named(row.get(1)?), row.get::<_, Vec<u8>>(2)?));
+            numbered.push((number, named(row.get(1)?)?, row.get::<_, Vec<u8>>(2)?));
         }
         let shapes = read::shapes_of(&self.connection, &numbers)?;
         let fingerprint =
@@ -149,7 +151,7 @@ impl Local {
         let mut traffic = Vec::new();
         while let Some(row) = rows.next()? {
             if let Some(kind) = read::kind(row.get(0)?) {
-                traffic.push((kind, named(row.get(1)?), row.get::<_, Vec<u8>>(2)?));
+                traffic.push((kind, named(row.get(1)?)?, row.get::<_, Vec<u8>>(2)?));
             }
         }
         Ok(Some(Parcel::Period {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use model::{FingerprintId, LabelId, Labels, Mark, ShapeInfo, Snapshot};
 use rusqlite::{Connection, params};
 
-use super::dictionary::{all_labels, shape};
+use super::dictionary::{NumberedLabels, shape};
 use super::open::open_to_read;
 use super::{Local, PlanHistory, conclusions};
 use crate::assembly::Assembly;
@@ -161,17 +161,18 @@ fn snapshot(
     for (period, dropped) in periods.iter().filter(|(period, _)| plan.chosen.contains(period)) {
         assembly.add_period(period, *dropped);
     }
-    let labels = all_labels(connection)?;
+    let mut labels = NumberedLabels::new(connection);
     let others = others();
-    let named = |number: i64| labels.get(&number).unwrap_or(&others);
     let mut shapes = Shapes::default();
     for (grain, begin, end) in &plan.ranges {
         queries(connection, &plan, (*grain, *begin, *end), |period, number, label, stats| {
             let fingerprint = shapes.fingerprint(connection, number)?;
-            assembly.add_query(period, fingerprint, named(label), stats)
+            let labels = labels.get(label)?;
+            assembly.add_query(period, fingerprint, labels.as_ref().unwrap_or(&others), stats)
         })?;
         traffic(connection, &plan, (*grain, *begin, *end), |period, kind, label, stats| {
-            assembly.add_traffic(period, kind, named(label), stats)
+            let labels = labels.get(label)?;
+            assembly.add_traffic(period, kind, labels.as_ref().unwrap_or(&others), stats)
         })?;
     }
     let extent = extent(connection)?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
 
-use super::dictionary::{all_fingerprints, all_labels};
+use super::dictionary::{NumberedLabels, all_fingerprints};
 use super::write::write_rows;
 use super::{Local, read};
 use crate::codec;
@@ -13,7 +13,8 @@ use crate::grain::Grain;
 use crate::rows::Rows;
 use crate::span::Period;
 
-/// Statements' rows of an hour or a day; the rest, those with the least time, go to the others row.
+/// Statements' rows of an hour or a day, and kinds of clients; the rest, those with the least time, go to
+/// the others row.
 const ROWS_KEPT: usize = 2_000;
 
 impl Local {
@@ -61,7 +62,7 @@ fn due(connection: &Connection, grain: Grain, minute: i64) -> Result<Vec<Period>
 fn sum(connection: &Connection, period: &Period) -> Result<Rows, StoreError> {
     let mut sum = Rows::default();
     let Some(finer) = period.grain.finer() else { return Ok(sum) };
-    let labels = all_labels(connection)?;
+    let mut labels = NumberedLabels::new(connection);
     let fingerprints = all_fingerprints(connection)?;
     let (begin, end) = (period.start * 60, period.end() * 60);
     let tables = finer.tables();
@@ -73,7 +74,7 @@ fn sum(connection: &Connection, period: &Period) -> Result<Rows, StoreError> {
     let mut rows = statement.query(params![begin, end, period.run])?;
     while let Some(row) = rows.next()? {
         let (Some(fingerprint), Some(labels)) =
-            (fingerprints.get(&row.get(0)?), labels.get(&row.get(1)?))
+            (fingerprints.get(&row.get(0)?), labels.get(row.get(1)?)?)
         else {
             continue;
         };
@@ -84,7 +85,7 @@ fn sum(connection: &Connection, period: &Period) -> Result<Rows, StoreError> {
                 continue;
             }
         };
-        let key = (*fingerprint, std::sync::Arc::clone(labels));
+        let key = (*fingerprint, labels);
         sum.queries.entry(key).or_default().merge(&stats);
     }
     let sql = format!(
@@ -94,10 +95,10 @@ fn sum(connection: &Connection, period: &Period) -> Result<Rows, StoreError> {
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params![begin, end, period.run])?;
     while let Some(row) = rows.next()? {
-        let (Some(kind), Some(labels)) = (read::kind(row.get(0)?), labels.get(&row.get(1)?)) else {
+        let (Some(kind), Some(labels)) = (read::kind(row.get(0)?), labels.get(row.get(1)?)?) else {
             continue;
         };
-        let added = sum.add_traffic(kind, labels, row.get_ref(2)?.as_blob().unwrap_or_default());
+        let added = sum.add_traffic(kind, &labels, row.get_ref(2)?.as_blob().unwrap_or_default());
         if let Err(damage) = added {
             skipped(&damage);
         }

@@ -232,6 +232,39 @@ fn the_file_stays_within_its_size() {
 }
 
 #[test]
+fn kinds_of_clients_without_end_are_summed_up_and_forgotten() {
+    const EACH_MINUTE: u32 = 600;
+    let mut local = Local::in_memory(&run("one")).unwrap();
+    for number in 0..60 {
+        let mut made = Minute { minute: BEGIN + number, ..Minute::default() };
+        let mut labels = HashMap::new();
+        for kind in 0..EACH_MINUTE {
+            let id = LabelId::of_history(kind);
+            let transactions = TransactionStats { transactions: 1, ..TransactionStats::default() };
+            made.transactions.insert(id, transactions);
+            let application = format!("worker {number}.{kind}");
+            labels.insert(id, Arc::new(Labels::new("shop", "web", application)));
+        }
+        let snapshot = Snapshot { labels, ..snapshot([made]) };
+        local.write(&snapshot, &[&snapshot.minutes[0]]).unwrap();
+    }
+    let now = BEGIN + 180;
+    let sum = |local: &Local| -> u64 {
+        let read = read(local, BEGIN, now);
+        let kinds = read.minutes.iter().flat_map(|minute| minute.transactions.values());
+        kinds.map(|of| of.transactions).sum()
+    };
+    assert_eq!(sum(&local), 60 * u64::from(EACH_MINUTE));
+    local.roll_up(now).unwrap();
+    let bounds = Bounds { minutes: Duration::from_secs(3_600), ..Bounds::default() };
+    local.trim(&bounds, now * 60, now).unwrap();
+    let known: i64 =
+        local.connection.query_row("SELECT count(*) FROM labels", [], |row| row.get(0)).unwrap();
+    assert!((1..=2_001).contains(&known), "{known}");
+    assert_eq!(sum(&local), 60 * u64::from(EACH_MINUTE), "none is lost");
+}
+
+#[test]
 fn fingerprints_that_nothing_names_any_more_are_forgotten() {
     let mut local = Local::in_memory(&run("one")).unwrap();
     write(&mut local, [minute(BEGIN, 50, 1)]);

@@ -71,6 +71,11 @@ impl Changes {
         let now = snapshot.taken_at;
         let settled = now.duration_since(self.started_at) > SETTLING;
         let mut appeared = BTreeSet::new();
+        if self.applications.len() >= MAX_APPLICATIONS {
+            // Those that have not been there for long make room; should they come again, they are new.
+            let there: HashSet<_> = snapshot.labels.values().map(|it| &it.application).collect();
+            self.applications.retain(|name| there.contains(name));
+        }
         for labels in snapshot.labels.values() {
             let name = &labels.application;
             if !name.is_empty()
@@ -131,7 +136,9 @@ impl Changes {
 mod tests {
     use std::time::Duration;
 
-    use model::{DatabaseFacts, PlanText, PlanVersion, PoolKey, PoolMode, ShapeInfo};
+    use model::{
+        DatabaseFacts, LabelId, Labels, PlanText, PlanVersion, PoolKey, PoolMode, ShapeInfo,
+    };
 
     use super::*;
 
@@ -202,6 +209,25 @@ mod tests {
         let expected =
             ["no server connection for shop: refused", "server connections for shop again"];
         assert_eq!(texts(&changes), expected);
+    }
+
+    #[test]
+    fn the_newest_application_is_marked_however_many_there_were() {
+        let mut changes = Changes::new(Arc::default(), at(0));
+        let tick = |minute: i64, names: std::ops::Range<usize>| {
+            let labels = names.enumerate().map(|(number, name)| {
+                let labels = Labels::new("shop", "web", name.to_string());
+                (LabelId::of_history(u32::try_from(number).unwrap()), Arc::new(labels))
+            });
+            Snapshot { taken_at: at(minute), labels: labels.collect(), ..Snapshot::default() }
+        };
+        for part in 0..3 {
+            changes.note_deploys(&tick(1, part * MAX_APPLICATIONS..(part + 1) * MAX_APPLICATIONS));
+        }
+        assert_eq!(texts(&changes), [""; 0]);
+        let newest = 3 * MAX_APPLICATIONS..3 * MAX_APPLICATIONS + 1;
+        changes.note_deploys(&tick(10, newest));
+        assert_eq!(texts(&changes), ["first seen: application 30000"]);
     }
 
     #[test]

@@ -252,6 +252,9 @@ impl Work {
         if dropped > 0 {
             self.aggregator.note_dropped(dropped);
         }
+        let forgotten = self.measures.labels.make_room();
+        self.tag_labels.make_room(&forgotten, Instant::now());
+        self.aggregator.forget_kinds(&forgotten);
     }
 
     fn publish(&mut self) -> Arc<Published> {
