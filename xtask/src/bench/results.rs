@@ -173,6 +173,22 @@ impl Results {
         Spread::of(&ratios)
     }
 
+    /// A figure of a peer's by another one of its own, in the same round.
+    pub(super) fn own_ratio(
+        &self,
+        peer: Peer,
+        (cell, metric): (Cell, Metric),
+        (by_cell, by_metric): (Cell, Metric),
+    ) -> Option<Spread> {
+        let other = |round| self.values(by_cell, by_metric, peer).find(|one| one.0 == round);
+        let ratios: Vec<f64> = self
+            .values(cell, metric, peer)
+            .filter_map(|(round, value)| Some(value / other(round)?.1))
+            .filter(|ratio| ratio.is_finite())
+            .collect();
+        Spread::of(&ratios)
+    }
+
     fn values(&self, cell: Cell, metric: Metric, peer: Peer) -> impl Iterator<Item = (u32, f64)> {
         self.samples
             .iter()

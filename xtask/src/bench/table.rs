@@ -108,6 +108,7 @@ pub(super) fn markdown(results: &Results) -> String {
         text += &section.markdown(results);
     }
     text += &analysis(results);
+    text += &crowds(results);
     text += &failures(results);
     text
 }
@@ -204,6 +205,45 @@ fn analysis(results: &Results) -> String {
     )
 }
 
+/// Clients of few and of many, by a peer's own figures: whether a crowd costs anything.
+const FEW: u32 = 50;
+const MANY: u32 = 1000;
+
+/// What a crowd of clients does to each peer.
+fn crowds(results: &Results) -> String {
+    let mut text = String::new();
+    for cell in results.cells() {
+        let few = Cell { clients: FEW, ..cell };
+        let (of, by, says) = match cell.workload {
+            Workload::Idle => (Metric::P99, (cell, Metric::Median), "p99 by p50"),
+            _ if cell.clients == MANY => {
+                let says = "transactions per second, by those of 50 clients";
+                (Metric::Throughput, (few, Metric::Throughput), says)
+            }
+            _ => continue,
+        };
+        for peer in results.peers() {
+            if let Some(spread) = results.own_ratio(peer, (cell, of), by) {
+                let (workload, clients) = (cell.workload.name(), cell.clients);
+                let shown = Shown::Ratio.text(Some(spread));
+                let _ = writeln!(
+                    text,
+                    "| {workload} | {clients} | {} | {says} | {shown} |",
+                    peer.name()
+                );
+            }
+        }
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!(
+        "### A crowd, by each peer's own figures\n\n\
+         | workload | clients | peer | figure | |\n\
+         | --- | ---: | --- | --- | ---: |\n{text}\n"
+    )
+}
+
 /// Transactions that failed are told: figures beside them are worth less.
 fn failures(results: &Results) -> String {
     let mut text = String::new();
@@ -228,6 +268,26 @@ fn failures(results: &Results) -> String {
 mod tests {
     use super::super::results::made_up;
     use super::*;
+
+    #[test]
+    fn a_crowd_is_by_the_same_peers_few() {
+        let results = made_up(&[
+            (Workload::SelectSimple, 50, Peer::Pgweir, Metric::Throughput, &[100.0, 200.0]),
+            (Workload::SelectSimple, 1000, Peer::Pgweir, Metric::Throughput, &[90.0, 190.0]),
+            (Workload::Idle, 10_000, Peer::Pgweir, Metric::Median, &[300.0]),
+            (Workload::Idle, 10_000, Peer::Pgweir, Metric::P99, &[750.0]),
+        ]);
+        let expected = "\
+### A crowd, by each peer's own figures
+
+| workload | clients | peer | figure | |
+| --- | ---: | --- | --- | ---: |
+| select-simple | 1000 | pgweir | transactions per second, by those of 50 clients | **0.93** (0.90–0.95) |
+| idle | 10000 | pgweir | p99 by p50 | 2.50 |
+
+";
+        assert_eq!(crowds(&results), expected);
+    }
 
     #[test]
     fn a_table_has_medians_spreads_and_no_times() {
