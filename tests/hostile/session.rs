@@ -6,6 +6,7 @@ use testkit::frames::{
     bind, close, copy_data, copy_done, copy_fail, describe, execute, header, kinds, message, parse,
     query, row_values, sync,
 };
+use testkit::{ErrorFields, ScriptedClient};
 
 use crate::scene::{Scene, assert_clean, error};
 use crate::vitals;
@@ -175,12 +176,42 @@ async fn an_answer_behind_a_copy_that_failed_reaches_nobody_else() {
             1 => hostile.terminate().await,
             _ => drop(hostile.query("DROP TABLE theirs").await),
         }
-        let own = [parse("", "SELECT $1::text"), bind("", "", &[Some(&round.to_string())])];
-        client.send(&[own.concat(), execute("", 0), sync()].concat()).await;
-        let answer = client.expect_until(b'Z').await;
-        assert_eq!(kinds(&answer), "12DCZ", "round {round}");
-        assert_eq!(row_values(&answer[2].1), [Some(round.to_string())]);
+        own_answer(&mut client, round).await;
     }
+}
+
+/// Must survive: late COPY messages
+#[tokio::test]
+async fn a_pipeline_behind_a_copy_that_failed_answers_nobody_else() {
+    let scene = Scene::open(["default_pool_size=1"]).await;
+    scene.direct().await.batch_execute("CREATE TABLE t (a int)").await.unwrap();
+    let mut client = scene.client().await;
+    for round in 0..30 {
+        let mut hostile = scene.client().await;
+        let run = |text: &str| [parse("", text), bind("", "", &[]), execute("", 0)].concat();
+        let copy = [run("COPY t FROM STDIN"), copy_data(b"no number\n"), sync()].concat();
+        // The server carries it out, since it has not read over the Sync.
+        let more = [run("SELECT 'theirs' FROM t"), sync()].concat();
+        hostile.send(&[copy, more.repeat(1 + round % 3)].concat()).await;
+        if round % 2 == 0 {
+            // How many answers are still due to it nobody knows.
+            let error = hostile.expect_until(b'E').await.pop().expect("an error");
+            assert_eq!(ErrorFields::read(&error.1).severity(), "FATAL");
+            hostile.expect_closed().await;
+        }
+        drop(hostile);
+        own_answer(&mut client, round).await;
+    }
+}
+
+/// The client gets what it asks for, and nothing else.
+async fn own_answer(client: &mut ScriptedClient, round: usize) {
+    let own = [parse("", "SELECT $1::text"), bind("", "", &[Some(&round.to_string())])];
+    client.send(&[own.concat(), execute("", 0), sync()].concat()).await;
+    let answer = client.expect_until(b'Z').await;
+    assert_eq!(kinds(&answer), "12DCZ", "round {round}");
+    assert_eq!(row_values(&answer[2].1), [Some(round.to_string())]);
+    assert_eq!(client.value(&format!("SELECT {round}")).await, round.to_string());
 }
 
 #[tokio::test]

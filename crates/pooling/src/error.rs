@@ -8,6 +8,11 @@ pub enum PoolingError {
     /// The client sent what is not a message, or a message that it may not send.
     #[error("client: {0}")]
     Client(FrameError),
+    /// The client goes on behind a COPY that has failed, and nobody knows whether the server skips that.
+    #[error(
+        "client: after a COPY that failed only a Sync may follow, until ReadyForQuery has come"
+    )]
+    AfterCopy,
     /// The server sent what is not a message.
     #[error("server: {0}")]
     Server(FrameError),

@@ -195,6 +195,13 @@ impl ReplyQueue {
         self.queue.drain(..end)
     }
 
+    /// Whether more than what is due first, and ends of its data, stands before the next Sync.
+    #[must_use]
+    pub fn has_more_than_a_copy_to_skip(&self) -> bool {
+        let skipped = self.queue.iter().take_while(|one| !matches!(one, Expected::Sync));
+        skipped.skip(1).any(|one| !matches!(one, Expected::CopyEnd))
+    }
+
     /// What is due first is a COPY that began to read: the server ignores every Sync up to the end of
     /// the data (manual 55.2.6), so that no ReadyForQuery comes for those that were sent before it.
     /// Anything else that stands there is answered only if the COPY has failed by then. Returns

@@ -19,11 +19,11 @@ const OTHERS: [&str; 7] = [
     "transform_null_equals",
     "xmloption",
 ];
-/// Whose schema `"$user"` in a search path is. What SET LOCAL ROLE makes of it is not looked at.
+/// Whose schema `"$user"` in a search path is.
 const ROLE: [&str; 2] = ["role", "session_authorization"];
 /// How SET calls some of them besides (manual, SET).
 const REPORTED_ALIASES: [&str; 2] = ["time zone", "names"];
-const OTHER_ALIASES: [&str; 1] = ["xml option"];
+const OTHER_ALIASES: [&str; 4] = ["schema", "xml option", "role", "authorization"];
 /// Longer texts are not searched.
 const MAX_TEXT_BYTES: usize = 1024;
 

@@ -100,6 +100,9 @@ impl ClientSession {
                 }
             }
             let forward = match server.as_deref_mut() {
+                Some(_) if self.skipping && self.unsure && !is_skipped_anyway(head.kind) => {
+                    return Err(PoolingError::AfterCopy);
+                }
                 // After an error the server skips to the next Sync (manual 55.2.3); what it would
                 // skip is not sent, since nothing would answer.
                 Some(_) if self.skipping && head.kind != frontend::SYNC => false,
@@ -147,7 +150,7 @@ impl ClientSession {
         if !matches!(head.kind, frontend::QUERY | frontend::PARSE) {
             self.accept(front, server, io);
         }
-        if self.copy_reads && !passes_barrier(head.kind) && head.kind != frontend::SYNC {
+        if self.copy_reads && !is_skipped_anyway(head.kind) {
             // No COPY outlives this: what follows is answered, if the server is still there.
             self.copy_reads = false;
         }
@@ -429,6 +432,11 @@ fn hash_of_values(statement: &Statement, bind: &Bind<'_>) -> u64 {
     statement.values.hash(&mut hasher);
     bind.rest.hash(&mut hasher);
     hasher.finish()
+}
+
+/// Whether it does nothing where no COPY runs, or ends what is skipped.
+fn is_skipped_anyway(kind: u8) -> bool {
+    passes_barrier(kind) || kind == frontend::SYNC
 }
 
 /// What a COPY that runs needs to come to its end.

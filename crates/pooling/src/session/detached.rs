@@ -261,7 +261,8 @@ impl ClientSession {
         if server.is_mid_message() {
             return Loss::Close;
         }
-        if self.leaves_state() {
+        // Nor is it known how many answers it still waits for, if `unsure`.
+        if self.leaves_state() || self.unsure {
             let mut fatal = error;
             fatal.severity = Severity::Fatal;
             io.to_client.extend_from_slice(&fatal.encode());

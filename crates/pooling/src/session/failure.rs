@@ -89,8 +89,15 @@ impl ClientSession {
             None => self.failed |= !self.quiet,
             Some(Expected::FunctionCall | Expected::Sync) => self.failed = true,
             Some(_) => {
-                self.failed = true;
                 let lost_sync = std::mem::take(&mut self.lost_sync);
+                if lost_sync && self.replies.has_more_than_a_copy_to_skip() {
+                    // The server may not skip it, and then answers it: whose answer is next cannot be
+                    // told.
+                    self.unsure = true;
+                    self.last_words = Some(body.to_vec());
+                    return Fate::Lost;
+                }
+                self.failed = true;
                 self.pipeline_failed(sqlstate, server, io);
                 if lost_sync {
                     self.copy_failed();

@@ -24,7 +24,17 @@ impl ClientSession {
     /// A statement is sent to be run: it may change how those behind it are read.
     pub(super) fn note_reading(&mut self, shape: &Shape, text: &[u8]) {
         let mention = match (shape.effect, shape.class) {
-            (SessionEffect::SetConfig, _) if !names_setting(text) => Mention::Reported,
+            // Whatever they set.
+            (SessionEffect::SetConfig, _) if !names_setting(text) => Mention::Other,
+            (SessionEffect::Reset, _) if is_of_all(text) => Mention::Other,
+            (
+                SessionEffect::Do
+                | SessionEffect::DiscardAll
+                | SessionEffect::SetRole
+                | SessionEffect::ResetRole
+                | SessionEffect::SetAuthorization,
+                _,
+            ) => Mention::Other,
             (
                 SessionEffect::SetLocal
                 | SessionEffect::SetSession
@@ -32,7 +42,6 @@ impl ClientSession {
                 | SessionEffect::Reset,
                 _,
             ) => Mention::in_text(text),
-            (SessionEffect::Do, _) => Mention::Reported,
             (_, Class::Commit | Class::Rollback | Class::RollbackToSavepoint)
                 if self.parameters.have_changed() =>
             {
@@ -60,6 +69,11 @@ impl ClientSession {
         }
         Cow::Owned(Arc::new(statement.again().read_as(self.reading())))
     }
+}
+
+/// Whether it is `RESET ALL`.
+fn is_of_all(text: &[u8]) -> bool {
+    text.windows(3).any(|part| part.eq_ignore_ascii_case(b"all"))
 }
 
 /// Whether a call of `set_config` says which setting it is about, and not with a bound value.

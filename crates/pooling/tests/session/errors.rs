@@ -2,7 +2,10 @@
 
 use model::Outcome;
 
-use crate::conversation::{Conversation, server, settings};
+use pgweir_pooling::PoolingError;
+use pgweir_pooling::session::Loss;
+
+use crate::conversation::{Conversation, from_client, from_server, server, settings};
 
 fn failed(code: &str) -> Outcome {
     Outcome::Failed(model::SqlState::from_bytes(code.as_bytes()))
@@ -200,4 +203,33 @@ fn what_a_client_asks_behind_such_a_sync_gets_its_own_answer() {
     talk.forget();
     talk.server(&mut one, &["Z E", "C ROLLBACK", "Z I", "T", "D 1", "C SELECT 1", "Z I"]);
     assert_eq!(talk.client_got(), "Z E\nC ROLLBACK\nZ I\nT\nD 1\nC SELECT 1\nZ I");
+}
+
+#[test]
+fn a_pipeline_behind_a_sync_that_a_copy_may_not_have_read_ends_with_its_connection() {
+    let select = ["P - select 1 where false", "B -", "E", "S"];
+    for more in [&select[..], &select[..3]] {
+        let (mut talk, mut one) = (Conversation::new(&[]), server(10));
+        let copy = ["P - copy t from stdin", "B -", "E", "d bad", "S"];
+        talk.client(&mut one, &[&copy[..], more].concat());
+        talk.server(&mut one, &["1", "2", "G"]);
+        // The server has answered the Sync, and carries out what follows; or it has read over it, and
+        // skips that: nobody knows.
+        let error = from_server(&["E 22P02 invalid input syntax"]);
+        assert_eq!(talk.server_bytes(&mut one, &error), Ok(false), "it must not be used any more");
+        assert_eq!(talk.client_got(), "1\n2\nG");
+        assert_eq!(talk.lose(&mut one), Loss::Close, "nor how many answers it waits for");
+        assert_eq!(talk.client_got(), "FATAL 22P02 invalid input syntax");
+    }
+}
+
+#[test]
+fn what_follows_a_copy_that_failed_without_a_sync_is_not_dropped_in_silence() {
+    let (mut talk, mut one) = (Conversation::new(&[]), server(10));
+    talk.client(&mut one, &["P - copy t from stdin", "B -", "E", "d bad", "S"]);
+    talk.server(&mut one, &["1", "2", "G", "E 22P02 invalid input syntax"]);
+    // Late data, and the Sync that libpq sends behind it.
+    talk.client(&mut one, &["d more", "c"]);
+    let refused = talk.client_bytes(&mut one, &from_client(&["Q select 1"]));
+    assert_eq!(refused, Err(PoolingError::AfterCopy));
 }

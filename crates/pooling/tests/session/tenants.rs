@@ -91,3 +91,29 @@ fn tenants_of_a_transaction_are_told_apart() {
     let first = [&[&*prepare][..], &again].concat();
     assert_eq!(parses(&first, &again, [&[]; 2], begin), 2);
 }
+
+#[test]
+fn what_may_change_the_path_in_a_transaction_ends_sharing_until_its_end() {
+    let changes = [
+        ("set local schema 'other'", "SET"),
+        ("set local role web", "SET"),
+        ("set session authorization web", "SET"),
+        ("reset all", "RESET"),
+        ("do $$ begin end $$", "DO"),
+        ("select 1", ""),
+    ];
+    for (change, tag) in changes {
+        let known = Arc::new(KnownStatements::default());
+        let mut one = server(10);
+        let mut other = client(1, &[], &known);
+        other.client(&mut one, &["P s select 1", "S"]);
+        other.server(&mut one, &["1", "Z I"]);
+        let mut talk = client(2, &[], &known);
+        talk.client(&mut one, &["Q begin", &format!("Q {change}")]);
+        talk.server(&mut one, &["C BEGIN", "Z T", &format!("C {tag}"), "Z T"]);
+        talk.forget();
+        talk.client(&mut one, &["P s select 1", "S"]);
+        let is_sent = talk.server_got().starts_with("P ");
+        assert_eq!(is_sent, !tag.is_empty(), "{change}");
+    }
+}
