@@ -22,7 +22,7 @@ pub enum AdviceFormat {
 /// What `pgweir advise` takes. Not `Debug`: the URLs may hold passwords.
 #[derive(Args, Clone)]
 #[command(after_help = "\
-The server is asked for plans with imagined indexes (extension hypopg); nothing is executed and
+The server is asked for plans with imagined indexes (extension hypopg); nothing is executed and \
 nothing is changed. Without HypoPG the advice rests on plans and statistics, and says so.
 
 FILE holds SQL statements that end with a semicolon. Comment lines before one tell of it:

@@ -7,7 +7,7 @@ use super::report::ReportFormat;
 /// What `pgweir demo` takes.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-Needs the server programs of PostgreSQL 13 or later (initdb, postgres) on this machine; they need not
+Needs the server programs of PostgreSQL 13 or later (initdb, postgres) on this machine; they need not \
 be on the PATH. Takes about three minutes. Ctrl-C ends it at any time and leaves nothing behind.
 
 Examples:

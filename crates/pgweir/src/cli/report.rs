@@ -65,7 +65,7 @@ impl ReportFormat {
 A pgweir that runs as the same user on this machine is found by itself. Elsewhere, --admin names it:
 the user must be one of admin_users or stats_users, and the password may come from PGPASSWORD.
 
-Times are durations back from now (90s, 15m, 1h 30m, 7d) or RFC 3339 (2026-11-23T20:15:00Z). Minutes
+Times are durations back from now (90s, 15m, 1h 30m, 7d) or RFC 3339 (2026-11-23T20:15:00Z). Minutes \
 are the grain; where a span is long, its statistics are of hours and days.
 
 Examples:

@@ -14,8 +14,8 @@ const DEFAULT_FILE: &str = "pgweir.toml";
 /// source they come from.
 #[derive(Args, Clone, Default)]
 #[command(after_help = "\
-Every setting can be given in pgweir.toml, as PGWEIR_NAME in the environment, or as a flag; the
-later wins. `pgweir settings` lists them. Arguments can be read by other users of this machine: give
+Every setting can be given in pgweir.toml, as PGWEIR_NAME in the environment, or as a flag; the \
+later wins. `pgweir settings` lists them. Arguments can be read by other users of this machine: give \
 a URL that holds a password as PGWEIR_UPSTREAM or in the file.
 
 Examples:

@@ -12,8 +12,8 @@ use crate::run::takeover;
 /// What `pgweir takeover` takes.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-The running pgweir starts the program that is now where its own was, with its own arguments, and hands
-over to it: listening sockets, clients, history. If the new one does not come up, the running one goes
+The running pgweir starts the program that is now where its own was, with its own arguments, and hands \
+over to it: listening sockets, clients, history. If the new one does not come up, the running one goes \
 on as if nothing had been. docs/operation.md says what becomes of which clients.
 
 Example, after an upgrade of the package:

@@ -29,6 +29,25 @@ fn the_definitions_hold() {
     Cli::command().debug_assert();
 }
 
+/// A line that is broken by hand is broken once more where the terminal is narrower.
+#[test]
+fn prose_is_left_to_be_wrapped_as_wide_as_the_terminal_is() {
+    const WIDTH: usize = 100;
+    for command in Cli::command().get_subcommands() {
+        let Some(text) = command.get_after_help().map(ToString::to_string) else { continue };
+        let lines: Vec<&str> = text.lines().collect();
+        let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+        for pair in lines.windows(2) {
+            let ends = pair[0].ends_with([':', '.']);
+            let broken = is_prose(pair[0]) && is_prose(pair[1]) && !ends;
+            assert!(!broken, "{}: {:?}", command.get_name(), pair);
+        }
+        for line in lines.iter().filter(|line| !is_prose(line)) {
+            assert!(line.chars().count() <= WIDTH, "{}: {line}", command.get_name());
+        }
+    }
+}
+
 #[test]
 fn every_flag_of_run_reaches_its_setting() {
     let command = Cli::command();

@@ -27,16 +27,18 @@ pub enum FingerprintFormat {
 /// What `pgweir fingerprint` takes.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-Input is SQL, split at semicolons as psql does (its \\ commands and COPY's data are left out), or JSON
-lines with the statement under \"sql\", \"query\" or \"statement\". JSON in gives JSON out, one line for
+Input is SQL, split at semicolons as psql does (its \\ commands and COPY's data are left out), or JSON \
+lines with the statement under \"sql\", \"query\" or \"statement\". JSON in gives JSON out, one line for \
 each; a line with several statements has the ids of the last, and all of them under \"statements\".
 
-  strict       statements that pg_stat_statements of PostgreSQL 15 counts together: constants are left
-               out, but not their types nor how many there are in a list
-  fingerprint  constants' types and the lengths of lists do not count either: one id for what one place
-               in the application sends. The ids that `pgweir report` shows.
+  strict       statements that pg_stat_statements of PostgreSQL 15 counts
+               together: constants are left out, but not their types nor how
+               many there are in a list
+  fingerprint  constants' types and the lengths of lists do not count either:
+               one id for what one place in the application sends. The ids that
+               `pgweir report` shows.
 
-Neither asks a server, so that what only the catalogue knows (what * stands for, which schema a table
+Neither asks a server, so that what only the catalogue knows (what * stands for, which schema a table \
 is in) is taken as it is written. docs/fingerprints.md says how far that agrees with PostgreSQL.
 
 Examples:
