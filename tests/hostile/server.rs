@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use testkit::frames::{self, kinds};
 use testkit::{FakeServer, Frame, Proxy, ProxyOptions, ScriptedClient, Step};
 
-use crate::scene::{PGWEIR, error, until, with_settings};
+use crate::scene::{PGWEIR, error, show, until, with_settings};
 use crate::vitals;
 
 /// pgweir in front of a server that follows these scripts, one for each connection.
@@ -58,6 +58,8 @@ async fn a_login_that_makes_no_sense_is_an_error_and_no_login() {
         ("rows", vec![ok.clone(), frames::data_row(&[None])]),
         ("twice", vec![[ok.clone(), ok.clone(), ready.clone()].concat()]),
         ("no mechanism", vec![frames::authentication_sasl(&[])]),
+        ("an answer behind it", vec![[ok.clone(), ready.clone(), ready.clone()].concat()]),
+        ("the front of one", vec![[ok.clone(), ready.clone(), b"C".to_vec()].concat()]),
         ("a foreign mechanism", vec![frames::authentication_sasl(&["PLAIN"])]),
         ("the end before the challenge", vec![sasl(), [ok.clone(), ready.clone()].concat()]),
         ("the signature before the challenge", vec![sasl(), frames::authentication(12, b"v=AAAA")]),
@@ -306,6 +308,68 @@ async fn what_a_server_says_too_much_reaches_nobody() {
         assert_eq!(kinds(&second.query("SELECT 2").await), "CZ");
         assert_eq!(kinds(&first.query("SELECT 3").await), "CZ");
         assert_eq!(logins(&server), 2);
+    }
+}
+
+/// The front of an answer that nobody has asked for, whose rest comes when somebody has.
+#[tokio::test]
+async fn what_a_server_has_begun_to_say_too_much_is_not_finished_to_the_next() {
+    let done = |tag: &str, status| {
+        [frames::command_complete(tag), frames::ready_for_query(status)].concat()
+    };
+    let extra = done("DELETE 666", b'I');
+    // In the middle of a head, and of a body.
+    for cut in [1, 3, 9] {
+        let (front, rest) = extra.split_at(cut);
+        let script = vec![
+            Step::AcceptLogin,
+            Step::ReadUntil(b'Q'),
+            Step::Send(done("BEGIN", b'T')),
+            Step::ReadUntil(b'Q'),
+            Step::Send([&done("COMMIT", b'I'), front].concat()),
+            Step::ReadUntil(b'Q'),
+            Step::Send(rest.to_vec()),
+            Step::Serve,
+        ];
+        let (server, proxy) = before(vec![script, vec![Step::AcceptLogin, Step::Serve]]).await;
+        let console = proxy.connect("app", "pgweir").await;
+        let mut first = ScriptedClient::login(proxy.address(), "app", "shop").await;
+        let mut second = ScriptedClient::login(proxy.address(), "app", "shop").await;
+        first.query("BEGIN").await;
+        second.send_query("SELECT 2").await;
+        until("the second waits", async || {
+            let pools = show(&console, "SHOW POOLS").await;
+            pools.iter().any(|pool| pool["database"] == "shop" && pool["cl_waiting"] == "1")
+        })
+        .await;
+        assert_eq!(kinds(&first.query("COMMIT").await), "CZ");
+        let said = second.expect_until(b'Z').await;
+        assert_eq!(said[0], (b'C', b"SELECT 0\0".to_vec()), "cut at {cut}");
+        goes_on(&proxy, &server, Some(second)).await;
+    }
+}
+
+/// The same, of a connection that is idle by then.
+#[tokio::test]
+async fn what_an_idle_server_begins_to_say_is_its_end() {
+    let done = [frames::command_complete("SELECT 0"), frames::ready_for_query(b'I')].concat();
+    for front in [&b"C"[..], b"D\0\0", b"C\0\0\0\x0fDEL"] {
+        let script = vec![
+            Step::AcceptLogin,
+            Step::ReadUntil(b'Q'),
+            Step::Send(done.clone()),
+            Step::Delay(Duration::from_millis(30)),
+            Step::Send(front.to_vec()),
+            Step::Hang,
+        ];
+        let (server, proxy) = before(vec![script, vec![Step::AcceptLogin, Step::Serve]]).await;
+        let mut client = ScriptedClient::login(proxy.address(), "app", "shop").await;
+        assert_eq!(kinds(&client.query("SELECT 1").await), "CZ");
+        until("the connection is dropped", async || {
+            server.received()[0].last().is_some_and(|(kind, _)| *kind == b'X')
+        })
+        .await;
+        goes_on(&proxy, &server, Some(client)).await;
     }
 }
 

@@ -86,6 +86,11 @@ async fn pause(console: &tokio_postgres::Client) -> String {
     }
 }
 
+async fn refused(console: &tokio_postgres::Client, command: &str) -> String {
+    let error = console.batch_execute(command).await.expect_err(command);
+    error.as_db_error().unwrap().message().to_owned()
+}
+
 /// Who waits for RESUME in the one process would not hear of it in the other.
 #[tokio::test(flavor = "multi_thread")]
 async fn pause_and_takeover_do_not_meet() {
@@ -105,17 +110,28 @@ async fn pause_and_takeover_do_not_meet() {
     assert!(say(&mut late, HELLO).contains("Sockets"));
     assert!(say(&mut late, r#""Prepared""#).contains("HistoryFree"));
     let refusal = "another process is taking over: say it there";
-    assert_eq!(pause(&console).await, refusal);
+    for command in ["PAUSE", "SUSPEND", "KILL"] {
+        assert_eq!(refused(&console, command).await, refusal, "{command}");
+    }
     drop(late);
     until("it may be paused again", async || pause(&console).await == "paused").await;
     console.batch_execute("RESUME").await.unwrap();
 
-    // One that stays for a while.
+    // Two that stay for a while.
+    let mut killed = scene.client(&first).await;
+    killed.rows("BEGIN").await;
     client.rows("BEGIN").await;
     let second = scene.successor([]).await;
     let refusal = "pooler is shutting down";
-    assert_eq!(pause(&console).await, refusal, "nobody could resume it");
+    for command in ["PAUSE", "SUSPEND"] {
+        assert_eq!(refused(&console, command).await, refusal, "nobody could resume it");
+    }
     client.rows("COMMIT").await;
+    // It is handed over, and not reached by what closes those that are left.
+    assert_eq!(client.value("SELECT 1").await, "1");
+    until("it is handed over", async || scene.clients_of(&console).await == 1).await;
+    console.batch_execute("KILL").await.unwrap();
+    killed.expect_error().await;
     drop(console);
     assert_eq!(first.wait().await, 0);
     assert_eq!(client.value("SELECT 1").await, "1");

@@ -34,10 +34,14 @@ impl Lease {
     }
 
     /// Gives back a clean connection. One that a cancel request is on its way to is first made sure
-    /// of. `now` is about now.
+    /// of; one that has begun to say more than it was asked for is closed. `now` is about now.
     pub(crate) fn release(mut self, now: Instant) {
-        let Some(server) = self.server.take() else { return };
+        let Some(mut server) = self.server.take() else { return };
         if server.session.is_worn() {
+            self.pool.close_in_background(server);
+        } else if !server.has_said_all() {
+            tracing::warn!(pool = %self.pool.key, server = %server.id,
+                "server connection dropped: it has sent what nobody has asked for");
             self.pool.close_in_background(server);
         } else if server.was_cancelled() {
             clean(Arc::clone(&self.pool), server, Running::Nothing, false);

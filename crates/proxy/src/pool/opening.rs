@@ -87,10 +87,12 @@ impl Pool {
         inner.scheduler.begin_connects(number);
         for _ in 0..number {
             let (upstream, place) = (inner.upstream.clone(), inner.place);
-            let opening = Opening { pool: Arc::clone(self), upstream, place, is_under_way: true };
-            let cluster = Arc::clone(&inner.cluster);
+            let (pool, cluster) = (Arc::clone(self), Arc::clone(&inner.cluster));
             let id = ServerId(self.next_server.fetch_add(1, Ordering::Relaxed));
             tokio::spawn(async move {
+                // Not before: a runtime that is being shut down drops the task at once, where the
+                // pool is locked. Then nobody needs the place any more.
+                let opening = Opening { pool, upstream, place, is_under_way: true };
                 match cluster.connect(&opening.upstream, id).await {
                     Ok(server) => opening.succeeded(server),
                     Err(error) => opening.failed(&error),

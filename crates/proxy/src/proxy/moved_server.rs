@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use access::hba::Rules;
 use access::{IdentMaps, Networks};
-use model::{LabelRegistry, PoolMode};
+use model::{ClientId, LabelRegistry, PoolKey, PoolMode, Priority};
 use parking_lot::Mutex;
 use pooling::hosts::Wish;
 use pooling::priorities::Priorities;
@@ -26,6 +27,7 @@ use super::{Measures, Proxy, Shared};
 use crate::events::EventBuffer;
 use crate::hosts::{HostSettings, Resolve};
 use crate::login_settings::{AuthType, LoginSettings};
+use crate::pool::Acquired;
 use crate::settings::{Listening, Maxima, PoolTarget, ProxySettings};
 use crate::stream::ServerAddress;
 use crate::tcp::TcpOptions;
@@ -63,13 +65,17 @@ async fn server(listener: TcpListener, name: Ipv4Addr, open: Arc<AtomicUsize>) {
     }
 }
 
-async fn conversation(mut stream: TcpStream, name: Ipv4Addr) -> io::Result<()> {
+async fn let_in(stream: &mut TcpStream) -> io::Result<()> {
     let mut startup = vec![0; stream.read_u32().await? as usize - 4];
     stream.read_exact(&mut startup).await?;
     let mut answer = frame(backend::AUTHENTICATION, &0_u32.to_be_bytes());
     backend::write_backend_key(&mut answer, 1, &[0; 4]);
     backend::write_ready(&mut answer, TransactionStatus::Idle);
-    stream.write_all(&answer).await?;
+    stream.write_all(&answer).await
+}
+
+async fn conversation(mut stream: TcpStream, name: Ipv4Addr) -> io::Result<()> {
+    let_in(&mut stream).await?;
     let mut status = TransactionStatus::Idle;
     loop {
         let (kind, body) = message(&mut stream).await?;
@@ -155,7 +161,7 @@ fn target(port: u16) -> PoolTarget {
     }
 }
 
-fn settings(port: u16) -> ProxySettings {
+pub(super) fn settings(port: u16) -> ProxySettings {
     let long = Duration::from_secs(60);
     ProxySettings {
         listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
@@ -223,7 +229,7 @@ fn resolver(answer: &Answer) -> Resolve {
     })
 }
 
-fn proxy(settings: ProxySettings, resolve: Resolve) -> Proxy {
+pub(super) fn proxy(settings: ProxySettings, resolve: Resolve) -> Proxy {
     let measures = Measures {
         shapes: Arc::new(ShapeRegistry::new(10)),
         labels: Arc::new(LabelRegistry::new(10)),
@@ -296,6 +302,51 @@ async fn an_attempt_that_ends_in_a_panic_does_not_keep_its_place() {
         () = until("a client is let in", is_let_in) => {}
     }
     assert!(attempts.load(Ordering::SeqCst) > 1);
+}
+
+/// As when the process is told to quit: a task that is dropped with the runtime gives up the place of
+/// a connection, the queue is to have it, and nothing can be begun any more.
+#[test]
+fn the_end_of_the_runtime_is_not_the_end_of_a_lock() {
+    let (tell, ended) = std::sync::mpsc::channel();
+    // On a thread of its own, which hangs if the test fails.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let left = runtime.block_on(async {
+            let listener = TcpListener::bind((OLD, 0)).await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let_in(&mut stream).await.unwrap();
+                // It does not take a goodbye for an answer.
+                std::future::pending::<()>().await;
+            });
+            let one = PoolTarget { size: 1, ..target(port) };
+            let find_pool = Arc::new(move |_: &str, _: &str| Some(one.clone()));
+            let resolve = resolver(&Arc::new(Mutex::new(Some(OLD))));
+            let proxy = proxy(ProxySettings { find_pool, ..settings(port) }, resolve);
+            let key = PoolKey { database: "shop".into(), user: "u".into() };
+            let pool = proxy.shared.pool(&proxy.shared.settings(), &key).unwrap();
+            let queue = |client| {
+                let now = Instant::now();
+                match pool.acquire(ClientId(client), Priority::Normal, None, now) {
+                    Acquired::Later(ticket) => ticket,
+                    Acquired::Now(_) | Acquired::Refused(_) => panic!("{client} is to wait"),
+                }
+            };
+            let mut first = queue(1);
+            let lease = poll_fn(|cx| first.poll_grant(cx)).await.unwrap();
+            let second = queue(2);
+            tokio::spawn(lease.renew(ClientId(1)));
+            tokio::task::yield_now().await;
+            assert_eq!((pool.out(), pool.total()), (1, 1), "it has not got another one");
+            (proxy, second)
+        });
+        drop(runtime);
+        drop(left);
+        tell.send(()).unwrap();
+    });
+    assert_eq!(ended.recv_timeout(PATIENCE), Ok(()));
 }
 
 /// What clients notice of it.

@@ -46,9 +46,10 @@ impl Shared {
 impl Proxy {
     pub(super) async fn suspend(&self) -> Result<(), CommandError> {
         let shared = &self.shared;
-        self.check_not_draining()?;
         {
             let mut held = shared.held.lock();
+            // Under the lock: no end of `HoldsNothing` comes in between.
+            self.check_not_draining()?;
             held.suspend()?;
             // Before clients are told: one that logs in now sees it, or is told.
             shared.suspended.send_replace(true);
@@ -75,5 +76,39 @@ impl Proxy {
                 return Ok(());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use model::ShutdownMode;
+
+    use super::super::moved_server::{proxy, settings};
+    use super::*;
+    use crate::hosts::by_the_system;
+
+    /// As at the end of a takeover: what keeps SUSPEND from it goes when the clients are on their way,
+    /// and nobody could take it back.
+    #[test]
+    fn it_does_not_slip_in_where_the_end_begins() {
+        let proxy = proxy(settings(1), by_the_system());
+        let held = proxy.shared.held.lock();
+        let suspending = std::thread::spawn({
+            let proxy = proxy.clone();
+            move || {
+                let mut runtime = tokio::runtime::Builder::new_current_thread();
+                let runtime = runtime.enable_all().build().unwrap();
+                runtime.block_on(proxy.suspend())
+            }
+        });
+        // So that it has looked, if it looks before it has the lock. Fails nobody who is slower.
+        std::thread::sleep(Duration::from_millis(50));
+        proxy.shut_down(ShutdownMode::WaitForClients);
+        drop(held);
+        let told = suspending.join().unwrap();
+        assert_eq!(told.expect_err("a refusal").to_string(), "pooler is shutting down");
+        assert_eq!(proxy.state(), PoolerState::Active);
     }
 }

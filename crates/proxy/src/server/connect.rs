@@ -133,6 +133,10 @@ pub(crate) async fn connect(
         if let Some(sql) = &upstream.connect_query {
             connect_query::run(&mut server, sql).await?;
         }
+        if !server.has_said_all() {
+            let kind = server.read.bytes().first().copied().unwrap_or_default();
+            return Err(ProxyError::Pooling(pooling::PoolingError::Unexpected { kind }));
+        }
         Ok(server)
     };
     tokio::time::timeout(upstream.timeout, opening)

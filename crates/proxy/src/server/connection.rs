@@ -186,12 +186,14 @@ impl ServerConnection {
     fn take_idle_messages(&mut self) -> bool {
         loop {
             let bytes = self.read.bytes();
+            match bytes.first() {
+                Some(&(backend::PARAMETER_STATUS | backend::NOTICE_RESPONSE)) => {}
+                // Its kind tells, however little of it has come.
+                Some(_) => return false,
+                None => return true,
+            }
             let Ok(head) = Head::from_server(bytes) else { return false };
             let Some(head) = head else { return true };
-            match head.kind {
-                backend::PARAMETER_STATUS | backend::NOTICE_RESPONSE => {}
-                _ => return false,
-            }
             let Some(body) = bytes.get(HEAD_BYTES..head.total()) else { return true };
             if head.kind == backend::PARAMETER_STATUS
                 && let Some((name, value)) = backend::read_parameter_status(body)
@@ -200,6 +202,18 @@ impl ServerConnection {
             }
             self.read.consume(head.total());
         }
+    }
+
+    /// Whether nothing that it has sent is left over. What is, nobody has asked for, and the next
+    /// client would take it for the front of its own answer.
+    pub(crate) fn has_said_all(&mut self) -> bool {
+        let is_at_end = self.read.len() == 0 && !self.session.is_mid_message();
+        is_at_end || self.says_only_what_it_may()
+    }
+
+    #[cold]
+    fn says_only_what_it_may(&mut self) -> bool {
+        !self.session.is_mid_message() && self.take_idle_messages() && self.read.len() == 0
     }
 
     /// Whether a cancel request was begun on behalf of the present client.
