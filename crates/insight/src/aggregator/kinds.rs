@@ -39,13 +39,15 @@ impl Kinds {
         self.totals.entry(id).or_default()
     }
 
-    /// Learns what stands for `ids`, and for those that were counted.
+    /// Learns what stands for `ids`, for those that were counted, and for the others, into which any may be
+    /// folded.
     pub(super) fn learn(
         &mut self,
         ids: impl IntoIterator<Item = LabelId>,
         registry: &LabelRegistry,
     ) {
-        for id in ids.into_iter().chain(self.totals.keys().copied()) {
+        let counted = self.totals.keys().copied().chain([LabelId::OTHERS]);
+        for id in ids.into_iter().chain(counted) {
             self.labels.entry(id).or_insert_with(|| registry.get(id));
         }
     }
@@ -84,8 +86,20 @@ impl Kinds {
 
     /// Transactions since the start, by database.
     pub(super) fn database_totals(&self) -> BTreeMap<Arc<str>, TransactionStats> {
-        let mut by_database = self.totals_of_forgotten.clone();
-        for (id, stats) in &self.totals {
+        let mut by_database = self.by_database(&self.totals);
+        for (database, stats) in &self.totals_of_forgotten {
+            by_database.entry(Arc::clone(database)).or_default().merge(stats);
+        }
+        by_database
+    }
+
+    /// Transactions of kinds that are learned, by database.
+    pub(super) fn by_database(
+        &self,
+        transactions: &ById<LabelId, TransactionStats>,
+    ) -> BTreeMap<Arc<str>, TransactionStats> {
+        let mut by_database: BTreeMap<_, TransactionStats> = BTreeMap::new();
+        for (id, stats) in transactions {
             if let Some(labels) = self.labels.get(id) {
                 by_database.entry(Arc::clone(&labels.database)).or_default().merge(stats);
             }

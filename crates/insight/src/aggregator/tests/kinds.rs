@@ -219,6 +219,33 @@ fn a_minute_has_no_more_kinds_than_its_bound_and_every_transaction() {
     }
 }
 
+#[test]
+fn transactions_of_folded_kinds_are_named_others_and_stay_their_databases() {
+    let settings = AggregatorSettings { rows_kept: 10, ..AggregatorSettings::default() };
+    let mut world = World::new(1_000, settings);
+    for application in 0..30 {
+        world.connect(application);
+        world.run(application);
+    }
+    world.take(|_| ());
+    assert_eq!(world.snapshot().last_minute.len(), 0, "none is over");
+    world.clock = Duration::from_secs(60);
+    let snapshot = world.snapshot();
+    let folded = &snapshot.minutes[0].transactions;
+    assert_eq!(folded[&LabelId::OTHERS].transactions, 20);
+    let unnamed = folded.keys().filter(|id| !snapshot.labels.contains_key(id)).count();
+    assert_eq!((folded.len(), unnamed), (11, 0));
+    let of_late = snapshot.last_minute.iter().map(|(name, of)| (&**name, of.transactions));
+    let of_late: Vec<_> = of_late.collect();
+    assert_eq!(of_late, [("tenant 0", 10), ("tenant 1", 10), ("tenant 2", 10)]);
+    world.clock = Duration::from_secs(120);
+    assert_eq!(
+        world.snapshot().last_minute.len(),
+        0,
+        "nothing happened in the minute that is over"
+    );
+}
+
 proptest! {
     /// Whoever comes, goes, and is forgotten when: each statement is counted once, and as its own
     /// client's.
