@@ -246,6 +246,31 @@ fn transactions_of_folded_kinds_are_named_others_and_stay_their_databases() {
     );
 }
 
+#[test]
+fn databases_without_end_are_counted_apart_or_with_others_for_good() {
+    let mut world = World::new(10, AggregatorSettings::default());
+    let mut before: BTreeMap<Arc<str>, u64> = BTreeMap::new();
+    for number in 1..=1_020 {
+        let database = format!("database {number}");
+        let held = world.registry.share(Labels::new(database, "web", "puma"));
+        assert_ne!(held.id(), LabelId::OTHERS);
+        world.on_the_way.push(Event::Transaction(transaction(held.id(), world.started)));
+        drop(held);
+        world.take(|_| ());
+        if number < 990 {
+            continue;
+        }
+        let shown = world.snapshot().database_totals;
+        let shown = shown.iter().map(|(name, of)| (Arc::clone(name), of.transactions)).collect();
+        for (name, count) in &before {
+            assert!(BTreeMap::get(&shown, name) >= Some(count), "{name} went back");
+        }
+        assert_eq!(shown.values().sum::<u64>(), number);
+        before = shown;
+    }
+    assert_eq!((before.len(), before[OTHERS]), (1_001, 20));
+}
+
 proptest! {
     /// Whoever comes, goes, and is forgotten when: each statement is counted once, and as its own
     /// client's.
