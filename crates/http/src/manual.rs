@@ -46,7 +46,8 @@ How to read them:
 - Statistics tell apart 10,000 kinds of clients (database, user, application and tags) at a time:
   `pgweir_labels` of `pgweir_labels_limit`. Where there are nearly as many, those that no client has been of
   for longest are forgotten, so that an application that puts its process id into its name takes no room
-  from others; what was measured of them stays, under their names for the hour and in the history.
+  from others; what was measured of them stays, under their names for the hour and in the history. A client
+  for which there was no room is `(others)`; at a transaction's end, once a minute at most, it asks again.
 - `host` is a server's name and port as they are written, `address` what the name leads to (empty if it is no
   name). A server that two databases share is there for each. At most 1,000 are told apart; what is beyond
   is left out.

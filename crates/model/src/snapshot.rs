@@ -409,6 +409,9 @@ pub struct Snapshot {
     pub coverage: Coverage,
     /// Since the start, by database: what SHOW STATS counts.
     pub database_totals: BTreeMap<Arc<str>, TransactionStats>,
+    /// Of these, those of the last minute that is over: none is folded into the others row, as kinds of
+    /// clients are in [`Self::minutes`].
+    pub last_minute: BTreeMap<Arc<str>, TransactionStats>,
 }
 
 /// Minutes merged into one.

@@ -41,9 +41,14 @@ pub(super) fn by_database(tick: &Tick<'_>) -> Vec<Traffic> {
     for (database, stats) in &snapshot.database_totals {
         totals.insert(Arc::clone(database), sums(stats));
     }
-    let (minute, seconds) = last_complete_minute(snapshot);
+    // In a minute with very many kinds of clients some are counted as others, which have no totals.
+    for database in snapshot.last_minute.keys() {
+        totals.entry(Arc::clone(database)).or_default();
+    }
+    let seconds = seconds_of_last_minute(snapshot);
     let traffic = totals.into_iter().map(|(database, totals)| {
-        let averages = minute.get(&database).map(|stats| averages(&sums(stats), seconds));
+        let averages =
+            snapshot.last_minute.get(&database).map(|stats| averages(&sums(stats), seconds));
         Traffic { averages: averages.unwrap_or_default(), database, totals }
     });
     traffic.collect()
@@ -54,27 +59,17 @@ pub(super) fn of_all(tick: &Tick<'_>) -> (Counters, Counters) {
     let snapshot = &tick.published.snapshot;
     let mut all = TransactionStats::default();
     snapshot.database_totals.iter().for_each(|(_, stats)| all.merge(stats));
-    let (minute, seconds) = last_complete_minute(snapshot);
     let mut of_late = TransactionStats::default();
-    minute.values().for_each(|stats| of_late.merge(stats));
-    (sums(&all), averages(&sums(&of_late), seconds))
+    snapshot.last_minute.values().for_each(|stats| of_late.merge(stats));
+    (sums(&all), averages(&sums(&of_late), seconds_of_last_minute(snapshot)))
 }
 
-/// What happened in the last minute that is over, by database, and how many of its seconds were
-/// measured.
-fn last_complete_minute(snapshot: &Snapshot) -> (BTreeMap<Arc<str>, TransactionStats>, u64) {
+/// How many seconds of the last minute that is over were measured.
+fn seconds_of_last_minute(snapshot: &Snapshot) -> u64 {
     let number = snapshot.taken_at.as_second().div_euclid(60) - 1;
-    let mut databases: BTreeMap<Arc<str>, TransactionStats> = BTreeMap::new();
-    for minute in snapshot.minutes.iter().filter(|minute| minute.minute == number) {
-        for (labels, stats) in &minute.transactions {
-            if let Some(labels) = snapshot.labels.get(labels) {
-                databases.entry(Arc::clone(&labels.database)).or_default().merge(stats);
-            }
-        }
-    }
     let begin = Timestamp::from_second(number * 60).unwrap_or(snapshot.taken_at);
     let missed = snapshot.started_at.duration_since(begin).as_secs().clamp(0, 59);
-    (databases, 60 - missed.unsigned_abs())
+    60 - missed.unsigned_abs()
 }
 
 fn sums(stats: &TransactionStats) -> Counters {

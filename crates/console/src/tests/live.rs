@@ -304,6 +304,7 @@ fn published() -> Published {
         ]),
         labels: HashMap::from([(shop_id, labels.get(shop_id))]),
         database_totals: BTreeMap::from([(Arc::from("shop"), transactions(100))]),
+        last_minute: BTreeMap::from([(Arc::from("shop"), transactions(60))]),
         ..Snapshot::default()
     };
     Published {

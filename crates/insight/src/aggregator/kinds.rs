@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use model::{ById, HeldLabels, LabelId, LabelRegistry, Labels, TransactionStats};
 
-/// Databases of forgotten kinds counted apart.
+/// Databases counted apart. A client can ask for databases that do not exist.
 const DATABASES_LIMIT: usize = 1_000;
 /// So many names of forgotten kinds do no harm until the minute is over.
 const FORGOTTEN_ALLOWED: usize = 10_000;
@@ -26,6 +26,8 @@ pub(super) struct Kinds {
     totals: ById<LabelId, TransactionStats>,
     /// What was counted of those that are forgotten, by database.
     totals_of_forgotten: BTreeMap<Arc<str>, TransactionStats>,
+    /// The databases counted apart. One that is stays so, and no other becomes so: no count ever moves.
+    admitted: BTreeSet<Arc<str>>,
 }
 
 impl Kinds {
@@ -39,13 +41,15 @@ impl Kinds {
         self.totals.entry(id).or_default()
     }
 
-    /// Learns what stands for `ids`, and for those that were counted.
+    /// Learns what stands for `ids`, for those that were counted, and for the others, into which any may be
+    /// folded.
     pub(super) fn learn(
         &mut self,
         ids: impl IntoIterator<Item = LabelId>,
         registry: &LabelRegistry,
     ) {
-        for id in ids.into_iter().chain(self.totals.keys().copied()) {
+        let counted = self.totals.keys().copied().chain([LabelId::OTHERS]);
+        for id in ids.into_iter().chain(counted) {
             self.labels.entry(id).or_insert_with(|| registry.get(id));
         }
     }
@@ -55,10 +59,8 @@ impl Kinds {
         self.labels.insert(kind.id(), Arc::clone(kind.labels()));
         self.forgotten.insert(kind.id());
         if let Some(totals) = self.totals.remove(&kind.id()) {
-            let databases = &mut self.totals_of_forgotten;
-            let room = databases.len() < DATABASES_LIMIT || databases.contains_key(&kind.database);
-            let name = if room { Arc::clone(&kind.database) } else { Arc::from("(others)") };
-            databases.entry(name).or_default().merge(&totals);
+            let database = admit(&mut self.admitted, &kind.database);
+            self.totals_of_forgotten.entry(database).or_default().merge(&totals);
         }
     }
 
@@ -83,13 +85,47 @@ impl Kinds {
     }
 
     /// Transactions since the start, by database.
-    pub(super) fn database_totals(&self) -> BTreeMap<Arc<str>, TransactionStats> {
-        let mut by_database = self.totals_of_forgotten.clone();
-        for (id, stats) in &self.totals {
-            if let Some(labels) = self.labels.get(id) {
-                by_database.entry(Arc::clone(&labels.database)).or_default().merge(stats);
-            }
+    pub(super) fn database_totals(&mut self) -> BTreeMap<Arc<str>, TransactionStats> {
+        let mut by_database = by_database(&self.totals, &self.labels, &mut self.admitted);
+        for (database, stats) in &self.totals_of_forgotten {
+            by_database.entry(Arc::clone(database)).or_default().merge(stats);
         }
         by_database
     }
+
+    /// Transactions of kinds that are learned, by database.
+    pub(super) fn by_database(
+        &mut self,
+        transactions: &ById<LabelId, TransactionStats>,
+    ) -> BTreeMap<Arc<str>, TransactionStats> {
+        by_database(transactions, &self.labels, &mut self.admitted)
+    }
+}
+
+fn by_database(
+    transactions: &ById<LabelId, TransactionStats>,
+    labels: &HashMap<LabelId, Arc<Labels>>,
+    admitted: &mut BTreeSet<Arc<str>>,
+) -> BTreeMap<Arc<str>, TransactionStats> {
+    let mut by_database: BTreeMap<_, TransactionStats> = BTreeMap::new();
+    for (id, stats) in transactions {
+        if let Some(labels) = labels.get(id) {
+            let database = admit(admitted, &labels.database);
+            by_database.entry(database).or_default().merge(stats);
+        }
+    }
+    by_database
+}
+
+/// The name under which a database is counted.
+fn admit(admitted: &mut BTreeSet<Arc<str>>, database: &Arc<str>) -> Arc<str> {
+    const OTHERS: &str = "(others)";
+    if &**database == OTHERS || admitted.contains(database) {
+        return Arc::clone(database);
+    }
+    if admitted.len() >= DATABASES_LIMIT {
+        return Arc::from(OTHERS);
+    }
+    admitted.insert(Arc::clone(database));
+    Arc::clone(database)
 }

@@ -11,7 +11,7 @@ mod runs;
 mod slow;
 mod watches;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -90,6 +90,8 @@ pub struct Aggregator {
     /// Complete, but not yet shown to a label registry, which names their pools.
     closing: Vec<OpenMinute>,
     kept: VecDeque<Arc<Minute>>,
+    /// The minute that was completed last, and its transactions by database.
+    last_minute: (i64, BTreeMap<Arc<str>, TransactionStats>),
     known: KnownShapes,
     runs: RunTracker,
     watches: Watches,
@@ -116,6 +118,7 @@ impl Aggregator {
             current: OpenMinute::new(minute_of(started_at)),
             closing: Vec::new(),
             kept: VecDeque::new(),
+            last_minute: Default::default(),
             known: KnownShapes::new(settings.fingerprint_limit),
             runs: RunTracker::new(settings.client_limit),
             watches: Watches::default(),
@@ -223,6 +226,9 @@ impl Aggregator {
         self.count_runs();
         for minute in std::mem::take(&mut self.closing) {
             self.kinds.learn(minute.labels(), labels);
+            // Before kinds of clients are folded, whose database is then known no more.
+            let by_database = self.kinds.by_database(&minute.minute.transactions);
+            self.last_minute = (minute.minute.minute, by_database);
             let complete = minute.finish(self.kinds.labels(), self.settings.rows_kept);
             self.kept.push_back(Arc::new(complete));
         }
@@ -233,6 +239,8 @@ impl Aggregator {
         let mut minutes = self.kept.clone();
         minutes.push_back(Arc::new(current.finish(self.kinds.labels(), usize::MAX)));
         let shapes = self.known.describe(self.kinds.labels(), labels);
+        let (last, by_database) = &self.last_minute;
+        let is_last = *last == minute_of(now) - 1;
         Snapshot {
             taken_at: now,
             started_at: self.started_at,
@@ -251,6 +259,7 @@ impl Aggregator {
             },
             shapes,
             database_totals: self.kinds.database_totals(),
+            last_minute: if is_last { by_database.clone() } else { BTreeMap::new() },
         }
     }
 

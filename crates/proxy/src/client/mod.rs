@@ -4,6 +4,7 @@ mod activity;
 mod auth;
 mod consoles;
 mod keys;
+mod kind;
 mod login;
 mod moving;
 mod opening;

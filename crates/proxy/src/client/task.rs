@@ -13,6 +13,7 @@ use pooling::session::{ClientSession, Io, Loss};
 use tokio::io::AsyncWriteExt;
 use wire::error_response::ErrorFields;
 
+use super::kind::Kind;
 use super::overdue::Interruption;
 use super::registry::{ClientShared, Order};
 use super::relay::Relay;
@@ -84,8 +85,8 @@ pub(super) struct ClientTask {
     pub(super) stalled_since: Option<Instant>,
     /// The process that has taken over does not take it.
     pub(super) stays: bool,
-    /// Its kind, which is told apart as long as this is there: behind its last event.
-    labels: HeldLabels,
+    /// Its kind, which is there behind its last event.
+    kind: Kind,
     pinned: Option<&'static str>,
     pub(super) last_server: Option<ServerId>,
     since: Instant,
@@ -148,7 +149,7 @@ impl ClientTask {
             interruption: None,
             stalled_since: None,
             stays: false,
-            labels,
+            kind: Kind::new(labels, now),
             pinned: None,
             last_server: None,
             since: now,
@@ -373,19 +374,20 @@ impl ClientTask {
         }
     }
 
-    /// The client may have renamed itself.
+    /// The client may have renamed itself, or be told apart only now.
     pub(super) fn relabel(&mut self) {
         let name = self.session.parameter("application_name").unwrap_or_default();
-        if *name != *self.labels.application {
-            let renamed = Labels { application: name.into(), ..Labels::clone(&self.labels) };
-            // What was measured under the old name goes while that is held.
-            self.publish();
-            self.labels = self.shared.measures.labels.share(renamed);
-            self.session.set_labels(self.labels.id());
-            let priorities = &self.shared.settings().priorities;
-            let priority = priorities.of(&self.labels.user, &self.labels.application);
-            self.client.set_application(Arc::clone(&self.labels.application), priority);
+        if *name == *self.kind.labels().application && !self.kind.may_have_room(self.clock) {
+            return;
         }
+        let labels = Labels { application: name.into(), ..self.kind.labels().clone() };
+        // What was measured of the old kind goes while that is held.
+        self.publish();
+        self.kind.become_of(labels, &self.shared.measures.labels, self.clock);
+        self.session.set_labels(self.kind.id());
+        let labels = self.kind.labels();
+        let priority = self.shared.settings().priorities.of(&labels.user, &labels.application);
+        self.client.set_application(Arc::clone(&labels.application), priority);
     }
 }
 
@@ -398,7 +400,7 @@ impl Drop for ClientTask {
         }
         self.events.push(Event::Connection(ConnectionEvent::Closed {
             client: self.client.id,
-            labels: self.labels.id(),
+            labels: self.kind.id(),
             lifetime: self.since.elapsed(),
         }));
         self.shared.measures.events.push(self.client.id, &mut self.events);

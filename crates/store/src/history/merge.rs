@@ -56,5 +56,6 @@ pub(super) fn merge(past: Snapshot, live: &Snapshot, memory_from: i64) -> Snapsh
         open_transactions: live.open_transactions.clone(),
         coverage: live.coverage,
         database_totals: live.database_totals.clone(),
+        last_minute: live.last_minute.clone(),
     }
 }

@@ -34,6 +34,11 @@ const IN_MEMORY_BYTES: u64 = 64 << 20;
 const UNSENT_DROPPED: &str = "unsent_dropped";
 /// So many labels that nothing names do no harm.
 const UNNAMED_LABELS: i64 = 20_000;
+/// Marks kept, the newest: they go by age with the days, and where there is too much history they are not
+/// what goes.
+pub(super) const MOST_MARKS: u64 = 10_000;
+/// Of small histories there is one mark for so many bytes, which is a tenth of them at the most.
+const BYTES_FOR_MARK: u64 = 2_000;
 /// Pages given back to the system at a time.
 const PAGES_GIVEN_BACK: u32 = 2_000;
 
@@ -69,6 +74,7 @@ impl Local {
             None => bounds.size_bytes.min(IN_MEMORY_BYTES),
         };
         self.forget_unnamed_labels()?;
+        self.forget_marks_but(MOST_MARKS.min(most / BYTES_FOR_MARK))?;
         self.shrink_to(most, current)?;
         self.connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES_GIVEN_BACK})"))?;
         Ok(())
@@ -195,6 +201,21 @@ impl Local {
         })?;
         self.labels_named = count(&self.connection)?;
         Ok(())
+    }
+}
+
+impl Local {
+    /// Forgets all marks but the newest `kept`.
+    fn forget_marks_but(&mut self, kept: u64) -> Result<(), StoreError> {
+        self.in_transaction(|transaction, _, _| {
+            transaction
+                .prepare_cached(
+                    "DELETE FROM marks WHERE at_us <=
+                     (SELECT at_us FROM marks ORDER BY at_us DESC LIMIT 1 OFFSET ?1)",
+                )?
+                .execute([i64::try_from(kept).unwrap_or(i64::MAX)])?;
+            Ok(())
+        })
     }
 }
 

@@ -232,6 +232,27 @@ fn the_file_stays_within_its_size() {
 }
 
 #[test]
+fn marks_without_end_leave_room_for_statistics() {
+    let mut local = Local::in_memory(&run("one")).unwrap();
+    write(&mut local, (0..60).map(|n| minute(BEGIN + n, 2, 1)));
+    let now = BEGIN + 120;
+    local.roll_up(now).unwrap();
+    let small = Bounds { size_bytes: 1 << 20, ..Bounds::default() };
+    for (bounds, kept) in [(Bounds::default(), bounds::MOST_MARKS as usize), (small, 524)] {
+        for second in 0..12_000 {
+            let at = at(BEGIN) + Duration::from_secs(second);
+            let text = format!("first seen: application worker {second}");
+            local.write_mark(&Mark { at, kind: MarkKind::Deploy, text }).unwrap();
+        }
+        local.trim(&bounds, now * 60, now).unwrap();
+        let marks = local.marks(at(BEGIN), at(BEGIN + DAY)).unwrap();
+        assert_eq!(marks.len(), kept);
+        assert_eq!(marks.last().unwrap().text, "first seen: application worker 11999");
+        assert_eq!(calls(&read(&local, BEGIN, now)), 120);
+    }
+}
+
+#[test]
 fn kinds_of_clients_without_end_are_summed_up_and_forgotten() {
     const EACH_MINUTE: u32 = 600;
     let mut local = Local::in_memory(&run("one")).unwrap();

@@ -219,6 +219,58 @@ fn a_minute_has_no_more_kinds_than_its_bound_and_every_transaction() {
     }
 }
 
+#[test]
+fn transactions_of_folded_kinds_are_named_others_and_stay_their_databases() {
+    let settings = AggregatorSettings { rows_kept: 10, ..AggregatorSettings::default() };
+    let mut world = World::new(1_000, settings);
+    for application in 0..30 {
+        world.connect(application);
+        world.run(application);
+    }
+    world.take(|_| ());
+    assert_eq!(world.snapshot().last_minute.len(), 0, "none is over");
+    world.clock = Duration::from_secs(60);
+    let snapshot = world.snapshot();
+    let folded = &snapshot.minutes[0].transactions;
+    assert_eq!(folded[&LabelId::OTHERS].transactions, 20);
+    let unnamed = folded.keys().filter(|id| !snapshot.labels.contains_key(id)).count();
+    assert_eq!((folded.len(), unnamed), (11, 0));
+    let of_late = snapshot.last_minute.iter().map(|(name, of)| (&**name, of.transactions));
+    let of_late: Vec<_> = of_late.collect();
+    assert_eq!(of_late, [("tenant 0", 10), ("tenant 1", 10), ("tenant 2", 10)]);
+    world.clock = Duration::from_secs(120);
+    assert_eq!(
+        world.snapshot().last_minute.len(),
+        0,
+        "nothing happened in the minute that is over"
+    );
+}
+
+#[test]
+fn databases_without_end_are_counted_apart_or_with_others_for_good() {
+    let mut world = World::new(10, AggregatorSettings::default());
+    let mut before: BTreeMap<Arc<str>, u64> = BTreeMap::new();
+    for number in 1..=1_020 {
+        let database = format!("database {number}");
+        let held = world.registry.share(Labels::new(database, "web", "puma"));
+        assert_ne!(held.id(), LabelId::OTHERS);
+        world.on_the_way.push(Event::Transaction(transaction(held.id(), world.started)));
+        drop(held);
+        world.take(|_| ());
+        if number < 990 {
+            continue;
+        }
+        let shown = world.snapshot().database_totals;
+        let shown = shown.iter().map(|(name, of)| (Arc::clone(name), of.transactions)).collect();
+        for (name, count) in &before {
+            assert!(BTreeMap::get(&shown, name) >= Some(count), "{name} went back");
+        }
+        assert_eq!(shown.values().sum::<u64>(), number);
+        before = shown;
+    }
+    assert_eq!((before.len(), before[OTHERS]), (1_001, 20));
+}
+
 proptest! {
     /// Whoever comes, goes, and is forgotten when: each statement is counted once, and as its own
     /// client's.

@@ -1,7 +1,8 @@
 //! What is seen to change from tick to tick: plans, new applications and statements, servers that
 //! cannot be reached.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::iter;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +18,13 @@ const TOGETHER: SignedDuration = SignedDuration::from_mins(1);
 const DEPLOY_STATEMENTS: usize = 10;
 /// Applications that are remembered.
 const MAX_APPLICATIONS: usize = 10_000;
+/// So many new applications within [`CALM`] are names without end, as with a process id in each: marks of
+/// them would leave no room for others.
+const CROWD: usize = 20;
+/// After so long without a crowd new applications are marked again.
+const CALM: SignedDuration = SignedDuration::from_hours(1);
+/// Of an application's name so much is in a mark, as much as PostgreSQL keeps.
+const NAME_CHARS: usize = 63;
 
 /// Compares each tick with what was before, and keeps marks of what is different.
 pub(super) struct Changes {
@@ -24,6 +32,7 @@ pub(super) struct Changes {
     started_at: Timestamp,
     plans: HashMap<(String, FingerprintId), PlanShape>,
     applications: HashSet<Arc<str>>,
+    newcomers: Newcomers,
     /// Until when new statements belong to a deploy that is marked already.
     deploy_until: Option<Timestamp>,
     /// Databases whose server cannot be reached.
@@ -37,6 +46,7 @@ impl Changes {
             started_at,
             plans: HashMap::new(),
             applications: HashSet::new(),
+            newcomers: Newcomers::default(),
             deploy_until: None,
             lost: BTreeSet::new(),
         }
@@ -88,10 +98,11 @@ impl Changes {
         if !settled {
             return;
         }
-        if !appeared.is_empty() {
-            let names = appeared.iter().take(5).map(|name| name.to_string()).collect::<Vec<_>>();
-            self.marks
-                .add(MarkKind::Deploy, format!("first seen: application {}", names.join(", ")));
+        if let Some(outlook) = self.newcomers.note(appeared.len(), now) {
+            let shortened = |name: &Arc<str>| name.chars().take(NAME_CHARS).collect::<String>();
+            let names = appeared.iter().take(5).map(shortened).collect::<Vec<_>>();
+            let text = format!("first seen: application {}{outlook}", names.join(", "));
+            self.marks.add(MarkKind::Deploy, text);
         }
         let fresh = snapshot
             .shapes
@@ -128,6 +139,37 @@ impl Changes {
         for database in self.lost.extract_if(.., back) {
             let text = format!("server connections for {database} again");
             self.marks.add(MarkKind::Failover, text);
+        }
+    }
+}
+
+/// Applications that were seen for the first time of late.
+#[derive(Default)]
+struct Newcomers {
+    /// When the last of them were, the oldest first; no more than make a crowd.
+    seen: VecDeque<Timestamp>,
+    /// Until when they are not marked, since they are too many.
+    crowd_until: Option<Timestamp>,
+}
+
+impl Newcomers {
+    /// Notes that `count` are seen first; what a mark of them says at its end, where one is to be made.
+    fn note(&mut self, count: usize, now: Timestamp) -> Option<&'static str> {
+        if count == 0 {
+            return None;
+        }
+        let known = self.crowd_until.is_some_and(|until| now < until);
+        self.seen.extend(iter::repeat_n(now, count.min(CROWD)));
+        self.seen.drain(..self.seen.len().saturating_sub(CROWD));
+        let crowd = self.seen.len() == CROWD
+            && self.seen.front().is_some_and(|first| now.duration_since(*first) <= CALM);
+        if crowd {
+            self.crowd_until = now.checked_add(CALM).ok();
+        }
+        match (known, crowd) {
+            (true, _) => None,
+            (false, true) => Some(" (so many are new that no more are noted for an hour at least)"),
+            (false, false) => Some(""),
         }
     }
 }
@@ -228,6 +270,29 @@ mod tests {
         let newest = 3 * MAX_APPLICATIONS..3 * MAX_APPLICATIONS + 1;
         changes.note_deploys(&tick(10, newest));
         assert_eq!(texts(&changes), ["first seen: application 30000"]);
+    }
+
+    #[test]
+    fn names_without_end_are_no_marks_until_an_hour_was_calm() {
+        let mut changes = Changes::new(Arc::default(), at(0));
+        let mut tick = |minute: i64, name: String| {
+            let labels = Arc::new(Labels::new("shop", "web", name));
+            let labels = HashMap::from([(LabelId::of_history(0), labels)]);
+            changes.note_deploys(&Snapshot { taken_at: at(minute), labels, ..Default::default() });
+            texts(&changes)
+        };
+        for minute in 10..24 * 60 {
+            tick(minute, format!("worker {minute}"));
+        }
+        let marked = tick(24 * 60, "the same day".to_owned());
+        assert_eq!(marked.len(), CROWD);
+        assert_eq!(marked[0], "first seen: application worker 10");
+        let last = "first seen: application worker 29 (so many are new that no more are noted for \
+                    an hour at least)";
+        assert_eq!(marked[CROWD - 1], last);
+        assert_eq!(tick(25 * 60 - 1, "within the hour".to_owned()).len(), CROWD);
+        let marked = tick(25 * 60, "n".repeat(100));
+        assert_eq!(marked[CROWD..], [format!("first seen: application {}", "n".repeat(63))]);
     }
 
     #[test]
