@@ -12,6 +12,7 @@ mod finding;
 mod histogram;
 mod ids;
 mod labels;
+mod largest;
 mod logarithm;
 mod mark;
 mod minute;
@@ -41,6 +42,7 @@ pub use ids::{
     ById, ClientId, FingerprintId, InvalidId, PoolKey, ServerId, ShapeId, SqlState, StrictId,
 };
 pub use labels::{HeldLabels, LabelId, LabelRegistry, Labels, Tags};
+pub use largest::keep_largest;
 pub use mark::{Mark, MarkKind};
 pub use minute::Minute;
 pub use plan::{

@@ -1,8 +1,6 @@
 //! From a measured minute to rows, and from rows of short times to those of longer ones.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::Arc;
 
 use model::{
@@ -171,32 +169,10 @@ impl Rows {
     pub(crate) fn keep_largest(&mut self, keep: usize) {
         let time = |row: &QueryStats| row.total.sum();
         let statement = (FingerprintId::OTHERS, others());
-        fold(&mut self.queries, keep, statement, time, QueryStats::merge);
+        model::keep_largest(&mut self.queries, keep, statement, time, QueryStats::merge);
         let time = |of: &TransactionStats| of.duration;
-        fold(&mut self.transactions, keep, others(), time, TransactionStats::merge);
+        model::keep_largest(&mut self.transactions, keep, others(), time, TransactionStats::merge);
         let number = |of: &ConnectionStats| of.opened + of.closed;
-        fold(&mut self.arrivals, keep, others(), number, ConnectionStats::merge);
+        model::keep_largest(&mut self.arrivals, keep, others(), number, ConnectionStats::merge);
     }
-}
-
-fn fold<K: Clone + Eq + Ord + Hash, V: Default, S: Ord>(
-    rows: &mut HashMap<K, V>,
-    keep: usize,
-    others: K,
-    size: impl Fn(&V) -> S,
-    merge: impl Fn(&mut V, &V),
-) {
-    if rows.len() <= keep {
-        return;
-    }
-    let mut folded = rows.remove(&others).unwrap_or_default();
-    let mut order: Vec<_> =
-        rows.iter().map(|(key, row)| (Reverse(size(row)), key.clone())).collect();
-    order.sort_unstable();
-    for (_, key) in order.into_iter().skip(keep) {
-        if let Some(row) = rows.remove(&key) {
-            merge(&mut folded, &row);
-        }
-    }
-    rows.insert(others, folded);
 }

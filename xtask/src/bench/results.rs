@@ -164,13 +164,7 @@ impl Results {
 
     /// A peer's figures by another one's, each by that of the same round.
     pub(super) fn ratio(&self, cell: Cell, metric: Metric, peer: Peer, by: Peer) -> Option<Spread> {
-        let other = |round| self.values(cell, metric, by).find(|one| one.0 == round);
-        let ratios: Vec<f64> = self
-            .values(cell, metric, peer)
-            .filter_map(|(round, value)| Some(value / other(round)?.1))
-            .filter(|ratio| ratio.is_finite())
-            .collect();
-        Spread::of(&ratios)
+        self.by((cell, metric, peer), (cell, metric, by))
     }
 
     /// A figure of a peer's by another one of its own, in the same round.
@@ -180,7 +174,15 @@ impl Results {
         (cell, metric): (Cell, Metric),
         (by_cell, by_metric): (Cell, Metric),
     ) -> Option<Spread> {
-        let other = |round| self.values(by_cell, by_metric, peer).find(|one| one.0 == round);
+        self.by((cell, metric, peer), (by_cell, by_metric, peer))
+    }
+
+    fn by(
+        &self,
+        (cell, metric, peer): (Cell, Metric, Peer),
+        (by_cell, by_metric, by_peer): (Cell, Metric, Peer),
+    ) -> Option<Spread> {
+        let other = |round| self.values(by_cell, by_metric, by_peer).find(|one| one.0 == round);
         let ratios: Vec<f64> = self
             .values(cell, metric, peer)
             .filter_map(|(round, value)| Some(value / other(round)?.1))

@@ -1,6 +1,6 @@
 //! What is counted since the process started and never forgotten: what a scrape wants.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use model::{
@@ -8,10 +8,8 @@ use model::{
     QueryEvent, SqlState, TransactionEvent,
 };
 
+use super::admitted::{ADMITTED_LIMIT, Admitted};
 use super::minute::count_code;
-
-/// Pools told apart. A client can ask for databases that do not exist.
-const POOLS_LIMIT: usize = 1_000;
 
 /// Counts since the start, by kind of client; kinds are bounded by the label registry.
 #[derive(Debug, Default)]
@@ -22,7 +20,7 @@ pub(super) struct Cumulative {
     connect_failures: HashMap<PoolKey, BTreeMap<SqlState, u64>>,
     pub(super) refused: BTreeMap<SqlState, u64>,
     /// The pools told apart.
-    admitted: BTreeSet<PoolKey>,
+    admitted: Admitted<PoolKey>,
 }
 
 impl Cumulative {
@@ -63,7 +61,7 @@ impl Cumulative {
             ConnectionEvent::Refused { sqlstate, .. } => count_code(&mut self.refused, *sqlstate),
             ConnectionEvent::ServerFailed { pool, sqlstate } => {
                 let failures = &mut self.connect_failures;
-                let room = failures.len() < POOLS_LIMIT || failures.contains_key(pool);
+                let room = failures.len() < ADMITTED_LIMIT || failures.contains_key(pool);
                 let key = if room { pool.clone() } else { others() };
                 count_code(failures.entry(key).or_default(), *sqlstate);
             }
@@ -73,20 +71,20 @@ impl Cumulative {
     /// The registry has forgotten a kind: what was counted of it stays with its pool.
     pub(super) fn forget(&mut self, kind: &HeldLabels) {
         let Some(totals) = self.by_labels.remove(&kind.id()) else { return };
-        let key = admit(&mut self.admitted, pool_of(kind));
+        let key = self.admitted.admit(pool_of(kind), &others());
         self.of_forgotten.entry(key).or_default().merge(&totals);
     }
 
     /// By pool. One that is told apart stays so, so that no count ever moves from one to another.
     pub(super) fn pools(&mut self, labels: &LabelRegistry) -> BTreeMap<PoolKey, PoolTotals> {
-        let mut pools = self.of_forgotten.clone();
+        let (mut pools, others) = (self.of_forgotten.clone(), others());
         for (id, totals) in &self.by_labels {
-            let key = admit(&mut self.admitted, pool_of(&labels.get(*id)));
+            let key = self.admitted.admit(pool_of(&labels.get(*id)), &others);
             pools.entry(key).or_default().merge(totals);
         }
         for (key, codes) in &self.connect_failures {
             let failed = PoolTotals { connect_failures: codes.clone(), ..PoolTotals::default() };
-            let key = admit(&mut self.admitted, key.clone());
+            let key = self.admitted.admit(key.clone(), &others);
             pools.entry(key).or_default().merge(&failed);
         }
         pools
@@ -95,19 +93,6 @@ impl Cumulative {
 
 fn pool_of(labels: &Labels) -> PoolKey {
     PoolKey { database: Arc::clone(&labels.database), user: Arc::clone(&labels.user) }
-}
-
-/// The key under which a pool is counted.
-fn admit(admitted: &mut BTreeSet<PoolKey>, key: PoolKey) -> PoolKey {
-    let others = others();
-    if admitted.contains(&key) || key == others {
-        return key;
-    }
-    if admitted.len() >= POOLS_LIMIT {
-        return others;
-    }
-    admitted.insert(key.clone());
-    key
 }
 
 /// What stands for the pools beyond the bound.

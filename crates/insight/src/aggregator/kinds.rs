@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use model::{ById, HeldLabels, LabelId, LabelRegistry, Labels, TransactionStats};
 
-/// Databases counted apart. A client can ask for databases that do not exist.
-const DATABASES_LIMIT: usize = 1_000;
+use super::admitted::Admitted;
+
 /// So many names of forgotten kinds do no harm until the minute is over.
 const FORGOTTEN_ALLOWED: usize = 10_000;
 
@@ -26,8 +26,8 @@ pub(super) struct Kinds {
     totals: ById<LabelId, TransactionStats>,
     /// What was counted of those that are forgotten, by database.
     totals_of_forgotten: BTreeMap<Arc<str>, TransactionStats>,
-    /// The databases counted apart. One that is stays so, and no other becomes so: no count ever moves.
-    admitted: BTreeSet<Arc<str>>,
+    /// The databases counted apart.
+    admitted: Admitted<Arc<str>>,
 }
 
 impl Kinds {
@@ -59,7 +59,7 @@ impl Kinds {
         self.labels.insert(kind.id(), Arc::clone(kind.labels()));
         self.forgotten.insert(kind.id());
         if let Some(totals) = self.totals.remove(&kind.id()) {
-            let database = admit(&mut self.admitted, &kind.database);
+            let database = self.admitted.admit(Arc::clone(&kind.database), &others());
             self.totals_of_forgotten.entry(database).or_default().merge(&totals);
         }
     }
@@ -105,27 +105,20 @@ impl Kinds {
 fn by_database(
     transactions: &ById<LabelId, TransactionStats>,
     labels: &HashMap<LabelId, Arc<Labels>>,
-    admitted: &mut BTreeSet<Arc<str>>,
+    admitted: &mut Admitted<Arc<str>>,
 ) -> BTreeMap<Arc<str>, TransactionStats> {
     let mut by_database: BTreeMap<_, TransactionStats> = BTreeMap::new();
+    let others = others();
     for (id, stats) in transactions {
         if let Some(labels) = labels.get(id) {
-            let database = admit(admitted, &labels.database);
+            let database = admitted.admit(Arc::clone(&labels.database), &others);
             by_database.entry(database).or_default().merge(stats);
         }
     }
     by_database
 }
 
-/// The name under which a database is counted.
-fn admit(admitted: &mut BTreeSet<Arc<str>>, database: &Arc<str>) -> Arc<str> {
-    const OTHERS: &str = "(others)";
-    if &**database == OTHERS || admitted.contains(database) {
-        return Arc::clone(database);
-    }
-    if admitted.len() >= DATABASES_LIMIT {
-        return Arc::from(OTHERS);
-    }
-    admitted.insert(Arc::clone(database));
-    Arc::clone(database)
+/// What stands for the databases beyond the bound.
+fn others() -> Arc<str> {
+    Arc::from("(others)")
 }

@@ -1,8 +1,6 @@
 //! The minute that is being measured.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -126,32 +124,23 @@ pub(super) fn is_larger(minute: &Minute, keep: usize) -> bool {
 pub(super) fn keep_largest(minute: &mut Minute, keep: usize) {
     let others = RowKey { fingerprint: FingerprintId::OTHERS, labels: LabelId::OTHERS };
     let time = |row: &QueryStats| (row.total.sum_ms() * 1e3) as u64;
-    fold(&mut minute.queries, keep, others, time, QueryStats::merge);
+    model::keep_largest(&mut minute.queries, keep, others, time, QueryStats::merge);
     let time = |of: &TransactionStats| of.duration;
-    fold(&mut minute.transactions, keep, LabelId::OTHERS, time, TransactionStats::merge);
+    model::keep_largest(
+        &mut minute.transactions,
+        keep,
+        LabelId::OTHERS,
+        time,
+        TransactionStats::merge,
+    );
     let number = |of: &ConnectionStats| of.opened + of.closed;
-    fold(&mut minute.arrivals, keep, LabelId::OTHERS, number, ConnectionStats::merge);
-}
-
-fn fold<K: Copy + Eq + Ord + Hash, V: Default, S: Ord>(
-    rows: &mut ById<K, V>,
-    keep: usize,
-    others: K,
-    size: impl Fn(&V) -> S,
-    merge: impl Fn(&mut V, &V),
-) {
-    if rows.len() <= keep {
-        return;
-    }
-    let mut folded = rows.remove(&others).unwrap_or_default();
-    let mut order: Vec<_> = rows.iter().map(|(key, row)| (Reverse(size(row)), *key)).collect();
-    order.sort_unstable();
-    for (_, key) in order.iter().skip(keep) {
-        if let Some(row) = rows.remove(key) {
-            merge(&mut folded, &row);
-        }
-    }
-    rows.insert(others, folded);
+    model::keep_largest(
+        &mut minute.arrivals,
+        keep,
+        LabelId::OTHERS,
+        number,
+        ConnectionStats::merge,
+    );
 }
 
 /// Counts `code`, as `XX000` (internal error) where too many differ.

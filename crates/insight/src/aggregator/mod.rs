@@ -1,5 +1,6 @@
 //! Events in, snapshots out.
 
+mod admitted;
 mod busiest;
 mod cumulative;
 mod keys;
