@@ -71,6 +71,11 @@ impl SoakPlan {
         Duration::from_secs(self.seconds)
     }
 
+    /// Whether there is time to wait until memory is at rest.
+    pub(crate) fn is_long(&self) -> bool {
+        self.seconds >= 60
+    }
+
     /// How long a second of the day is, in the run's.
     fn squeezed(&self) -> f64 {
         100.0 / (f64::from(SQUEEZED) * self.pace as f64)

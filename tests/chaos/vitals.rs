@@ -6,6 +6,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Vitals {
     pub(crate) resident_kib: u64,
+    /// Of that, what is of no file.
+    pub(crate) anonymous_kib: u64,
     pub(crate) descriptors: usize,
     pub(crate) threads: usize,
 }
@@ -13,12 +15,14 @@ pub(crate) struct Vitals {
 impl Vitals {
     pub(crate) fn of(pid: u32) -> Self {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let value = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        let kib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+        };
         let entries =
             |of: &str| std::fs::read_dir(format!("/proc/{pid}/{of}")).map_or(0, Iterator::count);
         let (descriptors, threads) = (entries("fd"), entries("task"));
-        Self { resident_kib: value.unwrap_or(0), descriptors, threads }
+        Self { resident_kib: kib("VmRSS:"), anonymous_kib: kib("RssAnon:"), descriptors, threads }
     }
 }
 

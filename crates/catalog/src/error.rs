@@ -71,6 +71,7 @@ impl CatalogError {
             "42P02" => "a parameter has no value",
             "42P18" => "the type of a parameter cannot be inferred",
             "42703" => "unknown column",
+            "22012" => "division by zero",
             "08P01" => "the values do not match the parameters",
             _ if code.starts_with("22") => "a value does not fit its type",
             _ if code.starts_with("42") => "the statement does not fit the schema",
@@ -110,6 +111,10 @@ impl CatalogError {
         matches!(self, Self::TimedOut | Self::Connection { .. } | Self::Unreachable { .. })
     }
 
+    fn says(&self, words: &str) -> bool {
+        matches!(self, Self::Server { message, .. } if message.contains(words))
+    }
+
     /// What would make the catalogue of `database` readable for `user`, where we know.
     pub(crate) fn remedy(&self, database: &str, user: &str) -> Option<String> {
         let sqlstate = match self {
@@ -124,8 +129,11 @@ impl CatalogError {
         };
         Some(match sqlstate {
             "28P01" => format!("check the password of role {user}"),
+            "28000" if self.says("does not exist") => {
+                format!("create role {user}, or name another in catalog_user")
+            }
             "28000" => format!("allow role {user} into {database} in pg_hba.conf"),
-            "3D000" => "the database does not exist".to_owned(),
+            "3D000" => "create it, or correct its name".to_owned(),
             "42501" => format!(
                 "GRANT CONNECT ON DATABASE {} TO {};",
                 crate::quote_identifier(database),

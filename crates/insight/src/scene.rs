@@ -165,12 +165,21 @@ impl Scene {
     pub(crate) fn commit(&mut self) {
         self.statement("COMMIT").rows(0).run();
         if let Some(block) = self.block.take() {
-            self.end_transaction(block, true);
+            self.end_transaction(block);
         }
     }
 
-    fn end_transaction(&mut self, block: Block, explicit: bool) {
-        let event = TransactionEvent {
+    fn end_transaction(&mut self, block: Block) {
+        let event = self.transaction_event(block, true);
+        self.apply(Event::Transaction(event));
+    }
+
+    fn apply(&mut self, mut event: Event) {
+        self.aggregator.apply(&mut event, self.now(), &self.shapes);
+    }
+
+    fn transaction_event(&self, block: Block, explicit: bool) -> TransactionEvent {
+        TransactionEvent {
             client: ClientId(self.client),
             transaction: self.transaction,
             labels: self.label,
@@ -188,8 +197,7 @@ impl Scene {
             binds: self.messages.1,
             bytes_received: 60,
             bytes_sent: 500,
-        };
-        self.aggregator.apply(&mut Event::Transaction(event), self.now(), &self.shapes);
+        }
     }
 
     /// A tick's look at the only pool.
@@ -340,7 +348,7 @@ impl<'a> Statement<'a> {
                 settings: self.settings.clone().into(),
             })
         });
-        let event = QueryEvent {
+        let mut event = QueryEvent {
             client: ClientId(scene.client),
             transaction: scene.transaction,
             in_block: scene.block.is_some(),
@@ -360,26 +368,28 @@ impl<'a> Statement<'a> {
             sample,
             tags: None,
             trace: None,
+            alone: None,
         };
-        scene.aggregator.apply(&mut Event::Query(event), scene.now(), &scene.shapes);
-        match &mut scene.block {
-            Some(block) => {
-                block.wait += self.wait;
-                block.last = shape.id;
-                block.statements += 1;
-            }
-            None => {
-                let single = Block {
-                    began,
-                    wait: self.wait,
-                    idle: Duration::ZERO,
-                    longest_idle: Duration::ZERO,
-                    idle_after: ShapeId::OTHERS,
-                    last: shape.id,
-                    statements: 1,
-                };
-                scene.end_transaction(single, false);
-            }
+        if let Some(block) = &mut scene.block {
+            block.wait += self.wait;
+            block.last = shape.id;
+            block.statements += 1;
+            return scene.apply(Event::Query(event));
+        }
+        let single = Block {
+            began,
+            wait: self.wait,
+            idle: Duration::ZERO,
+            longest_idle: Duration::ZERO,
+            idle_after: ShapeId::OTHERS,
+            last: shape.id,
+            statements: 1,
+        };
+        let whole = scene.transaction_event(single, false);
+        let absorbed = event.absorb(&whole);
+        scene.apply(Event::Query(event));
+        if !absorbed {
+            scene.apply(Event::Transaction(whole));
         }
     }
 }

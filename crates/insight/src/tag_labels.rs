@@ -162,6 +162,7 @@ mod tests {
             sample: None,
             tags: (!tags.is_empty()).then(|| Arc::new(tags)),
             trace: None,
+            alone: None,
         }
     }
 

@@ -2,19 +2,23 @@
 
 use std::time::Duration;
 
-use crate::logarithm::{GAMMA, bucket_of};
+use crate::Binned;
+use crate::binned::{bucket_of_ns, in_ns};
+use crate::logarithm::GAMMA;
 
 /// Durations in microseconds, as a DDSketch (Masson, Rim, Lee: "DDSketch", VLDB 2019).
 ///
 /// Percentiles are within 1 % of a true value; count, sum, minimum and maximum are exact. Histograms
 /// merge without further error, in whatever order. Only buckets that hold something are kept, so
 /// that a history of them is small.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Histogram {
     /// Bucket and count, ascending, no bucket empty. Bucket `k` is of γᵏ to γᵏ⁺¹ µs.
     buckets: Vec<(i16, u64)>,
     /// Durations too short for a bucket.
     zeros: u64,
+    /// Where in `buckets` one was found by looking for it; the others are looked for from there.
+    anchor: u16,
     count: u64,
     /// As all durations here, ns: of some five centuries at most.
     sum: u64,
@@ -37,18 +41,22 @@ pub struct HistogramParts {
     pub longest: Duration,
 }
 
-/// Durations up to this are counted as zero, µs.
-const SMALLEST_US: f64 = 0.5;
-
 impl Histogram {
     /// Adds one duration.
     pub fn record(&mut self, duration: Duration) {
         let ns = in_ns(duration);
-        let us = ns as f64 * 1e-3;
-        if us > SMALLEST_US {
-            self.add(bucket_of(us), 1);
-        } else {
-            self.zeros += 1;
+        self.record_in(bucket_of_ns(ns), ns);
+    }
+
+    /// Adds one duration whose place is known.
+    pub fn record_binned(&mut self, duration: &Binned) {
+        self.record_in(duration.bucket, duration.ns);
+    }
+
+    fn record_in(&mut self, bucket: Option<i16>, ns: u64) {
+        match bucket {
+            Some(bucket) => self.count_in(bucket),
+            None => self.zeros += 1,
         }
         self.shortest = if self.count == 0 { ns } else { self.shortest.min(ns) };
         self.longest = self.longest.max(ns);
@@ -56,14 +64,30 @@ impl Histogram {
         self.sum = self.sum.saturating_add(ns);
     }
 
-    fn add(&mut self, bucket: i16, count: u64) {
+    /// Buckets that are filled mostly lie side by side, so that one tells where the others are.
+    fn count_in(&mut self, bucket: i16) {
+        let anchor = self.buckets.get(usize::from(self.anchor)).map_or(0, |(key, _)| *key);
+        let guess = i32::from(self.anchor) + i32::from(bucket) - i32::from(anchor);
+        let guessed = usize::try_from(guess).ok().and_then(|at| self.buckets.get_mut(at));
+        match guessed {
+            Some((key, count)) if *key == bucket => *count = count.saturating_add(1),
+            _ => self.anchor = u16::try_from(self.add(bucket, 1)).unwrap_or(0),
+        }
+    }
+
+    /// Gives where the bucket is.
+    fn add(&mut self, bucket: i16, count: u64) -> usize {
         match self.buckets.binary_search_by_key(&bucket, |(key, _)| *key) {
             Ok(at) => {
                 if let Some((_, present)) = self.buckets.get_mut(at) {
                     *present = present.saturating_add(count);
                 }
+                at
             }
-            Err(at) => self.buckets.insert(at, (bucket, count)),
+            Err(at) => {
+                self.buckets.insert(at, (bucket, count));
+                at
+            }
         }
     }
 
@@ -97,7 +121,9 @@ impl Histogram {
             return;
         }
         if other.len() <= 4 {
-            other.iter().for_each(|(bucket, count)| self.add(*bucket, *count));
+            for (bucket, count) in other {
+                self.add(*bucket, *count);
+            }
             return;
         }
         let own = std::mem::take(&mut self.buckets);
@@ -156,7 +182,7 @@ impl Histogram {
             0 => Self::default(),
             _ => {
                 let (sum, shortest, longest) = (in_ns(sum), in_ns(shortest), in_ns(longest));
-                Self { buckets, zeros, count, sum, shortest, longest }
+                Self { buckets, zeros, anchor: 0, count, sum, shortest, longest }
             }
         })
     }
@@ -272,14 +298,19 @@ impl Histogram {
     }
 }
 
-fn in_ns(duration: Duration) -> u64 {
-    let ns = duration.as_secs().checked_mul(1_000_000_000);
-    ns.and_then(|ns| ns.checked_add(duration.subsec_nanos().into())).unwrap_or(u64::MAX)
-}
-
 fn in_ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
+
+/// Where one looked last is no part of what it holds.
+impl PartialEq for Histogram {
+    fn eq(&self, other: &Self) -> bool {
+        let plain = |of: &Self| (of.zeros, of.count, of.sum, of.shortest, of.longest);
+        plain(self) == plain(other) && self.buckets == other.buckets
+    }
+}
+
+impl Eq for Histogram {}
 
 impl std::fmt::Debug for Histogram {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -289,6 +320,10 @@ impl std::fmt::Debug for Histogram {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -363,6 +398,32 @@ mod tests {
         all.iter().rev().for_each(|one| back.merge(one));
         assert_eq!(forth, back);
         assert_eq!(forth.count(), 800);
+    }
+
+    proptest! {
+        /// Whatever came before, in whatever order, and with merges in between.
+        #[test]
+        fn a_guessed_bucket_is_the_right_one(
+            steps in prop::collection::vec((0u64..1 << 40, 0u32..40, any::<bool>()), 1..300),
+        ) {
+            let (mut histogram, mut truth) = (Histogram::default(), BTreeMap::new());
+            for (ns, shift, merge) in steps {
+                let duration = Duration::from_nanos(ns >> shift);
+                if merge {
+                    let mut other = Histogram::default();
+                    other.record(duration);
+                    histogram.merge(&other);
+                } else {
+                    histogram.record_binned(&Binned::new(duration));
+                }
+                if let Some(bucket) = bucket_of_ns(ns >> shift) {
+                    *truth.entry(bucket).or_insert(0) += 1;
+                }
+            }
+            let truth: Vec<(i16, u64)> = truth.into_iter().collect();
+            prop_assert_eq!(histogram.buckets(), &truth);
+            prop_assert_eq!(Histogram::from_parts(histogram.parts()), Some(histogram));
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Pure: no sockets, no files, no clocks. Whatever needs the time is given it.
 
 mod address;
+mod binned;
 mod buckets;
 mod catalog;
 mod command;
@@ -28,6 +29,7 @@ mod trace;
 mod upkeep;
 
 pub use address::Address;
+pub use binned::Binned;
 pub use buckets::Buckets;
 pub use catalog::{
     CatalogFacts, CatalogPart, ColumnFacts, DatabaseFacts, IndexCandidate, IndexFacts, IndexMethod,
@@ -35,7 +37,7 @@ pub use catalog::{
 };
 pub use command::{Command, CommandError, ShutdownMode};
 pub use distinct::Distinct;
-pub use event::{ConnectionEvent, Event, Outcome, QueryEvent, TransactionEvent};
+pub use event::{Alone, ConnectionEvent, Event, Outcome, QueryEvent, TransactionEvent};
 pub use finding::{Confidence, Evidence, Finding, Fix, NotChecked, Published, Severity};
 pub use histogram::{Histogram, HistogramParts};
 pub use ids::{

@@ -393,6 +393,8 @@ pub struct Snapshot {
     pub taken_at: Timestamp,
     /// When measuring began.
     pub started_at: Timestamp,
+    /// Since when what was measured is looked at by detectors; what is from before a restart is not.
+    pub examined_since: Timestamp,
     /// Minutes kept, the oldest first; the last is the current one, incomplete.
     pub minutes: VecDeque<Arc<Minute>>,
     /// What the fingerprints mean.

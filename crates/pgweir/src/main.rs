@@ -40,8 +40,34 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("pgweir: {error:#}");
+            eprintln!("pgweir: {}", words(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The error and what has caused it, each said once: some name their cause themselves.
+fn words(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !said.contains(&cause) {
+            let colon = if said.is_empty() { "" } else { ": " };
+            said = said + colon + &cause;
+        }
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let file = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        let error = anyhow::Error::from(file()).context("/a/file: entity not found");
+        assert_eq!(words(&error), "/a/file: entity not found");
+        let error = anyhow::Error::from(file()).context("cannot read /a/file");
+        assert_eq!(words(&error), "cannot read /a/file: entity not found");
     }
 }

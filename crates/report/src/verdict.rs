@@ -1,13 +1,16 @@
 //! The verdict: what is wrong, and what to do first, in plain sentences.
 
+use jiff::SignedDuration;
 use model::{Basis, Effect, Finding, FixResult, Severity};
 
-use crate::render::units::{count, duration_ms, percent, seconds, sentence};
+use crate::render::units::{count, duration_ms, moment, percent, seconds, sentence};
 use crate::render::wording;
 use crate::view::Report;
 
 /// The most causes that the verdict names; the findings have the rest.
 const CAUSES: usize = 3;
+/// What of a window's beginning the findings may leave out: it begins with a whole minute.
+const UNEXAMINED: SignedDuration = SignedDuration::from_secs(61);
 /// Share of measurements lost above which the numbers need a warning.
 const LOSS_WORTH_SAYING: f64 = 0.001;
 
@@ -82,6 +85,9 @@ fn gains(report: &Report) -> Option<String> {
 /// What got worse since the time compared with.
 fn deploy(report: &Report) -> Option<String> {
     let comparison = report.comparison.as_ref()?;
+    if comparison.baseline.duration_s < 1.0 {
+        return Some("There is nothing before it to compare with yet.".to_owned());
+    }
     let span = seconds(comparison.baseline.duration_s);
     Some(match comparison.worse.len() {
         0 => format!("Nothing got worse against the {span} before."),
@@ -101,12 +107,21 @@ fn healthy(report: &Report) -> String {
         0 => "none failed".to_owned(),
         n => format!("{} failed ({})", count(n), percent(n as f64 / totals.calls.max(1) as f64)),
     };
-    format!(
-        "Healthy: {} statements in {}, {failed}, 95 % done within {}; nothing to fix{unchecked}.",
+    let measured = format!(
+        "{} statements in {}, {failed}, 95 % done within {}",
         count(totals.calls),
         seconds(report.window.duration_s),
         duration_ms(totals.p95_ms),
-    )
+    );
+    let examined = report.coverage.examined_since.unwrap_or_default();
+    if examined.duration_since(report.window.since) > UNEXAMINED {
+        return format!(
+            "Too early to tell: {measured}, but only what came since {} was looked at for faults, when pgweir \
+             started or was reset.",
+            moment(examined),
+        );
+    }
+    format!("Healthy: {measured}; nothing to fix{unchecked}.")
 }
 
 /// A pool is rarely too small by itself: where an index is missing in the same database, that is

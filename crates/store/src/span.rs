@@ -26,8 +26,8 @@ impl Period {
     }
 }
 
-/// Points up to which a span is shown by the minute, and by the hour.
-const MINUTES_MOST: i64 = 120;
+/// Minutes up to which a span is shown by the minute, and by the hour. Two hours up to now touch 121.
+const MINUTES_MOST: i64 = 121;
 const HOURS_MOST: i64 = 96 * 60;
 /// Points of longer spans.
 const POINTS_MOST: i64 = 64;

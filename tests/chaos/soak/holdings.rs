@@ -11,14 +11,21 @@ use tokio::net::TcpStream;
 use super::shop::Shop;
 use crate::vitals::Vitals;
 
-/// How long pgweir may take to be rid of everything: the catalogue's connection stays for a minute
+/// How long pgweir may take to be rid of everything, and its memory to be at rest: the catalogue's connection stays for a minute
 /// after it was last of use, a thread for blocking work for ten seconds.
 const PATIENCE: Duration = Duration::from_secs(150);
+
+/// Memory is at rest when so long no less of it was held: the allocator gives back what has been free
+/// for ten seconds.
+const SETTLED: Duration = Duration::from_secs(20);
+/// Less by this much is less.
+const NOTEWORTHY_KIB: u64 = 256;
 
 /// What pgweir holds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Holdings {
-    pub(super) resident_kib: u64,
+    resident_kib: u64,
+    pub(super) anonymous_kib: u64,
     pub(super) history_bytes: u64,
     exact: Exact,
     /// Bounded, and not given back: what is full stays full.
@@ -46,7 +53,13 @@ impl Holdings {
         let exact =
             Exact { descriptors: vitals.descriptors, threads: vitals.threads, ..Exact::default() };
         let history_bytes = bytes(&shop.history());
-        Self { resident_kib: vitals.resident_kib, history_bytes, exact, ..Self::default() }
+        Self {
+            resident_kib: vitals.resident_kib,
+            anonymous_kib: vitals.anonymous_kib,
+            history_bytes,
+            exact,
+            ..Self::default()
+        }
     }
 
     async fn of(shop: &Shop) -> Result<Self, String> {
@@ -86,10 +99,11 @@ impl fmt::Display for Holdings {
         let exact = &self.exact;
         write!(
             f,
-            "{:>7} KiB resident, {:>4} descriptors, {:>2} threads, {:>3} tasks, {:>3} clients, \
+            "{:>7} KiB resident ({:>6} of its own), {:>4} descriptors, {:>2} threads, {:>3} tasks, {:>3} clients, \
              {:>3} cancel keys, {:>3} pools, {:>3} servers, {:>5} shapes, {:>5} labels, \
              {:>4} fingerprints, history {:>5} KiB",
             self.resident_kib,
+            self.anonymous_kib,
             exact.descriptors,
             exact.threads,
             exact.tasks,
@@ -125,7 +139,8 @@ pub(super) async fn quiesce(shop: &Shop, before: Option<&Holdings>) -> Result<Ho
         };
         still = if rested { still + 1 } else { 0 };
         if still == 3 {
-            return Ok(found);
+            let at_rest = if shop.plan.is_long() { settle(shop).await? } else { found };
+            return Ok(Holdings { exact: found.exact, ..at_rest });
         }
         if Instant::now() > deadline {
             let before = before.map_or_else(Exact::default, |before| before.exact);
@@ -138,6 +153,27 @@ pub(super) async fn quiesce(shop: &Shop, before: Option<&Holdings>) -> Result<Ho
         }
         last = found;
     }
+}
+
+/// Waits until memory that is free has gone back to the system: what is held once it has not become
+/// less for [`SETTLED`].
+async fn settle(shop: &Shop) -> Result<Holdings, String> {
+    let (mut least, mut since) = (u64::MAX, Instant::now());
+    let deadline = since + PATIENCE;
+    while since.elapsed() < SETTLED {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let now = Holdings::of_process(shop).anonymous_kib;
+        if now == 0 {
+            return Err("the system does not say how much of the memory is pgweir's own".to_owned());
+        }
+        if Instant::now() > deadline {
+            return Err(format!("memory is not at rest, at {now} KiB"));
+        }
+        if now + NOTEWORTHY_KIB <= least {
+            (least, since) = (now, Instant::now());
+        }
+    }
+    Holdings::of(shop).await
 }
 
 /// Who is connected to the server.

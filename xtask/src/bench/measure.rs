@@ -39,7 +39,8 @@ impl Bench {
             });
             let outcome = match cell.workload.driver() {
                 Driver::Pgbench { arguments, script } => {
-                    self.pgbench(cell, peer, Length::Seconds(self.seconds)).run(arguments, script)
+                    let length = cell.workload.length(self.seconds);
+                    self.pgbench(cell, peer, length).run(arguments, script)
                 }
                 Driver::Copy(way) => copies(peer.port, cell.clients, self.seconds, way),
                 Driver::Idle => Ok(Outcome::default()),

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::peers::Peer;
+use super::pgbench::Length;
 
 /// A kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(super) enum Workload {
     Connect,
     /// Queries that take the server 5 ms: who waits how long.
     Fairness,
+    /// `pgbench -S` by very many clients at once, each a few times.
+    Crowd,
     /// Many connections: their memory, and a query from each.
     Idle,
 }
@@ -47,13 +50,15 @@ pub(super) enum Copying {
     In,
 }
 
-/// Connections of the idle workload.
-pub(super) const IDLE_CLIENTS: u32 = 10_000;
+/// Connections of the idle workload, and clients of the crowd.
+pub(super) const VERY_MANY_CLIENTS: u32 = 10_000;
+/// How often each of the crowd's clients runs its query.
+const CROWD_ROUNDS: u32 = 5;
 /// Clients of the fairness workload.
 const FAIRNESS_CLIENTS: u32 = 1000;
 
 impl Workload {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::SelectSimple,
         Self::SelectExtended,
         Self::SelectPrepared,
@@ -63,6 +68,7 @@ impl Workload {
         Self::CopyIn,
         Self::Connect,
         Self::Fairness,
+        Self::Crowd,
         Self::Idle,
     ];
 
@@ -77,6 +83,7 @@ impl Workload {
             Self::CopyIn => "copy-in",
             Self::Connect => "connect",
             Self::Fairness => "fairness",
+            Self::Crowd => "crowd",
             Self::Idle => "idle",
         }
     }
@@ -90,7 +97,7 @@ impl Workload {
     pub(super) fn driver(self) -> Driver {
         let builtin = |arguments| Driver::Pgbench { arguments, script: None };
         match self {
-            Self::SelectSimple => builtin(&["--select-only", "--protocol=simple"]),
+            Self::SelectSimple | Self::Crowd => builtin(&["--select-only", "--protocol=simple"]),
             Self::SelectExtended => builtin(&["--select-only", "--protocol=extended"]),
             Self::SelectPrepared => builtin(&["--select-only", "--protocol=prepared"]),
             Self::Tpcb => builtin(&["--builtin=tpcb-like", "--protocol=simple"]),
@@ -115,7 +122,7 @@ impl Workload {
             // A thousand connects at a time measure the listen queue; a thousand copies, memory.
             Self::Connect | Self::CopyOut | Self::CopyIn => 100,
             Self::Fairness => return vec![FAIRNESS_CLIENTS],
-            Self::Idle => return vec![IDLE_CLIENTS],
+            Self::Crowd | Self::Idle => return vec![VERY_MANY_CLIENTS],
             _ => u32::MAX,
         };
         asked.iter().copied().filter(|clients| *clients <= most).collect()
@@ -124,8 +131,16 @@ impl Workload {
     /// Whether it says anything of a peer: some are about sharing connections, which not all do.
     pub(super) fn concerns(self, peer: Peer) -> bool {
         match self {
-            Self::Fairness | Self::Idle => peer.pools(),
+            Self::Fairness | Self::Crowd | Self::Idle => peer.pools(),
             _ => true,
+        }
+    }
+
+    /// How long it runs, where `seconds` were asked for. A crowd is not through with logging in by then.
+    pub(super) fn length(self, seconds: u32) -> Length {
+        match self {
+            Self::Crowd => Length::Transactions(CROWD_ROUNDS),
+            _ => Length::Seconds(seconds),
         }
     }
 
@@ -162,12 +177,14 @@ mod tests {
         assert_eq!(Workload::Tpcb.clients(&asked), asked);
         assert_eq!(Workload::Connect.clients(&asked), [1, 50]);
         assert_eq!(Workload::Fairness.clients(&asked), [1000]);
+        assert_eq!(Workload::Crowd.clients(&asked), [10_000]);
     }
 
     #[test]
     fn what_is_about_sharing_is_asked_of_those_who_share() {
         assert!(!Workload::Fairness.concerns(Peer::Direct));
         assert!(!Workload::Idle.concerns(Peer::Haproxy));
+        assert!(!Workload::Crowd.concerns(Peer::Direct));
         assert!(Workload::Idle.concerns(Peer::PgBouncer));
     }
 }

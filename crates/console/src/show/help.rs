@@ -3,8 +3,9 @@
 use wire::error_response::{ErrorFields, Severity};
 
 /// The commands; the tables list themselves.
-const COMMANDS: [&str; 18] = [
-    "SELECT ... over these tables and query_minutes, plans, events, settings",
+const COMMANDS: [&str; 19] = [
+    "SHOW EVENTS|PLANS|QUERY_MINUTES",
+    "SELECT ... over these tables and query_minutes, fleet_minutes, plans, events, settings",
     "EXPLAIN FINGERPRINT '<id>'",
     "SET <key> = <value>",
     "RELOAD",

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use model::{ById, FingerprintId, FingerprintTotals, Minute, Outcome, QueryEvent};
+use model::{Binned, ById, FingerprintId, FingerprintTotals, Minute, Outcome, QueryEvent};
 use sql::Shape;
 
 /// What a minute ago counts of what counts now: half after a quarter of an hour.
@@ -53,6 +53,7 @@ impl Busiest {
     pub(super) fn observe(
         &mut self,
         event: &QueryEvent,
+        total: &Binned,
         fingerprint: FingerprintId,
         shape: Option<&Arc<Shape>>,
     ) {
@@ -71,9 +72,9 @@ impl Busiest {
         totals.rows += event.rows;
         match event.outcome {
             Outcome::Lost => {}
-            Outcome::Done => totals.statements.record(event.total),
+            Outcome::Done => totals.statements.record_binned(total),
             Outcome::Failed(_) => {
-                totals.statements.record(event.total);
+                totals.statements.record_binned(total);
                 totals.failed += 1;
             }
         }

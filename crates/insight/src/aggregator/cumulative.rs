@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use model::{
-    ConnectionEvent, HeldLabels, LabelId, LabelRegistry, Labels, Outcome, PoolKey, PoolTotals,
-    QueryEvent, SqlState, TransactionEvent,
+    Binned, ById, ConnectionEvent, HeldLabels, LabelId, LabelRegistry, Labels, Outcome, PoolKey,
+    PoolTotals, QueryEvent, SqlState, TransactionEvent,
 };
 
 use super::admitted::{ADMITTED_LIMIT, Admitted};
@@ -14,7 +14,7 @@ use super::minute::count_code;
 /// Counts since the start, by kind of client; kinds are bounded by the label registry.
 #[derive(Debug, Default)]
 pub(super) struct Cumulative {
-    by_labels: BTreeMap<LabelId, PoolTotals>,
+    by_labels: ById<LabelId, Box<PoolTotals>>,
     /// What was counted of kinds that are forgotten.
     of_forgotten: BTreeMap<PoolKey, PoolTotals>,
     connect_failures: HashMap<PoolKey, BTreeMap<SqlState, u64>>,
@@ -24,23 +24,28 @@ pub(super) struct Cumulative {
 }
 
 impl Cumulative {
-    pub(super) fn query(&mut self, event: &QueryEvent) {
+    pub(super) fn query(&mut self, event: &QueryEvent, total: &Binned) {
         let totals = self.by_labels.entry(event.labels).or_default();
         totals.rows += event.rows;
         match event.outcome {
             Outcome::Lost => totals.lost += 1,
-            Outcome::Done => totals.statements.record(event.total),
+            Outcome::Done => totals.statements.record_binned(total),
             Outcome::Failed(code) => {
-                totals.statements.record(event.total);
+                totals.statements.record_binned(total);
                 count_code(&mut totals.errors, code);
             }
         }
     }
 
-    pub(super) fn transaction(&mut self, event: &TransactionEvent) {
+    pub(super) fn transaction(
+        &mut self,
+        event: &TransactionEvent,
+        duration: &Binned,
+        wait: &Binned,
+    ) {
         let totals = self.by_labels.entry(event.labels).or_default();
-        totals.transactions.record(event.duration);
-        totals.waits.record(event.wait);
+        totals.transactions.record_binned(duration);
+        totals.waits.record_binned(wait);
         totals.pinned_transactions += u64::from(event.pinned.is_some());
         totals.idle_in_transaction += event.idle;
         totals.client_parses += u64::from(event.client_parses);
@@ -78,7 +83,10 @@ impl Cumulative {
     /// By pool. One that is told apart stays so, so that no count ever moves from one to another.
     pub(super) fn pools(&mut self, labels: &LabelRegistry) -> BTreeMap<PoolKey, PoolTotals> {
         let (mut pools, others) = (self.of_forgotten.clone(), others());
-        for (id, totals) in &self.by_labels {
+        // Those that came first are told apart first.
+        let mut kinds: Vec<_> = self.by_labels.iter().collect();
+        kinds.sort_unstable_by_key(|(id, _)| **id);
+        for (id, totals) in kinds {
             let key = self.admitted.admit(pool_of(&labels.get(*id)), &others);
             pools.entry(key).or_default().merge(totals);
         }

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 use model::{
-    ById, ConnectionStats, FingerprintId, Histogram, LabelId, Labels, Minute, PoolKey, PoolMinute,
-    QueryStats, RowKey, SqlState, TransactionStats,
+    Binned, ById, ConnectionStats, FingerprintId, Histogram, LabelId, Labels, Minute, PoolKey,
+    PoolMinute, QueryStats, RowKey, SqlState, TransactionStats,
 };
 
 /// Codes counted apart in one place. A server can be made to raise any of 36⁵ codes.
@@ -34,27 +33,24 @@ impl OpenMinute {
 
     /// Where `wanted` is counted: in its own row while there is room, then in its fingerprint's
     /// row of all other clients, then in the others row.
-    pub(super) fn row_key(
-        &self,
+    pub(super) fn row(
+        &mut self,
         wanted: RowKey,
         row_limit: usize,
         fingerprint_limit: usize,
-    ) -> RowKey {
-        let rows = &self.minute.queries;
-        if rows.contains_key(&wanted) || rows.len() < row_limit {
-            return wanted;
-        }
+    ) -> (RowKey, &mut QueryStats) {
+        let rows = &mut self.minute.queries;
         let others = LabelId::OTHERS;
         let folded = RowKey { fingerprint: wanted.fingerprint, labels: others };
+        let key = if rows.len() < row_limit || rows.contains_key(&wanted) {
+            wanted
         // One more, for the others row.
-        if rows.contains_key(&folded) || rows.len() < row_limit + fingerprint_limit + 1 {
-            return folded;
-        }
-        RowKey { fingerprint: FingerprintId::OTHERS, labels: others }
-    }
-
-    pub(super) fn row(&mut self, key: RowKey) -> &mut QueryStats {
-        self.minute.queries.entry(key).or_default()
+        } else if rows.contains_key(&folded) || rows.len() < row_limit + fingerprint_limit + 1 {
+            folded
+        } else {
+            RowKey { fingerprint: FingerprintId::OTHERS, labels: others }
+        };
+        (key, rows.entry(key).or_default())
     }
 
     pub(super) fn pool(&mut self, key: &PoolKey) -> &mut PoolMinute {
@@ -69,10 +65,10 @@ impl OpenMinute {
     }
 
     /// Notes how long a transaction waited for a server connection and then held it.
-    pub(super) fn held(&mut self, labels: LabelId, wait: Duration, held: Duration) {
+    pub(super) fn held(&mut self, labels: LabelId, wait: &Binned, held: &Binned) {
         let times = self.held.entry(labels).or_default();
-        times.wait.record(wait);
-        times.held.record(held);
+        times.wait.record_binned(wait);
+        times.held.record_binned(held);
     }
 
     /// The labels named anywhere in it.

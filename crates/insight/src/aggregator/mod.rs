@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use model::{
-    ConnectionEvent, Coverage, Event, FingerprintId, HeldLabels, HostStatus, LabelRegistry, Minute,
-    OpenTransaction, PoolMode, PoolStatus, QueryEvent, RowKey, Snapshot, Totals, TransactionEvent,
-    TransactionStats,
+    Binned, ConnectionEvent, Coverage, Event, FingerprintId, HeldLabels, HostStatus, LabelRegistry,
+    Minute, OpenTransaction, PoolMode, PoolStatus, QueryEvent, RowKey, Snapshot, Totals,
+    TransactionEvent, TransactionStats,
 };
 use sql::{Class, ShapeRegistry};
 
@@ -30,6 +30,7 @@ use keys::KeyTracker;
 use kinds::Kinds;
 use known::KnownShapes;
 use minute::OpenMinute;
+use row::Times;
 use runs::{EndedRun, RunTracker};
 use slow::SlowTracker;
 pub use watches::{Watch, Watched, Watches};
@@ -156,11 +157,22 @@ impl Aggregator {
     pub fn apply(&mut self, event: &mut Event, now: Timestamp, shapes: &ShapeRegistry) {
         self.roll(now);
         match event {
-            Event::Query(query) => self.query(query, now, shapes),
-            Event::Transaction(transaction) => self.transaction(transaction),
+            Event::Query(query) => {
+                let times = Times::of(query);
+                self.query(query, &times, now, shapes);
+                if let Some(whole) = query.transaction() {
+                    self.transaction(&whole, &times.total, &times.wait);
+                }
+            }
+            Event::Transaction(whole) => {
+                let (duration, wait) = (Binned::new(whole.duration), Binned::new(whole.wait));
+                self.transaction(whole, &duration, &wait);
+            }
             Event::Connection(connection) => self.connection(connection),
         }
-        self.count_runs();
+        if !self.ended.is_empty() {
+            self.count_runs();
+        }
     }
 
     /// Notes that the registry has forgotten these kinds of clients, and that all events of theirs have
@@ -245,6 +257,7 @@ impl Aggregator {
         Snapshot {
             taken_at: now,
             started_at: self.started_at,
+            examined_since: self.started_at,
             minutes,
             labels: self.kinds.labels().clone(),
             pools: self.pools.clone(),
@@ -283,21 +296,26 @@ impl Aggregator {
         }
     }
 
-    fn query(&mut self, event: &mut QueryEvent, now: Timestamp, shapes: &ShapeRegistry) {
+    fn query(
+        &mut self,
+        event: &mut QueryEvent,
+        times: &Times,
+        now: Timestamp,
+        shapes: &ShapeRegistry,
+    ) {
         let shape = shapes.get(event.shape);
         let class = shape.as_ref().map_or(Class::Other, |shape| shape.class);
         let fingerprint = self.known.meet(shape.as_ref(), now);
-        let key = self.current.row_key(
+        self.cumulative.query(event, &times.total);
+        self.busiest.observe(event, &times.total, fingerprint, shape.as_ref());
+        let (key, row) = self.current.row(
             RowKey { fingerprint, labels: event.labels },
             self.settings.row_limit,
             self.settings.fingerprint_limit,
         );
-        self.cumulative.query(event);
-        self.busiest.observe(event, fingerprint, shape.as_ref());
         self.statements += 1;
         self.others += u64::from(key.fingerprint == FingerprintId::OTHERS);
-        let row = self.current.row(key);
-        row::add(row, event);
+        row::add(row, event, times);
         if let Some(sample) = &event.sample {
             row::add_sample(row, sample);
         }
@@ -314,14 +332,16 @@ impl Aggregator {
         }
     }
 
-    fn transaction(&mut self, event: &TransactionEvent) {
-        self.cumulative.transaction(event);
+    fn transaction(&mut self, event: &TransactionEvent, duration: &Binned, wait: &Binned) {
+        self.cumulative.transaction(event, duration, wait);
         let transactions = &mut self.current.minute.transactions;
         let kind = minute::kind(transactions, event.labels, self.settings.kind_limit);
         for stats in [transactions.entry(kind).or_default(), self.kinds.totals(event.labels)] {
             add_transaction(stats, event);
         }
-        self.current.held(kind, event.wait, event.duration.saturating_sub(event.wait));
+        let without_wait =
+            (!wait.is_zero()).then(|| Binned::new(event.duration.saturating_sub(event.wait)));
+        self.current.held(kind, wait, without_wait.as_ref().unwrap_or(duration));
         let (started, started_at) = (self.started, self.started_at);
         let time_of = |at| time_of(at, started, started_at);
         self.slow.ended(event, time_of, &mut self.current.minute.slow);
@@ -361,12 +381,8 @@ impl Aggregator {
 
     fn count_runs(&mut self) {
         for run in self.ended.drain(..) {
-            let key = self.current.row_key(
-                run.key,
-                self.settings.row_limit,
-                self.settings.fingerprint_limit,
-            );
-            let row = self.current.row(key);
+            let (_, row) =
+                self.current.row(run.key, self.settings.row_limit, self.settings.fingerprint_limit);
             row.repeats += 1;
             row.repeated_calls += run.calls;
             row.longest_repeat = row.longest_repeat.max(run.calls);
@@ -375,10 +391,11 @@ impl Aggregator {
 
     /// Begins a new minute when `now` lies in one. A clock that was set back does not reopen one.
     fn roll(&mut self, now: Timestamp) {
-        let minute = minute_of(now);
-        if minute <= self.current.minute.minute {
+        // For every event: dividing is saved where it is no other minute.
+        if now.as_second() < (self.current.minute.minute + 1).saturating_mul(60) {
             return;
         }
+        let minute = minute_of(now);
         let oldest = minute.saturating_sub(self.settings.minutes_kept as i64 - 1);
         let complete = std::mem::replace(&mut self.current, OpenMinute::new(minute));
         self.known.ask_for_samples(&complete.minute, self.settings.samples_each_minute);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Outcome, QueryEvent, QueryStats, Sample, SqlState};
+use model::{Binned, Outcome, QueryEvent, QueryStats, Sample, SqlState};
 
 use super::minute::count_code;
 
@@ -10,8 +10,26 @@ use super::minute::count_code;
 /// way before anyone could think better of it.
 const ABANDONED_BYTES: u64 = 16 * 1024;
 
+/// What several count of one statement's times.
+#[derive(Debug)]
+pub(super) struct Times {
+    pub(super) wait: Binned,
+    pub(super) first_byte: Binned,
+    pub(super) total: Binned,
+}
+
+impl Times {
+    pub(super) fn of(event: &QueryEvent) -> Self {
+        Self {
+            wait: Binned::new(event.wait),
+            first_byte: Binned::new(event.first_byte),
+            total: Binned::new(event.total),
+        }
+    }
+}
+
 /// Adds the event to its row.
-pub(super) fn add(row: &mut QueryStats, event: &QueryEvent) {
+pub(super) fn add(row: &mut QueryStats, event: &QueryEvent, times: &Times) {
     row.rows += event.rows;
     row.most_rows = row.most_rows.max(event.rows);
     row.bytes_received += event.bytes_received;
@@ -27,9 +45,9 @@ pub(super) fn add(row: &mut QueryStats, event: &QueryEvent) {
         Outcome::Lost => row.lost += 1,
         Outcome::Done | Outcome::Failed(_) => {
             row.calls += 1;
-            row.wait.record(event.wait);
-            row.first_byte.record(event.first_byte);
-            row.total.record(event.total);
+            row.wait.record_binned(&times.wait);
+            row.first_byte.record_binned(&times.first_byte);
+            row.total.record_binned(&times.total);
         }
     }
     if let Outcome::Failed(code) = event.outcome {

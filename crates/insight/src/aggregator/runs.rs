@@ -150,7 +150,9 @@ impl RunTracker {
 impl Stretch {
     fn statement(&mut self, key: RowKey, event: &QueryEvent, ended: &mut Vec<EndedRun>) {
         self.sequence += 1;
+        // Of one kind of statement alone none can end another's run.
         if self.block.is_none()
+            && self.statements.len() > 1
             && let Some(before) = self.position(key).map(|at| self.statements[at].last)
         {
             self.end_where(ended, |run| run.key != key && run.calls > 1 && before < run.first);

@@ -99,10 +99,11 @@ impl IdleInTransaction {
                 duration_ms(longest_s * 1e3)
             ),
             why: format!(
-                "In {} transactions the server waited {} for the next statement, {:.0} % of the \
+                "In {} {} the server waited {} for the next statement, {:.0} % of the \
                  time they were open; meanwhile they kept their locks, held back VACUUM, and took \
                  {:.0} % of the pool's capacity",
                 count(stats.blocks as f64),
+                if stats.blocks == 1 { "transaction" } else { "transactions" },
                 duration_ms(idle_ms),
                 if blocks_ms > 0.0 { (idle_ms / blocks_ms * 100.0).min(100.0) } else { 0.0 },
                 pool_share * 100.0,

@@ -49,6 +49,10 @@ struct Key {
 impl Key {
     fn of(finding: &Finding) -> Self {
         let subject = finding.fix.sql.clone().unwrap_or_else(|| {
+            // Who holds a pool's connections changes from tick to tick; which pool it is, its title says.
+            if finding.detector == "pool_saturation" {
+                return finding.title.clone();
+            }
             let ids = finding.fingerprints.iter().map(ToString::to_string);
             ids.chain(finding.tables.iter().cloned()).collect::<Vec<_>>().join(" ")
         });

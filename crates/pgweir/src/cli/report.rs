@@ -177,7 +177,13 @@ impl ReportArguments {
 
     async fn fetch(&self) -> anyhow::Result<Report> {
         let found = self.admin.clone().or_else(local_admin::find);
-        let console = AdminConsole::connect(found.as_deref().unwrap_or(DEFAULT_ADMIN)).await?;
+        let console = match &found {
+            Some(url) => AdminConsole::connect(url).await?,
+            None => AdminConsole::connect(DEFAULT_ADMIN).await.context(
+                "no pgweir of this user was found; --admin names one, PGWEIR_CONFIG the file that one of \
+                 this machine runs with",
+            )?,
+        };
         Ok(console.report(&self.options()).await?)
     }
 

@@ -78,7 +78,7 @@ pub struct RunArguments {
     #[arg(long, value_name = "NAMES")]
     pub admin_users: Option<String>,
 
-    /// Worker threads [default: one for each core].
+    /// Worker threads [default: one for two processors].
     #[arg(long, value_name = "N")]
     pub worker_threads: Option<String>,
 

@@ -171,9 +171,16 @@ impl Live for LiveProcess {
                 Command::Note(_) => {}
                 command => {
                     if let Some(proxy) = self.proxy() {
-                        // Noted as it begins: PAUSE is in force before it is done.
-                        self.note(&command);
-                        return proxy.execute(command).await.map(|()| Vec::new());
+                        // PAUSE is in force before it is done, which it may never be.
+                        let begins = matches!(command, Command::Pause(_) | Command::Suspend);
+                        if begins {
+                            self.note(&command);
+                        }
+                        let done = proxy.execute(command.clone()).await;
+                        if done.is_ok() && !begins {
+                            self.note(&command);
+                        }
+                        return done.map(|()| Vec::new());
                     }
                 }
             }

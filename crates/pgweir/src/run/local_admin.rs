@@ -3,7 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,14 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use proxy::Listeners;
 
+use crate::cli::RunArguments;
 use crate::settings::Settings;
 
 /// How long a pgweir of this machine may take to accept a connection.
 const KNOCK: Duration = Duration::from_secs(1);
+
+/// Where pgweir listens if nothing says otherwise.
+const DEFAULT_PORT: u16 = 6432;
 
 /// The user that the file's URL logs in as.
 pub(crate) const LOCAL_ADMIN: &str = "pgweir_local";
@@ -117,24 +121,34 @@ fn write_private(directory: &Path, file: &Path, text: &str) -> std::io::Result<(
     file.write_all(text.as_bytes())
 }
 
-/// The URL of the pgweir of this machine and user: that on the default port, or the only one there
-/// is.
+/// The URL of the pgweir of this machine and user, whose state is where `pgweir run`, started here,
+/// would keep it, or in the usual folder: that on the port it would listen on, or the only one there is.
 pub(crate) fn find() -> Option<String> {
-    let directory = state_directory(std::env::var_os("PGWEIR_DATA_DIR").as_deref().map(Path::new))?;
+    let resolved = RunArguments::default().settings(std::env::vars_os()).ok();
+    let settings = resolved.map(|resolved| resolved.settings).unwrap_or_default();
+    let variable = std::env::var_os("PGWEIR_DATA_DIR").map(PathBuf::from);
+    let port = settings.listen.first().map_or(DEFAULT_PORT, SocketAddr::port);
+    let folders = [settings.data_dir.or(variable), None];
+    folders.iter().find_map(|folder| find_in(&state_directory(folder.as_deref())?, port))
+}
+
+fn find_in(directory: &Path, port: u16) -> Option<String> {
     let mut urls = Vec::new();
-    for entry in fs::read_dir(&directory).ok()?.filter_map(Result::ok) {
+    for entry in fs::read_dir(directory).ok()?.filter_map(Result::ok) {
         let name = entry.file_name();
-        let Some(port) = port_in(&name.to_string_lossy()) else { continue };
+        let Some(its_port) = port_in(&name.to_string_lossy()) else { continue };
         // One that was killed left its file behind.
         if let Ok(url) = fs::read_to_string(entry.path())
             && is_listening(&url)
         {
-            urls.push((port, url.trim().to_owned()));
+            urls.push((its_port, url.trim().to_owned()));
         }
     }
     match &urls[..] {
         [(_, only)] => Some(only.clone()),
-        several => several.iter().find(|(port, _)| *port == 6432).map(|(_, url)| url.clone()),
+        several => {
+            several.iter().find(|(its_port, _)| *its_port == port).map(|(_, url)| url.clone())
+        }
     }
 }
 

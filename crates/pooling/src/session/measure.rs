@@ -262,6 +262,7 @@ impl Meter {
             sample: running.sample.take(),
             tags: running.tags.take(),
             trace: running.trace.take(),
+            alone: None,
         }));
         Some(running)
     }
@@ -320,7 +321,7 @@ impl Meter {
         let Some(mut transaction) = self.transaction.take() else { return };
         transaction.idled(self.last_shape, now);
         self.status = TransactionStatus::Idle;
-        events.push(Event::Transaction(TransactionEvent {
+        let event = TransactionEvent {
             client: self.client,
             transaction: self.number,
             labels: self.labels,
@@ -338,7 +339,14 @@ impl Meter {
             binds: transaction.binds,
             bytes_received: transaction.received,
             bytes_sent: transaction.sent,
-        }));
+        };
+        let absorbed = match events.last_mut() {
+            Some(Event::Query(last)) => last.absorb(&event),
+            _ => false,
+        };
+        if !absorbed {
+            events.push(Event::Transaction(event));
+        }
         self.number = self.number.wrapping_add(1);
     }
 }

@@ -24,11 +24,20 @@ fn a_statement_is_measured_from_the_clients_side() {
     assert_eq!(query.bytes_received, from_client(&["Q select * from t"]).len() as u64);
     let answer = from_server(&["T", "D 1", "D 2", "C SELECT 2"]).len() as u64;
     assert_eq!(query.bytes_sent, answer);
-    let [transaction] = talk.transactions()[..] else { panic!("{:?}", talk.events) };
+    let [transaction] = &talk.transactions()[..] else { panic!("{:?}", talk.events) };
     assert_eq!((transaction.block, transaction.statements), (false, 1));
     assert_eq!(transaction.duration, ms(7));
     assert_eq!(transaction.bytes_sent, answer + from_server(&["Z I"]).len() as u64);
     assert_eq!(transaction.bytes_received, query.bytes_received);
+}
+
+#[test]
+fn what_is_answered_here_and_what_the_server_does_then_are_two_transactions() {
+    let (mut talk, mut one) = (Conversation::new(&[]), server(10));
+    talk.client(&mut one, &["Q discard all", "P a select 1", "S"]);
+    talk.server(&mut one, &["1", "Z I"]);
+    let counted: Vec<_> = talk.transactions().iter().map(|one| one.statements).collect();
+    assert_eq!(counted, [1, 0]);
 }
 
 #[test]
@@ -65,7 +74,7 @@ fn pipelined_statements_share_the_time_out_among_them() {
     talk.server(&mut one, &["Z I"]);
     let measured: Vec<_> = talk.queries().iter().map(|query| (query.total, query.rows)).collect();
     assert_eq!(measured, [(ms(10), 1), (ms(10), 2), (ms(10), 3)]);
-    let [transaction] = talk.transactions()[..] else { panic!("{:?}", talk.events) };
+    let [transaction] = &talk.transactions()[..] else { panic!("{:?}", talk.events) };
     assert_eq!((transaction.statements, transaction.duration), (3, ms(30)));
     assert_eq!((transaction.client_parses, transaction.server_parses), (1, 1));
     assert_eq!(transaction.binds, 3);
@@ -87,7 +96,7 @@ fn a_block_knows_how_long_nothing_happened() {
     say(&mut talk, "Q select 1", "C SELECT 1", "Z T", 100);
     say(&mut talk, "Q select 1, 2", "C SELECT 1", "Z T", 20);
     say(&mut talk, "Q commit", "C COMMIT", "Z I", 1000);
-    let [transaction] = talk.transactions()[..] else { panic!("{:?}", talk.events) };
+    let [transaction] = &talk.transactions()[..] else { panic!("{:?}", talk.events) };
     assert!(transaction.block);
     assert_eq!((transaction.idle, transaction.longest_idle), (ms(125), ms(100)));
     assert_eq!((transaction.duration, transaction.statements), (ms(129), 4));

@@ -95,11 +95,23 @@ impl ClientTask {
         let timeouts = self.client.pool.timeouts();
         let due = timeouts.due(&self.client.doing(), Instant::now());
         (due == Some(Due::WaitNotice)).then(|| {
-            let text = "no server connection is free: the query waits for one";
-            ErrorFields::new(Severity::Notice, "00000", text).with_hint(
-                "SHOW POOLS and SHOW SERVERS in the admin console say what holds them; \
-                 query_wait_notify says when this notice is sent.",
-            )
+            let pool = &self.client.pool;
+            let (text, hint) = match pool.last_failure() {
+                _ if pool.is_paused() => (
+                    "the database is paused: the query waits until it is resumed".to_owned(),
+                    "RESUME in the admin console lets it go on",
+                ),
+                Some(failure) if pool.total() == 0 => (
+                    format!("{failure}: the query waits until it can be reached"),
+                    "pgweir tries again by itself; query_wait_timeout says for how long",
+                ),
+                _ => (
+                    "no server connection is free: the query waits for one".to_owned(),
+                    "SHOW POOLS and SHOW SERVERS in the admin console say what holds them",
+                ),
+            };
+            let hint = format!("{hint}; query_wait_notify says when this notice is sent.");
+            ErrorFields::new(Severity::Notice, "00000", text).with_hint(hint)
         })
     }
 }

@@ -355,10 +355,14 @@ impl ClientTask {
     pub(super) fn publish(&mut self) {
         let counters = &self.client.pool.counters;
         for event in &self.events {
-            if let Event::Transaction(transaction) = event {
-                let pinned = u64::from(transaction.pinned.is_some());
-                counters.transactions.fetch_add(1, Ordering::Relaxed);
-                counters.pinned_transactions.fetch_add(pinned, Ordering::Relaxed);
+            let pinned = match event {
+                Event::Query(query) if query.alone.is_some() => false,
+                Event::Transaction(transaction) => transaction.pinned.is_some(),
+                Event::Query(_) | Event::Connection(_) => continue,
+            };
+            counters.transactions.fetch_add(1, Ordering::Relaxed);
+            if pinned {
+                counters.pinned_transactions.fetch_add(1, Ordering::Relaxed);
             }
         }
         self.shared.measures.events.push(self.client.id, &mut self.events);

@@ -129,6 +129,8 @@ struct Inner {
     /// Since when it has no clients, as far as was noticed.
     unused_since: Option<Instant>,
     last_failure: Option<ErrorFields>,
+    /// When that was, where it was not that the server would not have us.
+    out_of_reach_at: Option<Instant>,
     /// What a server reported at login, for clients that log in.
     welcome: Option<Arc<Welcome>>,
     /// What servers reported when settings that clients ask for at login were applied, by the SQL
@@ -136,6 +138,9 @@ struct Inner {
     settings: HashMap<String, Arc<[(String, String)]>>,
 }
 
+/// How long a pool without clients stays to show that its server could not be reached: longer than
+/// scrapes and checks of `/ready` are apart. Somebody has to try again, which only clients do.
+const OUTAGE_SHOWN: Duration = Duration::from_secs(60);
 /// Sets of settings remembered per pool; applications have few.
 const MAX_KNOWN_SETTINGS: usize = 256;
 
@@ -166,6 +171,7 @@ impl Pool {
             unused_timeout: setup.unused_timeout,
             unused_since: None,
             last_failure: None,
+            out_of_reach_at: None,
             welcome: None,
             settings: HashMap::new(),
         };
@@ -311,6 +317,18 @@ impl Pool {
     /// Server connections in all states, those being opened and closed among them.
     pub(crate) fn total(&self) -> u32 {
         self.inner.lock().scheduler.total()
+    }
+
+    /// Whether its server could not be reached of late: what is to be seen of that must not go with the
+    /// last client that was told so.
+    pub(crate) fn tells_of_outage(&self, now: Instant) -> bool {
+        let at = self.inner.lock().out_of_reach_at;
+        at.is_some_and(|at| now.saturating_duration_since(at) < OUTAGE_SHOWN)
+    }
+
+    /// What the last attempt to connect came to, if that was no connection.
+    pub(crate) fn last_failure(&self) -> Option<String> {
+        self.inner.lock().last_failure.as_ref().map(|failure| failure.message.clone())
     }
 
     /// Whether nobody uses it and nothing is left of it.

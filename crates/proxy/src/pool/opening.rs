@@ -129,6 +129,7 @@ impl Pool {
         let mut inner = self.inner.lock();
         inner.scheduler.connected();
         inner.last_failure = None;
+        inner.out_of_reach_at = None;
         server.place = place;
         let is_new = |welcome: &Arc<Welcome>| *welcome.reported != *server.parameters;
         if place == inner.place && inner.welcome.as_ref().is_none_or(is_new) {
@@ -162,6 +163,7 @@ impl Pool {
             inner.answer(waiter, Err(Box::new(failure.clone())));
         }
         inner.last_failure = Some(failure);
+        inner.out_of_reach_at = (!permanent).then(Instant::now);
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) use shared::Shared;
 pub(crate) use spares::Spare;
 pub use takeover::{CancelRequest, HoldsNothing};
 
+/// Pools without clients that are kept to show that their servers cannot be reached.
+const OUTAGES_SHOWN: usize = 100;
 /// How often pools are looked after. Timeouts are exact to this.
 const TICK: Duration = Duration::from_millis(50);
 /// The pause after the system has no socket to give, if there is nothing kept back either.
@@ -209,13 +211,18 @@ impl Proxy {
         self.shared.spares.fill();
         self.shared.keep_warm();
         self.shared.shares.balance(now);
-        let mut unused = Vec::new();
+        let (mut unused, mut outages) = (Vec::new(), 0);
         let pools = self.shared.all_pools();
         self.shared.ring_overdue(&pools, now);
         for pool in pools {
             pool.tick(now);
             if pool.is_unused() && pool.replication == Replication::None {
-                unused.push(pool.key.clone());
+                // Not many: names of databases are the clients' to choose.
+                let stays = outages < OUTAGES_SHOWN && pool.tells_of_outage(now);
+                outages += usize::from(stays);
+                if !stays {
+                    unused.push(pool.key.clone());
+                }
             }
         }
         // A client that is logging in has the pool in hand.

@@ -193,6 +193,7 @@ fn coverage(
     };
     CoverageReport {
         started_at: process.started_at,
+        examined_since: Some(snapshot.examined_since),
         statements: merged.values().map(|m| m.stats.calls + m.stats.lost).sum(),
         others: merged.get(&FingerprintId::OTHERS).map_or(0, |m| m.stats.calls + m.stats.lost),
         dropped: window.dropped,

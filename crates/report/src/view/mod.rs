@@ -92,6 +92,9 @@ pub struct Window {
 pub struct CoverageReport {
     /// When measuring began.
     pub started_at: Timestamp,
+    /// What was measured since then was looked at for faults: with a restart that begins anew.
+    #[serde(default)]
+    pub examined_since: Option<Timestamp>,
     /// Statements measured in the window.
     pub statements: u64,
     /// Of these, counted in the others row because the limit on fingerprints was reached.

@@ -48,6 +48,7 @@ pub(super) fn merge(past: Snapshot, live: &Snapshot, memory_from: i64) -> Snapsh
     Snapshot {
         taken_at: live.taken_at,
         started_at,
+        examined_since: live.examined_since,
         minutes: minutes.into_values().collect(),
         shapes,
         labels,

@@ -44,6 +44,7 @@ impl Client {
             sample: None,
             tags: None,
             trace: None,
+            alone: None,
         };
         let key = RowKey { fingerprint: FingerprintId(statement), labels: LabelId::OTHERS };
         self.tracker.observe(&event, key, Class::Select, &mut self.ended);

@@ -61,8 +61,14 @@ impl World {
         };
         let name = if client.id() == LabelId::OTHERS { OTHERS } else { &*client.application };
         *self.sent.entry(name.to_owned()).or_default() += 1;
-        self.on_the_way.push(Event::Query(statement(client.id(), self.shape, self.started)));
-        self.on_the_way.push(Event::Transaction(transaction(client.id(), self.started)));
+        let mut query = statement(client.id(), self.shape, self.started);
+        let whole = transaction(client.id(), self.started);
+        // Half of them come as two events.
+        let absorbed = self.on_the_way.len().is_multiple_of(2) && query.absorb(&whole);
+        self.on_the_way.push(Event::Query(query));
+        if !absorbed {
+            self.on_the_way.push(Event::Transaction(whole));
+        }
     }
 
     fn disconnect(&mut self, client: usize) {
@@ -144,6 +150,7 @@ fn statement(labels: LabelId, shape: ShapeId, now: Instant) -> QueryEvent {
         sample: None,
         tags: None,
         trace: None,
+        alone: None,
     }
 }
 

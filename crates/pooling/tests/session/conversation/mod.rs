@@ -261,12 +261,13 @@ impl Conversation {
             .collect()
     }
 
-    pub(crate) fn transactions(&self) -> Vec<&TransactionEvent> {
+    pub(crate) fn transactions(&self) -> Vec<TransactionEvent> {
         self.events
             .iter()
             .filter_map(|event| match event {
-                Event::Transaction(transaction) => Some(transaction),
-                _ => None,
+                Event::Transaction(transaction) => Some(transaction.clone()),
+                Event::Query(query) => query.transaction(),
+                Event::Connection(_) => None,
             })
             .collect()
     }

@@ -300,8 +300,11 @@ pub(crate) fn whole(trend: &[TrendPoint]) -> impl Iterator<Item = &TrendPoint> {
     trend.iter().filter(|point| point.measured_s >= 1.0)
 }
 
-/// Detectors that looked and found nothing.
+/// Detectors that looked everywhere and found nothing.
 pub(crate) fn fine(report: &Report) -> Vec<&str> {
-    let named = |name: &str| report.findings.iter().any(|finding| finding.detector == name);
+    let named = |name: &str| {
+        let found = report.findings.iter().any(|finding| finding.detector == name);
+        found || report.not_checked.iter().any(|check| check.check == name)
+    };
     report.checked.iter().map(String::as_str).filter(|name| !named(name)).collect()
 }
