@@ -47,6 +47,9 @@ async fn notes_and_what_was_done_are_events() {
     console.batch_execute("PAUSE").await.unwrap();
     console.batch_execute("RESUME").await.unwrap();
     console.batch_execute("RELOAD").await.unwrap();
+    // What was not done is no event.
+    console.batch_execute("RESUME").await.unwrap_err();
+    console.batch_execute("KILL_CLIENT 999999").await.unwrap_err();
     let kinds = rows(&console, "SELECT kind, text FROM events ORDER BY at").await;
     let expected = [
         concat!("start|pgweir ", env!("CARGO_PKG_VERSION")),

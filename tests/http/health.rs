@@ -46,5 +46,13 @@ async fn a_server_that_was_not_tried_does_no_harm_and_one_that_is_away_does() {
     proxy.try_connect("postgres", "d").await.unwrap_err();
     let answer = until_ready_says(address, 503).await;
     assert!(answer.body.contains("no server can be reached"), "{}", answer.body);
+    // Nobody waits any more, and it is still to be seen.
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(get(address, "/ready", "").await.status, 503);
+    }
+    let metrics = get(address, "/metrics", "").await.body;
+    let failing = metrics.lines().find(|line| line.starts_with("pgweir_pool_connect_failing{"));
+    assert!(failing.is_some_and(|line| line.ends_with(" 1")), "{failing:?}");
     assert_eq!(get(address, "/health", "").await.status, 200);
 }

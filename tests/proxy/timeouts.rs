@@ -273,6 +273,21 @@ async fn who_waits_for_long_gets_a_notice_once() {
 }
 
 #[tokio::test]
+async fn the_notice_says_what_is_waited_for() {
+    let scene = scene("query_wait_notify", "200ms").await;
+    let (mut client, console) = (scene.client().await, scene.console().await);
+    console.batch_execute("PAUSE").await.unwrap();
+    client.send_query("SELECT 1").await;
+    let (kind, body) = client.expect_frame().await;
+    assert_eq!(char::from(kind), 'N');
+    let notice = frames::ErrorFields::read(&body);
+    assert!(notice.message().starts_with("the database is paused"), "{notice}");
+    assert!(notice.hint().starts_with("RESUME"), "{notice}");
+    console.batch_execute("RESUME").await.unwrap();
+    assert_eq!(kinds(&client.expect_until(b'Z').await), "TDCZ");
+}
+
+#[tokio::test]
 async fn a_user_may_have_timeouts_of_its_own() {
     let postgres = Postgres::shared().await;
     let database = postgres.database().await;

@@ -2,6 +2,7 @@
 
 mod advise;
 mod advise_safely;
+mod finding_pgweir;
 mod findings;
 mod measuring;
 mod own_connections;

@@ -154,8 +154,10 @@ fn first_sentence(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{ReportOptions, example};
     use model::Severity;
+
+    use super::*;
+    use crate::{ReportOptions, example};
 
     #[test]
     fn names_causes_before_consequences_with_what_to_do() {
@@ -170,6 +172,18 @@ mod tests {
     fn a_healthy_window_is_one_line() {
         let report = example::report(&example::healthy(), &ReportOptions::default());
         insta::assert_snapshot!(report.verdict.join("\n"), @"Healthy: 1,000 statements in 15.5 min, none failed, 95 % done within 433 µs; nothing to fix.");
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_not_healthy() {
+        let mut published = example::healthy();
+        let snapshot = std::sync::Arc::make_mut(&mut published.snapshot);
+        snapshot.examined_since = snapshot.taken_at - SignedDuration::from_secs(35);
+        let report = example::report(&published, &ReportOptions::default());
+        let [told] = &report.verdict[..] else { panic!("{:?}", report.verdict) };
+        assert!(told.starts_with("Too early to tell: 1,000 statements in 15.5 min"), "{told}");
+        let moment = moment(published.snapshot.examined_since);
+        assert!(told.contains(&format!("only what came since {moment} was looked at")), "{told}");
     }
 
     #[test]
