@@ -33,7 +33,8 @@ test checks both against what is served. The same metrics go to a collector by O
 
 `/health` answers 200 as long as the process lives. `/ready` answers 200 when clients may be sent here,
 and 503 with the reason while pgweir drains, or when every server that was tried refused the last attempt
-and no connection is left; a server that nobody has asked for yet does no harm. Both say it in a line of
+and no connection is left (for a minute after the last client, so that one that comes then finds out anew); a
+server that nobody has asked for yet does no harm. Both say it in a line of
 JSON.
 
 How to read them:
