@@ -1,16 +1,14 @@
 //! The verdict: what is wrong, and what to do first, in plain sentences.
 
-use jiff::SignedDuration;
 use model::{Basis, Effect, Finding, FixResult, Severity};
 
+use crate::build::GRAIN;
 use crate::render::units::{count, duration_ms, moment, percent, seconds, sentence};
 use crate::render::wording;
 use crate::view::Report;
 
 /// The most causes that the verdict names; the findings have the rest.
 const CAUSES: usize = 3;
-/// What of a window's beginning the findings may leave out: it begins with a whole minute.
-const UNEXAMINED: SignedDuration = SignedDuration::from_secs(61);
 /// Share of measurements lost above which the numbers need a warning.
 const LOSS_WORTH_SAYING: f64 = 0.001;
 
@@ -114,7 +112,7 @@ fn healthy(report: &Report) -> String {
         duration_ms(totals.p95_ms),
     );
     let examined = report.coverage.examined_since.unwrap_or_default();
-    if examined.duration_since(report.window.since) > UNEXAMINED {
+    if examined.duration_since(report.window.since) > GRAIN {
         return format!(
             "Too early to tell: {measured}, but only what came since {} was looked at for faults, when pgweir \
              started or was reset.",
@@ -154,6 +152,7 @@ fn first_sentence(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
     use model::Severity;
 
     use super::*;

@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use super::shop::Shop;
 use crate::vitals::Vitals;
 
-/// How long pgweir may take to be rid of everything, and its memory to be at rest: the catalogue's connection stays for a minute
-/// after it was last of use, a thread for blocking work for ten seconds.
+/// How long pgweir may take to be rid of everything, and its memory to be at rest: the catalogue's
+/// connection stays for a minute after it was last of use, a thread for blocking work for ten seconds.
 const PATIENCE: Duration = Duration::from_secs(150);
 
 /// Memory is at rest when so long no less of it was held: the allocator gives back what has been free
@@ -99,8 +99,8 @@ impl fmt::Display for Holdings {
         let exact = &self.exact;
         write!(
             f,
-            "{:>7} KiB resident ({:>6} of its own), {:>4} descriptors, {:>2} threads, {:>3} tasks, {:>3} clients, \
-             {:>3} cancel keys, {:>3} pools, {:>3} servers, {:>5} shapes, {:>5} labels, \
+            "{:>7} KiB resident ({:>6} of its own), {:>4} descriptors, {:>2} threads, \
+             {:>3} tasks, {:>3} clients, {:>3} cancel keys, {:>3} pools, {:>3} servers, {:>5} shapes, {:>5} labels, \
              {:>4} fingerprints, history {:>5} KiB",
             self.resident_kib,
             self.anonymous_kib,

@@ -3,7 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -18,9 +18,6 @@ use crate::settings::Settings;
 
 /// How long a pgweir of this machine may take to accept a connection.
 const KNOCK: Duration = Duration::from_secs(1);
-
-/// Where pgweir listens if nothing says otherwise.
-const DEFAULT_PORT: u16 = 6432;
 
 /// The user that the file's URL logs in as.
 pub(crate) const LOCAL_ADMIN: &str = "pgweir_local";
@@ -127,7 +124,7 @@ pub(crate) fn find() -> Option<String> {
     let resolved = RunArguments::default().settings(std::env::vars_os()).ok();
     let settings = resolved.map(|resolved| resolved.settings).unwrap_or_default();
     let variable = std::env::var_os("PGWEIR_DATA_DIR").map(PathBuf::from);
-    let port = settings.listen.first().map_or(DEFAULT_PORT, SocketAddr::port);
+    let port = settings.port();
     let folders = [settings.data_dir.or(variable), None];
     folders.iter().find_map(|folder| find_in(&state_directory(folder.as_deref())?, port))
 }

@@ -210,7 +210,7 @@ fn coverage(
 /// How far back the detectors look, unless told otherwise.
 const DETECTORS_LOOK_BACK: SignedDuration = SignedDuration::from_mins(15);
 /// What a whole minute more or less may make of a window.
-const GRAIN: SignedDuration = SignedDuration::from_secs(61);
+pub(crate) const GRAIN: SignedDuration = SignedDuration::from_secs(61);
 
 /// Says in plain words what the numbers do not hold.
 fn notes(
