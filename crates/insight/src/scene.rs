@@ -128,7 +128,12 @@ impl Scene {
     pub(crate) fn connect(&mut self) {
         self.client += 1;
         let event = ConnectionEvent::Opened { client: ClientId(self.client), labels: self.label };
-        self.aggregator.apply(&mut Event::Connection(event), self.now(), &self.shapes);
+        self.aggregator.apply(
+            &mut Event::Connection(event),
+            self.now(),
+            &self.shapes,
+            &self.labels,
+        );
     }
 
     /// No server connection can be opened for a database.
@@ -136,7 +141,12 @@ impl Scene {
         let pool = PoolKey { database: database.into(), user: "web".into() };
         let event =
             ConnectionEvent::ServerFailed { pool, sqlstate: SqlState::from_bytes(b"3D000") };
-        self.aggregator.apply(&mut Event::Connection(event), self.now(), &self.shapes);
+        self.aggregator.apply(
+            &mut Event::Connection(event),
+            self.now(),
+            &self.shapes,
+            &self.labels,
+        );
     }
 
     /// The client goes.
@@ -146,7 +156,12 @@ impl Scene {
             labels: self.label,
             lifetime: Duration::from_millis(lifetime_ms),
         };
-        self.aggregator.apply(&mut Event::Connection(event), self.now(), &self.shapes);
+        self.aggregator.apply(
+            &mut Event::Connection(event),
+            self.now(),
+            &self.shapes,
+            &self.labels,
+        );
     }
 
     /// The client is silent inside its transaction.
@@ -175,7 +190,7 @@ impl Scene {
     }
 
     fn apply(&mut self, mut event: Event) {
-        self.aggregator.apply(&mut event, self.now(), &self.shapes);
+        self.aggregator.apply(&mut event, self.now(), &self.shapes, &self.labels);
     }
 
     fn transaction_event(&self, block: Block, explicit: bool) -> TransactionEvent {

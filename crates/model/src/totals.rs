@@ -75,34 +75,6 @@ pub struct PoolTotals {
     pub connect_failures: BTreeMap<SqlState, u64>,
 }
 
-impl PoolTotals {
-    /// Adds another kind of client of the same pool.
-    pub fn merge(&mut self, other: &Self) {
-        self.statements.merge(&other.statements);
-        add_codes(&mut self.errors, &other.errors);
-        self.lost += other.lost;
-        self.rows += other.rows;
-        self.transactions.merge(&other.transactions);
-        self.waits.merge(&other.waits);
-        self.pinned_transactions += other.pinned_transactions;
-        self.idle_in_transaction += other.idle_in_transaction;
-        self.client_parses += other.client_parses;
-        self.server_parses += other.server_parses;
-        self.binds += other.binds;
-        self.bytes_received += other.bytes_received;
-        self.bytes_sent += other.bytes_sent;
-        self.clients_opened += other.clients_opened;
-        self.clients_closed += other.clients_closed;
-        add_codes(&mut self.connect_failures, &other.connect_failures);
-    }
-}
-
-fn add_codes(to: &mut BTreeMap<SqlState, u64>, from: &BTreeMap<SqlState, u64>) {
-    for (code, count) in from {
-        *to.entry(*code).or_default() += count;
-    }
-}
-
 /// A fingerprint since it is among those that are counted apart.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FingerprintTotals {

@@ -5,6 +5,7 @@ mod fault;
 mod links;
 mod names;
 mod purity;
+mod root;
 mod size;
 mod source;
 mod state;
@@ -23,6 +24,7 @@ type Rule = fn(&Tree) -> Result<Vec<Fault>>;
 const RULES: &[Rule] = &[
     edges::check,
     purity::check,
+    root::check,
     size::check,
     names::check,
     unfinished::check,

@@ -1,12 +1,12 @@
 //! Events in, snapshots out.
 
-mod admitted;
 mod busiest;
 mod cumulative;
 mod keys;
 mod kinds;
 mod known;
 mod minute;
+mod places;
 mod row;
 mod runs;
 mod slow;
@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use model::{
-    Binned, ConnectionEvent, Coverage, Event, FingerprintId, HeldLabels, HostStatus, LabelRegistry,
-    Minute, OpenTransaction, PoolMode, PoolStatus, QueryEvent, RowKey, Snapshot, Totals,
-    TransactionEvent, TransactionStats,
+    Binned, ById, ConnectionEvent, Coverage, Event, FingerprintId, HeldLabels, HostStatus, LabelId,
+    LabelRegistry, Minute, OpenTransaction, PoolMode, PoolStatus, QueryEvent, RowKey, Snapshot,
+    Totals, TransactionEvent, TransactionStats,
 };
 use sql::{Class, ShapeRegistry};
 
@@ -30,6 +30,7 @@ use keys::KeyTracker;
 use kinds::Kinds;
 use known::KnownShapes;
 use minute::OpenMinute;
+use places::{Place, Places};
 use row::Times;
 use runs::{EndedRun, RunTracker};
 use slow::SlowTracker;
@@ -102,6 +103,9 @@ pub struct Aggregator {
     slow: SlowTracker,
     open_transactions: Vec<OpenTransaction>,
     kinds: Kinds,
+    places: Places,
+    /// Transactions at the places of databases.
+    of_databases: Vec<TransactionStats>,
     cumulative: Cumulative,
     busiest: Busiest,
     pools: Vec<PoolStatus>,
@@ -129,6 +133,8 @@ impl Aggregator {
             slow: SlowTracker::default(),
             open_transactions: Vec::new(),
             kinds: Kinds::default(),
+            places: Places::default(),
+            of_databases: Vec::new(),
             cumulative: Cumulative::default(),
             busiest: Busiest::new(settings.busiest),
             pools: Vec::new(),
@@ -148,27 +154,40 @@ impl Aggregator {
     pub fn reset(&mut self, started_at: Timestamp, now: Instant) {
         let anew = Self::new(self.settings.clone(), started_at, now);
         let before = std::mem::replace(self, anew);
+        self.places = before.places;
+        self.places.begin_anew();
         self.cumulative = before.cumulative;
         self.busiest = before.busiest;
         self.dropped = before.dropped;
     }
 
     /// Takes one event; of a statement, the sample. `now` decides the minute it counts in.
-    pub fn apply(&mut self, event: &mut Event, now: Timestamp, shapes: &ShapeRegistry) {
+    pub fn apply(
+        &mut self,
+        event: &mut Event,
+        now: Timestamp,
+        shapes: &ShapeRegistry,
+        labels: &LabelRegistry,
+    ) {
         self.roll(now);
         match event {
             Event::Query(query) => {
+                let place = self.places.of(query.labels, labels);
                 let times = Times::of(query);
-                self.query(query, &times, now, shapes);
+                self.query(query, place, &times, now, shapes);
                 if let Some(whole) = query.transaction() {
-                    self.transaction(&whole, &times.total, &times.wait);
+                    self.transaction(&whole, place, &times.total, &times.wait);
                 }
             }
             Event::Transaction(whole) => {
+                let place = self.places.of(whole.labels, labels);
                 let (duration, wait) = (Binned::new(whole.duration), Binned::new(whole.wait));
-                self.transaction(whole, &duration, &wait);
+                self.transaction(whole, place, &duration, &wait);
             }
-            Event::Connection(connection) => self.connection(connection),
+            Event::Connection(connection) => {
+                self.cumulative.connection(connection, &mut self.places, labels);
+                self.connection(connection);
+            }
         }
         if !self.ended.is_empty() {
             self.count_runs();
@@ -180,7 +199,7 @@ impl Aggregator {
     pub fn forget_kinds(&mut self, forgotten: &[HeldLabels]) {
         for kind in forgotten {
             self.kinds.forget(kind);
-            self.cumulative.forget(kind);
+            self.places.forget(kind);
         }
     }
 
@@ -237,10 +256,11 @@ impl Aggregator {
         self.keys.sweep(instant);
         self.known.ask_for_values();
         self.count_runs();
+        self.kinds.learn(self.places.kinds(), labels);
         for minute in std::mem::take(&mut self.closing) {
             self.kinds.learn(minute.labels(), labels);
             // Before kinds of clients are folded, whose database is then known no more.
-            let by_database = self.kinds.by_database(&minute.minute.transactions);
+            let by_database = self.by_database(&minute.minute.transactions);
             self.last_minute = (minute.minute.minute, by_database);
             let complete = minute.finish(self.kinds.labels(), self.settings.rows_kept);
             self.kept.push_back(Arc::new(complete));
@@ -272,18 +292,18 @@ impl Aggregator {
                 parsed: shapes.values().filter(|shape| shape.parsed == Some(true)).count() as u64,
             },
             shapes,
-            database_totals: self.kinds.database_totals(),
+            database_totals: named(&self.places, &self.of_databases),
             last_minute: if is_last { by_database.clone() } else { BTreeMap::new() },
         }
     }
 
     /// What was counted since the start; without the detectors' view it costs little.
     #[must_use]
-    pub fn totals(&mut self, now: Timestamp, labels: &LabelRegistry) -> Totals {
+    pub fn totals(&self, now: Timestamp) -> Totals {
         Totals {
             taken_at: now,
             started_at: self.started_at,
-            pools: self.cumulative.pools(labels),
+            pools: self.cumulative.pools(&self.places),
             fingerprints: self.busiest.totals(),
             refused: self.cumulative.refused.clone(),
             statements: self.statements,
@@ -299,6 +319,7 @@ impl Aggregator {
     fn query(
         &mut self,
         event: &mut QueryEvent,
+        place: Place,
         times: &Times,
         now: Timestamp,
         shapes: &ShapeRegistry,
@@ -306,7 +327,7 @@ impl Aggregator {
         let shape = shapes.get(event.shape);
         let class = shape.as_ref().map_or(Class::Other, |shape| shape.class);
         let fingerprint = self.known.meet(shape.as_ref(), now);
-        self.cumulative.query(event, &times.total);
+        self.cumulative.query(place.pool, event, &times.total);
         self.busiest.observe(event, &times.total, fingerprint, shape.as_ref());
         let (key, row) = self.current.row(
             RowKey { fingerprint, labels: event.labels },
@@ -332,11 +353,18 @@ impl Aggregator {
         }
     }
 
-    fn transaction(&mut self, event: &TransactionEvent, duration: &Binned, wait: &Binned) {
-        self.cumulative.transaction(event, duration, wait);
+    fn transaction(
+        &mut self,
+        event: &TransactionEvent,
+        place: Place,
+        duration: &Binned,
+        wait: &Binned,
+    ) {
+        self.cumulative.transaction(place.pool, event, duration, wait);
         let transactions = &mut self.current.minute.transactions;
         let kind = minute::kind(transactions, event.labels, self.settings.kind_limit);
-        for stats in [transactions.entry(kind).or_default(), self.kinds.totals(event.labels)] {
+        let of_kind = transactions.entry(kind).or_default();
+        for stats in [of_kind, places::at(&mut self.of_databases, place.database)] {
             add_transaction(stats, event);
         }
         let without_wait =
@@ -351,7 +379,6 @@ impl Aggregator {
     }
 
     fn connection(&mut self, event: &ConnectionEvent) {
-        self.cumulative.connection(event);
         let minute = &mut self.current.minute;
         let connections = &mut minute.connections;
         match event {
@@ -418,6 +445,21 @@ impl Aggregator {
         }
     }
 
+    /// The transactions of kinds whose names are learned, by database.
+    fn by_database(
+        &mut self,
+        transactions: &ById<LabelId, TransactionStats>,
+    ) -> BTreeMap<Arc<str>, TransactionStats> {
+        let mut by_database: Vec<TransactionStats> = Vec::new();
+        for (id, stats) in transactions {
+            if let Some(labels) = self.kinds.labels().get(id) {
+                let database = self.places.databases.admit(Arc::clone(&labels.database));
+                places::at(&mut by_database, database).merge(stats);
+            }
+        }
+        named(&self.places, &by_database)
+    }
+
     fn give_up_forgotten_kinds(&mut self) {
         self.kinds.give_up(self.current.minute.minute, || {
             let mut named = self.current.labels();
@@ -434,6 +476,12 @@ impl Aggregator {
 fn time_of(at: Instant, started: Instant, started_at: Timestamp) -> Timestamp {
     let since = at.saturating_duration_since(started);
     started_at.checked_add(since).unwrap_or(Timestamp::MAX)
+}
+
+/// By name of database, those that have any transactions.
+fn named(places: &Places, counts: &[TransactionStats]) -> BTreeMap<Arc<str>, TransactionStats> {
+    let counted = places.databases.name(counts).filter(|(_, stats)| stats.transactions > 0);
+    counted.map(|(name, stats)| (Arc::clone(name), stats.clone())).collect()
 }
 
 fn minute_of(time: Timestamp) -> i64 {

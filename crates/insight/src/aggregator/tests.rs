@@ -165,7 +165,7 @@ fn connections_pools_and_losses_are_counted() {
         ConnectionEvent::Refused { pool: None, sqlstate: code },
         ConnectionEvent::ServerFailed { pool: key.clone(), sqlstate: code },
     ] {
-        scene.aggregator.apply(&mut Event::Connection(event), now, &scene.shapes);
+        scene.aggregator.apply(&mut Event::Connection(event), now, &scene.shapes, &scene.labels);
     }
     scene.aggregator.note_dropped(7);
     scene.aggregator.note_clients(12);
@@ -191,7 +191,7 @@ fn codes_and_pools_that_clients_make_up_are_bounded() {
             pool: PoolKey { database: code.into(), user: "web".into() },
             sqlstate: SqlState::from_bytes(b"3D000"),
         };
-        scene.aggregator.apply(&mut Event::Connection(event), now, &scene.shapes);
+        scene.aggregator.apply(&mut Event::Connection(event), now, &scene.shapes, &scene.labels);
     }
     let snapshot = scene.snapshot();
     let row = snapshot.minutes[0].queries.values().next().expect("one row");

@@ -88,7 +88,7 @@ impl World {
         let mut events = std::mem::take(&mut self.on_the_way);
         meanwhile(self);
         for event in &mut events {
-            self.aggregator.apply(event, now, &self.shapes);
+            self.aggregator.apply(event, now, &self.shapes, &self.registry);
         }
         let forgotten = self.registry.make_room();
         self.aggregator.forget_kinds(&forgotten);
@@ -113,7 +113,7 @@ impl World {
     /// as they were.
     fn by_database(&mut self) -> [BTreeMap<String, u64>; 3] {
         let now = self.started_at + self.clock;
-        let totals = self.aggregator.totals(now, &self.registry);
+        let totals = self.aggregator.totals(now);
         let scraped = totals.pools.iter().filter(|(_, pool)| pool.transactions.count() > 0);
         let scraped =
             scraped.map(|(key, pool)| (key.database.to_string(), pool.transactions.count()));
@@ -196,6 +196,28 @@ fn the_newest_of_three_times_the_limit_are_told_apart_and_the_oldest_keep_their_
     let named = world.snapshot().labels.len();
     assert!(named <= 101, "{named}");
     assert_eq!(world.by_database(), [scraped, shown, sent], "counts stay");
+}
+
+#[test]
+fn a_reset_forgets_who_was_there_and_no_count_since_the_start() {
+    let mut world = World::new(100, AggregatorSettings::default());
+    for application in 0..3 {
+        world.connect(application);
+        world.run(application);
+    }
+    world.take(|_| ());
+    assert_eq!(world.snapshot().labels.len(), 4, "and the others");
+    let [scraped, _, sent] = world.by_database();
+    assert_eq!(scraped, sent);
+    world.aggregator.reset(world.started_at, world.started);
+    // Databases are read as long as somebody is named in them.
+    assert_eq!(world.snapshot().labels.keys().collect::<Vec<_>>(), [&LabelId::OTHERS]);
+    world.run(0);
+    world.take(|_| ());
+    assert_eq!(world.snapshot().labels.len(), 2);
+    let [scraped, shown, sent] = world.by_database();
+    assert_eq!(scraped, sent);
+    assert_eq!(shown.into_values().collect::<Vec<_>>(), [1]);
 }
 
 #[test]

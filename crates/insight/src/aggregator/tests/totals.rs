@@ -2,7 +2,7 @@ use super::*;
 
 fn totals(scene: &mut Scene) -> Totals {
     let now = scene.now();
-    scene.aggregator.totals(now, &scene.labels)
+    scene.aggregator.totals(now)
 }
 
 /// Summary and count of each fingerprint counted apart, and of the others.

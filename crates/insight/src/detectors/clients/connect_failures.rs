@@ -161,7 +161,12 @@ mod tests {
         let failed =
             (0..failed).map(|_| ConnectionEvent::ServerFailed { pool: pool.clone(), sqlstate });
         for event in refused.chain(failed) {
-            scene.aggregator.apply(&mut Event::Connection(event), scene.now(), &scene.shapes);
+            scene.aggregator.apply(
+                &mut Event::Connection(event),
+                scene.now(),
+                &scene.shapes,
+                &scene.labels,
+            );
         }
         scene.look(|inputs| ConnectFailures.detect(inputs))
     }

@@ -203,8 +203,7 @@ impl Work {
                 }
                 // Whoever asks may be gone.
                 Some(Request::Totals(answer)) => {
-                    let labels = &self.measures.labels;
-                    let totals = self.aggregator.totals(Timestamp::now(), labels);
+                    let totals = self.aggregator.totals(Timestamp::now());
                     let _ = answer.send(Arc::new(totals));
                     None
                 }
@@ -246,7 +245,7 @@ impl Work {
                     self.tag_labels.apply(query, &self.measures.labels);
                     self.singled_out.look_at(query, &self.measures);
                 }
-                self.aggregator.apply(event, now, &self.measures.shapes);
+                self.aggregator.apply(event, now, &self.measures.shapes, &self.measures.labels);
             }
         });
         if dropped > 0 {
