@@ -47,6 +47,8 @@ async fn notes_and_what_was_done_are_events() {
     console.batch_execute("PAUSE").await.unwrap();
     console.batch_execute("RESUME").await.unwrap();
     console.batch_execute("RELOAD").await.unwrap();
+    console.batch_execute("RECONNECT").await.unwrap();
+    console.batch_execute("SET log_min_duration = '1s'").await.unwrap();
     // What was not done is no event.
     console.batch_execute("RESUME").await.unwrap_err();
     console.batch_execute("KILL_CLIENT 999999").await.unwrap_err();
@@ -57,9 +59,11 @@ async fn notes_and_what_was_done_are_events() {
         "pause|all databases",
         "resume|all databases",
         "reload|configuration reloaded",
+        "command|RECONNECT",
+        "command|SET log_min_duration",
     ];
     assert_eq!(kinds, expected);
-    assert_eq!(rows(&console, "SHOW EVENTS").await.len(), 5);
+    assert_eq!(rows(&console, "SHOW EVENTS").await.len(), 7);
 }
 
 #[tokio::test]

@@ -117,4 +117,8 @@ async fn our_own_files_and_urls_are_checked_too() {
     );
     assert!(text.contains("ok, PostgreSQL "), "{text}");
     assert!(!text.contains("PgBouncer's"), "{text}");
+    assert!(text.starts_with("File DIR/pgweir.toml\n\n"), "{text}");
+    let output = scene.check(&file, &["--json"]).await;
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["file"], file.display().to_string());
 }

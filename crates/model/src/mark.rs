@@ -31,6 +31,8 @@ pub enum MarkKind {
     Resume,
     /// Client connections were ended from the console.
     Kill,
+    /// Another command changed what the service does: RECONNECT, DISABLE, ENABLE, SET.
+    Command,
     /// A server could not be reached any more, could be again, or another took its place.
     Failover,
     /// A statement got another plan.
@@ -43,13 +45,14 @@ pub enum MarkKind {
 
 impl MarkKind {
     /// All, for whoever has to read one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Start,
         Self::Shutdown,
         Self::Reload,
         Self::Pause,
         Self::Resume,
         Self::Kill,
+        Self::Command,
         Self::Failover,
         Self::PlanChange,
         Self::Deploy,
@@ -66,6 +69,7 @@ impl MarkKind {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Kill => "kill",
+            Self::Command => "command",
             Self::Failover => "failover",
             Self::PlanChange => "plan_change",
             Self::Deploy => "deploy",

@@ -30,7 +30,10 @@ pub(crate) fn verdict(report: &Report) -> Vec<String> {
     let more = problems.len().saturating_sub(CAUSES);
     if more > 0 {
         let noun = if more == 1 { "finding" } else { "findings" };
-        sentences.push(format!("{more} more {noun} below."));
+        let notes = report.findings.len() - problems.len();
+        let notes =
+            if notes > 0 { format!(", and {notes} for information") } else { String::new() };
+        sentences.push(format!("{more} more {noun} below{notes}."));
     }
     sentences.extend(gains(report));
     sentences.extend(deploy(report));

@@ -4,7 +4,7 @@ use model::Command;
 
 use super::command::command;
 use super::lexer::Lexed;
-use super::query::{explain, query, shown_by_sql};
+use super::query::{SHOWN_BY_SQL, explain, query, shown_by_sql};
 use super::set::set;
 use super::{Names, Sql, Statement, Token, TransactionControl};
 use crate::parameters;
@@ -32,6 +32,9 @@ pub(super) fn statement(lexed: &Lexed<'_>, names: &Names<'_>) -> Result<Statemen
         return explain(rest);
     }
     if verb == "SHOW" {
+        let near =
+            || near(rest).map(|near| format!("Did you mean SHOW {near}? SHOW HELP lists all."));
+        let unknown = || near().into_iter().fold(unknown(), Refusal::with_hint);
         return show(rest, names)?.ok_or_else(unknown);
     }
     match verb.as_str() {
@@ -65,6 +68,14 @@ fn show(rest: &[Token<'_>], names: &Names<'_>) -> Result<Option<Statement>, Refu
         return Ok(Some(Statement::Sql(Sql { text, before: 0, is_show: true })));
     }
     Ok(parameter(name, arguments, names))
+}
+
+/// The table that was meant, where there is none of the name.
+fn near(rest: &[Token<'_>]) -> Option<String> {
+    let name = text_of(rest.first()?)?.to_ascii_lowercase();
+    let known = show::ALL.iter().map(|show| show.name).chain(SHOWN_BY_SQL).chain(["help"]);
+    let near = refusal::nearest(&name, known).filter(|near| *near != name);
+    near.map(str::to_ascii_uppercase)
 }
 
 fn parameter(name: String, rest: &[Token<'_>], names: &Names<'_>) -> Option<Statement> {
@@ -227,6 +238,14 @@ mod tests {
     fn what_is_not_understood_is_refused_with_its_text() {
         assert_eq!(parsed("SHOW FDS").unwrap_err().message, "unknown command: SHOW FDS");
         assert_eq!(parsed("SHOW").unwrap_err().message, "unknown command: SHOW");
+        for (typed, hint) in [
+            ("SHOW POLS", "Did you mean SHOW POOLS? SHOW HELP lists all."),
+            ("SHOW event", "Did you mean SHOW EVENTS? SHOW HELP lists all."),
+            ("SHOW POOLS 3", "SHOW HELP lists what the console understands."),
+            ("SHOW WEATHER", "SHOW HELP lists what the console understands."),
+        ] {
+            assert_eq!(parsed(typed).unwrap_err().hint.as_deref(), Some(hint), "{typed}");
+        }
         assert_eq!(parsed("SHOW POOLS 3").unwrap_err().message, "unknown command: SHOW POOLS 3");
         let long = parsed(&"é".repeat(100)).unwrap_err().message;
         assert_eq!(long, format!("unknown command: {}…", "é".repeat(80)));

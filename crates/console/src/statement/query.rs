@@ -7,6 +7,10 @@ use crate::parameters;
 use crate::refusal::Refusal;
 use crate::table::{Column, Kind, Value};
 
+/// The names of the tables that SHOW has from SQL.
+pub(super) const SHOWN_BY_SQL: [&str; 5] =
+    ["events", "plans", "settings", "query_minutes", "fleet_minutes"];
+
 /// The tables that SHOW has from SQL.
 pub(super) fn shown_by_sql(name: &str) -> Option<String> {
     let rest = match name {

@@ -15,6 +15,8 @@ pub(super) struct Document {
     schema: &'static str,
     /// Whether pgweir would start, and every server that was asked lets it in.
     pub(super) ok: bool,
+    /// What was read; none where there is no file.
+    pub(super) file: Option<String>,
     /// Why it would not start.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) problems: Vec<String>,
@@ -119,6 +121,7 @@ impl Document {
         Self {
             schema: SCHEMA,
             ok: true,
+            file: None,
             problems: Vec::new(),
             warnings: Vec::new(),
             pgbouncer: None,

@@ -25,6 +25,8 @@ pub async fn run(arguments: &CheckArguments) -> anyhow::Result<()> {
         Err(error) => return Err(error.into()),
     };
     let mut document = Document::of(&resolved);
+    let file = arguments.run.file_read(std::env::vars_os());
+    document.file = file.map(|file| file.display().to_string());
     if !arguments.offline {
         document.servers = servers::ask(&resolved.settings).await;
         document.ok = document.failed() == 0;

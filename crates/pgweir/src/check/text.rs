@@ -10,6 +10,10 @@ pub(super) fn render(document: &Document) -> String {
     if let Some(pgbouncer) = &document.pgbouncer {
         let _ = writeln!(out, "PgBouncer's file {}", pgbouncer.files.join(", "));
         out.push_str("What it does not say is as PgBouncer has it.\n\n");
+    } else if let Some(file) = &document.file {
+        let _ = writeln!(out, "File {file}\n");
+    } else {
+        out.push_str("No file: defaults, the environment and what the command line says\n\n");
     }
     section(&mut out, "Clients", &clients(document));
     section(&mut out, "Databases", &databases(&document.databases));

@@ -138,6 +138,15 @@ impl RunArguments {
         Ok(written)
     }
 
+    /// The file that is read; none where none is named and there is none in the working directory.
+    pub fn file_read(
+        &self,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Option<PathBuf> {
+        let environment: Vec<_> = environment.into_iter().collect();
+        self.file(&environment).map(|(file, _)| file).filter(|file| file.exists())
+    }
+
     /// The file to read, and what named it; `Origin::Whole` if nothing did.
     fn file(&self, environment: &[(OsString, OsString)]) -> Option<(PathBuf, Origin)> {
         if let Some(file) = &self.config {

@@ -96,7 +96,7 @@ impl LiveProcess {
                 return;
             }
             Command::Reconnect(_) | Command::Disable(_) | Command::Enable(_) => {
-                (MarkKind::Reload, command.to_string())
+                (MarkKind::Command, command.to_string())
             }
             Command::Shutdown(_) => (MarkKind::Shutdown, "SHUTDOWN in the console".to_owned()),
             Command::ResetStats => (MarkKind::Note, "statistics were reset".to_owned()),

@@ -98,7 +98,7 @@ impl Reloader {
         let warnings = self.apply(resolved).map_err(bad)?;
         *written = Some(changed);
         tracing::info!("{key} changed until the configuration is read again");
-        self.marks.add(MarkKind::Reload, format!("SET {key}"));
+        self.marks.add(MarkKind::Command, format!("SET {key}"));
         Ok(warnings)
     }
 

@@ -11,7 +11,8 @@ const LAYERS: usize = 5;
 /// Smaller indexes that are tried in the place of one.
 const MOST_SMALLER: usize = 12;
 
-/// What the statements would use if everything were there.
+/// What the statements would use if everything were there, without what the rest of it can do too: where
+/// the time is up soon, nothing later looks at that.
 pub(super) fn ideal(costs: &mut Costs<'_>) -> Set {
     costs.survey(&Set::default(), LAYERS);
     let mut ideal = Set::default();
@@ -19,7 +20,16 @@ pub(super) fn ideal(costs: &mut Costs<'_>) -> Set {
         let all = costs.mask(statement);
         ideal = ideal.or(&costs.judge(statement, &all).1);
     }
-    ideal
+    without_the_needless(costs, ideal)
+}
+
+fn without_the_needless(costs: &Costs<'_>, set: Set) -> Set {
+    set.iter().fold(set, |kept, narrow| {
+        let does_more = |wide: usize| {
+            wide != narrow && makes_needless(&costs.pool[wide].index, &costs.pool[narrow].index)
+        };
+        if kept.iter().any(does_more) { kept.without(narrow) } else { kept }
+    })
 }
 
 /// Drops, or makes smaller, what costs least for the bytes that it frees, until the budget holds.

@@ -5,7 +5,7 @@ mod flood;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{FilterFn, LevelFilter, filter_fn};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -13,6 +13,14 @@ use tracing_subscriber::util::SubscriberInitExt;
 pub(super) use flood::{Flood, SLOW_STATEMENT};
 
 use crate::settings::{LogFormat, Settings};
+
+/// The pool of the connections to catalogues: it says "Connection error" of one that breaks and not which.
+/// Those who use them say what they could not read, and of which database.
+const SAYS_TOO_LITTLE: &str = "deadpool";
+
+fn without_what_says_too_little() -> FilterFn {
+    filter_fn(|line| !line.target().starts_with(SAYS_TOO_LITTLE))
+}
 
 /// Starts logging. Colours only on a terminal, and where NO_COLOR does not forbid them. Gives what
 /// keeps floods of like lines back.
@@ -29,11 +37,13 @@ pub(super) fn start(settings: &Settings) -> Arc<Flood> {
     // A second start, as in tests, changes nothing.
     let _ = match settings.log_format {
         LogFormat::Json => {
-            builder.json().flatten_event(true).finish().with(flood.layer()).try_init()
+            let lines = builder.json().flatten_event(true).finish().with(flood.layer());
+            lines.with(without_what_says_too_little()).try_init()
         }
         LogFormat::Human => {
             let colour = !no_color && std::io::stderr().is_terminal();
-            builder.with_ansi(colour).finish().with(flood.layer()).try_init()
+            let lines = builder.with_ansi(colour).finish().with(flood.layer());
+            lines.with(without_what_says_too_little()).try_init()
         }
     };
     flood
