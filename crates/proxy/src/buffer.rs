@@ -4,13 +4,15 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::task::coop;
 
 use wire::backend;
 use wire::frame::{HEAD_BYTES, Head};
 
+use crate::attempt::Attempt;
 use crate::error::ProxyError;
 use crate::stream::Stream;
 
@@ -35,6 +37,22 @@ pub(crate) struct ReadBuffer {
     filled_last: bool,
     /// Whether memory for what is usual is kept while nothing is in flight.
     keeps: bool,
+    /// Whom the reactor wakes when there is something to read, as far as is known.
+    wakes: Option<Woken>,
+}
+
+/// Which waker it is that the reactor has, by its addresses. It cannot be another one at the same place: as
+/// long as the reactor has it, what it wakes is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Woken {
+    data: usize,
+    vtable: usize,
+}
+
+impl Woken {
+    fn by(waker: &Waker) -> Self {
+        Self { data: waker.data().addr(), vtable: std::ptr::from_ref(waker.vtable()).addr() }
+    }
 }
 
 impl ReadBuffer {
@@ -88,6 +106,7 @@ impl ReadBuffer {
         if !self.filled_last {
             return self.poll_small(stream, cx);
         }
+        self.wakes = None;
         self.drop_used();
         self.bytes.reserve(LARGE_READ_BYTES);
         let room = self.bytes.capacity() - self.bytes.len();
@@ -113,13 +132,41 @@ impl ReadBuffer {
     /// nothing to say costs none, and most messages are small.
     fn poll_small(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut stack = [const { MaybeUninit::<u8>::uninit() }; SMALL_READ_BYTES];
+        let task = Woken::by(cx.waker());
+        // The reactor wakes this task already, unless it has: then the socket is ready. Only once: who has
+        // always more to say is read from with tokio's budget.
+        if self.wakes.take() == Some(task) {
+            match stream.attempt_read(&mut stack) {
+                Attempt::NotReady => {
+                    self.wakes = Some(task);
+                    return Poll::Pending;
+                }
+                Attempt::Made(read) => return Poll::Ready(read.map(|read| self.take(read))),
+                Attempt::Unknown => {}
+            }
+        }
         let mut read = ReadBuf::uninit(&mut stack);
-        ready!(Pin::new(stream).poll_read(cx, &mut read))?;
-        let read = read.filled();
+        // Without budget tokio wakes the task and does not ask the reactor to.
+        let has_budget = coop::has_budget_remaining();
+        match Pin::new(stream).poll_read(cx, &mut read) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(self.take(read.filled()))),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                self.wakes = has_budget.then_some(task);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn take(&mut self, read: &[u8]) -> usize {
         self.filled_last = read.len() == SMALL_READ_BYTES;
-        self.drop_used();
-        self.bytes.extend_from_slice(read);
-        Poll::Ready(Ok(read.len()))
+        if self.bytes.capacity() == 0 {
+            self.bytes = read.to_vec();
+        } else {
+            self.drop_used();
+            self.bytes.extend_from_slice(read);
+        }
+        read.len()
     }
 
     /// Reads until at least `need` bytes are there.
@@ -222,13 +269,31 @@ impl WriteBuffer {
     }
 
     /// Writes what it can; ready when nothing is left. Cancel-safe.
+    #[inline]
     pub(crate) fn poll_flush(
         &mut self,
         stream: &mut Stream,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        // Most often there is nothing to do, and no memory to give back.
+        if self.pending() == 0 && self.bytes.capacity() <= USUAL_BYTES {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_flush_all(stream, cx)
+    }
+
+    fn poll_flush_all(
+        &mut self,
+        stream: &mut Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         while self.written < self.bytes.len() {
-            match Pin::new(&mut *stream).poll_write(cx, &self.bytes[self.written..]) {
+            let rest = &self.bytes[self.written..];
+            let wrote = match stream.attempt_write(rest) {
+                Attempt::Made(wrote) => Poll::Ready(wrote),
+                Attempt::NotReady | Attempt::Unknown => Pin::new(&mut *stream).poll_write(cx, rest),
+            };
+            match wrote {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(count)) => {
                     self.written += count;
@@ -269,3 +334,6 @@ impl WriteBuffer {
         std::future::poll_fn(|cx| self.poll_flush(stream, cx)).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,8 @@ impl EventBuffer {
         let mut dropped = 0;
         for shard in &self.shards {
             let mut shard = shard.lock();
-            let capacity = shard.events.len();
+            // As many as this time, and some more: growing copies all that there are.
+            let capacity = shard.events.len() + shard.events.len() / 4;
             let mut taken = std::mem::replace(&mut shard.events, Vec::with_capacity(capacity));
             dropped += std::mem::take(&mut shard.dropped);
             drop(shard);

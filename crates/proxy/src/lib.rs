@@ -4,6 +4,7 @@
 //! spawn and no lock held across an await, per query. What the bytes mean is decided in `pooling`.
 
 mod admin;
+mod attempt;
 mod buffer;
 mod client;
 mod error;

@@ -78,10 +78,12 @@ fn named(session: &mut Session<'_>, values: &[Option<&str>]) -> Vec<u8> {
     let name = format!("s{one}");
     let sql = format!("SELECT price, {one} AS kind FROM items WHERE id = $1::text::int");
     let mut request = Vec::new();
-    if session.prepared & (1 << (one % 32)) == 0 || one >= 32 {
+    // Of those beyond nobody keeps a note.
+    let noted = 1_u32.checked_shl(one).unwrap_or(0);
+    if session.prepared & noted == 0 {
         request.extend(testkit::frames::close(b'S', &name));
         request.extend(parse(&name, &sql));
-        session.prepared |= 1 << (one % 32);
+        session.prepared |= noted;
     }
     request.extend(bind("", &name, values));
     request.extend(execute("", 0));

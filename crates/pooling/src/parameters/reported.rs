@@ -86,6 +86,10 @@ impl ServerParameters {
 
     /// What was touched has the value that was reported last.
     pub(super) fn believe_reports(&mut self) {
+        if self.touched.is_empty() {
+            // As nearly always.
+            return;
+        }
         for name in std::mem::take(&mut self.touched) {
             self.believe(&name);
         }

@@ -96,7 +96,6 @@ impl Pool {
     /// `now` is about now: when the answer came that it was waited for.
     pub(crate) fn free(self: &Arc<Self>, server: Box<ServerConnection>, now: Instant) {
         let mut inner = self.inner.lock();
-        inner.out.remove(&server.id);
         if server.place != inner.place || inner.is_unwelcome(&server) {
             // It is seen, and waited for, until it is closed.
             inner.out.insert(server.id, status::Out::of(&server, None, now));
@@ -109,15 +108,20 @@ impl Pool {
                     let (client, since) = (waiting.client, waiting.since);
                     inner.waits.queued(now.duration_since(since), now);
                     self.note_queue(&inner);
+                    // It stays out, with another client.
                     let lease = self.lease(&mut inner, server, client, now);
                     inner.answer(waiter, Ok(lease));
                     return;
                 }
                 Freed::Idle => {
+                    inner.out.remove(&server.id);
                     inner.idle.insert(server.id, server);
                     return;
                 }
-                Freed::Close => return self.close_in_background(server),
+                Freed::Close => {
+                    inner.out.remove(&server.id);
+                    return self.close_in_background(server);
+                }
             }
         }
     }

@@ -1,0 +1,85 @@
+//! One system call where a socket is known to be ready, none where it is known not to be, and no word with
+//! the reactor in either case. tokio's own `poll_read` and `poll_write` make the same calls, and besides
+//! leave the task's waker behind each time, and go through the C library, for which a call of a program
+//! with several threads is a point where one can be cancelled: that is a good part of what they cost.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::net::{RecvFlags, SendFlags};
+use tokio::io::Interest;
+
+use crate::stream::Stream;
+
+/// What came of an attempt.
+#[derive(Debug)]
+pub(crate) enum Attempt<T> {
+    /// A call was made, and this is what it gave.
+    Made(io::Result<T>),
+    /// None was: the socket has not become ready since it was last found not to be.
+    NotReady,
+    /// Nobody knows: the reactor is to be asked. So it always is with TLS.
+    Unknown,
+}
+
+impl Stream {
+    /// Reads once. Leaves no waker behind.
+    pub(crate) fn attempt_read<'b>(
+        &self,
+        room: &'b mut [MaybeUninit<u8>],
+    ) -> Attempt<&'b mut [u8]> {
+        let wanted = room.len();
+        self.attempt(Interest::READABLE, wanted, |socket| {
+            let ((read, _), _) = rustix::net::recv(socket, room, RecvFlags::empty())?;
+            let count = read.len();
+            Ok((read, count))
+        })
+    }
+
+    /// Writes once. Leaves no waker behind.
+    pub(crate) fn attempt_write(&self, bytes: &[u8]) -> Attempt<usize> {
+        self.attempt(Interest::WRITABLE, bytes.len(), |socket| {
+            let count = rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?;
+            Ok((count, count))
+        })
+    }
+
+    /// `call` gives what it did, and to how many of the bytes that were `wanted`. Done to some of them, the
+    /// socket is not ready any more (epoll(7), question 9): a second call would only say so, and tokio is
+    /// told that it did.
+    fn attempt<T>(
+        &self,
+        interest: Interest,
+        wanted: usize,
+        call: impl FnOnce(BorrowedFd<'_>) -> io::Result<(T, usize)>,
+    ) -> Attempt<T> {
+        let (mut is_made, mut in_part) = (false, None);
+        let note = |socket: BorrowedFd<'_>| {
+            is_made = true;
+            let (done, count) = call(socket)?;
+            if 0 < count && count < wanted {
+                in_part = Some(done);
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(done)
+        };
+        let whole = match self {
+            Self::Tcp(stream) => stream.try_io(interest, || note(stream.as_fd())),
+            Self::Unix(stream) => stream.try_io(interest, || note(stream.as_fd())),
+            Self::Tls(_) | Self::Gone => return Attempt::Unknown,
+        };
+        match (in_part, whole) {
+            (Some(done), _) => Attempt::Made(Ok(done)),
+            (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                if is_made {
+                    Attempt::Unknown
+                } else {
+                    Attempt::NotReady
+                }
+            }
+            (None, Err(error)) if error.kind() == io::ErrorKind::Interrupted => Attempt::Unknown,
+            (None, whole) => Attempt::Made(whole),
+        }
+    }
+}
