@@ -10,6 +10,7 @@ mod places;
 mod row;
 mod runs;
 mod slow;
+mod transactions;
 mod watches;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,9 +19,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use model::{
-    Binned, ById, ConnectionEvent, Coverage, Event, FingerprintId, HeldLabels, HostStatus, LabelId,
-    LabelRegistry, Minute, OpenTransaction, PoolMode, PoolStatus, QueryEvent, RowKey, Snapshot,
-    Totals, TransactionEvent, TransactionStats,
+    Binned, ConnectionEvent, Coverage, Event, FingerprintId, HeldLabels, HostStatus, LabelRegistry,
+    Minute, OpenTransaction, PoolMode, PoolStatus, QueryEvent, RowKey, Snapshot, Totals,
+    TransactionEvent, TransactionStats,
 };
 use sql::{Class, ShapeRegistry};
 
@@ -260,7 +261,9 @@ impl Aggregator {
         for minute in std::mem::take(&mut self.closing) {
             self.kinds.learn(minute.labels(), labels);
             // Before kinds of clients are folded, whose database is then known no more.
-            let by_database = self.by_database(&minute.minute.transactions);
+            let transactions = &minute.minute.transactions;
+            let by_database =
+                transactions::by_database(transactions, self.kinds.labels(), &mut self.places);
             self.last_minute = (minute.minute.minute, by_database);
             let complete = minute.finish(self.kinds.labels(), self.settings.rows_kept);
             self.kept.push_back(Arc::new(complete));
@@ -292,7 +295,7 @@ impl Aggregator {
                 parsed: shapes.values().filter(|shape| shape.parsed == Some(true)).count() as u64,
             },
             shapes,
-            database_totals: named(&self.places, &self.of_databases),
+            database_totals: transactions::named(&self.places, &self.of_databases),
             last_minute: if is_last { by_database.clone() } else { BTreeMap::new() },
         }
     }
@@ -365,7 +368,7 @@ impl Aggregator {
         let kind = minute::kind(transactions, event.labels, self.settings.kind_limit);
         let of_kind = transactions.entry(kind).or_default();
         for stats in [of_kind, places::at(&mut self.of_databases, place.database)] {
-            add_transaction(stats, event);
+            transactions::add(stats, event);
         }
         let without_wait =
             (!wait.is_zero()).then(|| Binned::new(event.duration.saturating_sub(event.wait)));
@@ -445,21 +448,6 @@ impl Aggregator {
         }
     }
 
-    /// The transactions of kinds whose names are learned, by database.
-    fn by_database(
-        &mut self,
-        transactions: &ById<LabelId, TransactionStats>,
-    ) -> BTreeMap<Arc<str>, TransactionStats> {
-        let mut by_database: Vec<TransactionStats> = Vec::new();
-        for (id, stats) in transactions {
-            if let Some(labels) = self.kinds.labels().get(id) {
-                let database = self.places.databases.admit(Arc::clone(&labels.database));
-                places::at(&mut by_database, database).merge(stats);
-            }
-        }
-        named(&self.places, &by_database)
-    }
-
     fn give_up_forgotten_kinds(&mut self) {
         self.kinds.give_up(self.current.minute.minute, || {
             let mut named = self.current.labels();
@@ -478,40 +466,8 @@ fn time_of(at: Instant, started: Instant, started_at: Timestamp) -> Timestamp {
     started_at.checked_add(since).unwrap_or(Timestamp::MAX)
 }
 
-/// By name of database, those that have any transactions.
-fn named(places: &Places, counts: &[TransactionStats]) -> BTreeMap<Arc<str>, TransactionStats> {
-    let counted = places.databases.name(counts).filter(|(_, stats)| stats.transactions > 0);
-    counted.map(|(name, stats)| (Arc::clone(name), stats.clone())).collect()
-}
-
 fn minute_of(time: Timestamp) -> i64 {
     time.as_second().div_euclid(60)
-}
-
-fn add_transaction(stats: &mut TransactionStats, event: &TransactionEvent) {
-    stats.transactions += 1;
-    if event.block {
-        stats.blocks += 1;
-        stats.block_duration.record(event.duration);
-        stats.block_statements += u64::from(event.statements);
-    }
-    if let Some(reason) = event.pinned {
-        stats.pinned += 1;
-        *stats.pin_reasons.entry(reason.into()).or_default() += 1;
-    }
-    stats.duration += event.duration;
-    stats.wait += event.wait;
-    stats.idle += event.idle;
-    if event.longest_idle > stats.longest_idle {
-        stats.longest_idle = event.longest_idle;
-        stats.idle_after = event.idle_after;
-    }
-    stats.statements += u64::from(event.statements);
-    stats.client_parses += u64::from(event.client_parses);
-    stats.server_parses += u64::from(event.server_parses);
-    stats.binds += u64::from(event.binds);
-    stats.bytes_received += event.bytes_received;
-    stats.bytes_sent += event.bytes_sent;
 }
 
 #[cfg(test)]
