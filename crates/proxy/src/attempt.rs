@@ -1,7 +1,7 @@
-//! One system call where a socket is known to be ready, none where it is known not to be, and no word with
-//! the reactor in either case. tokio's own `poll_read` and `poll_write` make the same calls, and besides
-//! leave the task's waker behind each time, and go through the C library, for which a call of a program
-//! with several threads is a point where one can be cancelled: that is a good part of what they cost.
+//! One system call where a socket is known to be ready, and none where it is known not to be. tokio's own
+//! `poll_read` and `poll_write` make the same calls, by way of the C library, for which a call of a program
+//! with several threads is a point where one can be cancelled: that is a good part of what they cost. They
+//! also leave the task's waker behind, which whoever finds a socket not ready has to do by them.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -17,10 +17,8 @@ use crate::stream::Stream;
 pub(crate) enum Attempt<T> {
     /// A call was made, and this is what it gave.
     Made(io::Result<T>),
-    /// None was: the socket has not become ready since it was last found not to be.
+    /// Nothing was done: the reactor is to be asked. So it always is with TLS.
     NotReady,
-    /// Nobody knows: the reactor is to be asked. So it always is with TLS.
-    Unknown,
 }
 
 impl Stream {
@@ -54,9 +52,8 @@ impl Stream {
         wanted: usize,
         call: impl FnOnce(BorrowedFd<'_>) -> io::Result<(T, usize)>,
     ) -> Attempt<T> {
-        let (mut is_made, mut in_part) = (false, None);
+        let mut in_part = None;
         let note = |socket: BorrowedFd<'_>| {
-            is_made = true;
             let (done, count) = call(socket)?;
             if 0 < count && count < wanted {
                 in_part = Some(done);
@@ -67,19 +64,16 @@ impl Stream {
         let whole = match self {
             Self::Tcp(stream) => stream.try_io(interest, || note(stream.as_fd())),
             Self::Unix(stream) => stream.try_io(interest, || note(stream.as_fd())),
-            Self::Tls(_) | Self::Gone => return Attempt::Unknown,
+            Self::Tls(_) | Self::Gone => return Attempt::NotReady,
         };
         match (in_part, whole) {
             (Some(done), _) => Attempt::Made(Ok(done)),
-            (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                if is_made {
-                    Attempt::Unknown
-                } else {
-                    Attempt::NotReady
-                }
-            }
-            (None, Err(error)) if error.kind() == io::ErrorKind::Interrupted => Attempt::Unknown,
+            (None, Err(error)) if is_to_be_repeated(error.kind()) => Attempt::NotReady,
             (None, whole) => Attempt::Made(whole),
         }
     }
+}
+
+fn is_to_be_repeated(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

@@ -4,10 +4,9 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::task::coop;
 
 use wire::backend;
 use wire::frame::{HEAD_BYTES, Head};
@@ -37,22 +36,8 @@ pub(crate) struct ReadBuffer {
     filled_last: bool,
     /// Whether memory for what is usual is kept while nothing is in flight.
     keeps: bool,
-    /// Whom the reactor wakes when there is something to read, as far as is known.
-    wakes: Option<Woken>,
-}
-
-/// Which waker it is that the reactor has, by its addresses. It cannot be another one at the same place: as
-/// long as the reactor has it, what it wakes is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Woken {
-    data: usize,
-    vtable: usize,
-}
-
-impl Woken {
-    fn by(waker: &Waker) -> Self {
-        Self { data: waker.data().addr(), vtable: std::ptr::from_ref(waker.vtable()).addr() }
-    }
+    /// Nothing was there when it was read from last.
+    was_silent: bool,
 }
 
 impl ReadBuffer {
@@ -106,7 +91,7 @@ impl ReadBuffer {
         if !self.filled_last {
             return self.poll_small(stream, cx);
         }
-        self.wakes = None;
+        self.was_silent = false;
         self.drop_used();
         self.bytes.reserve(LARGE_READ_BYTES);
         let room = self.bytes.capacity() - self.bytes.len();
@@ -132,27 +117,20 @@ impl ReadBuffer {
     /// nothing to say costs none, and most messages are small.
     fn poll_small(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut stack = [const { MaybeUninit::<u8>::uninit() }; SMALL_READ_BYTES];
-        let task = Woken::by(cx.waker());
-        // The reactor wakes this task already, unless it has: then the socket is ready. Only once: who has
-        // always more to say is read from with tokio's budget.
-        if self.wakes.take() == Some(task) {
-            match stream.attempt_read(&mut stack) {
-                Attempt::NotReady => {
-                    self.wakes = Some(task);
-                    return Poll::Pending;
-                }
-                Attempt::Made(read) => return Poll::Ready(read.map(|read| self.take(read))),
-                Attempt::Unknown => {}
-            }
+        // Only once: who has always more to say is read from with tokio's budget.
+        if std::mem::take(&mut self.was_silent)
+            && let Attempt::Made(read) = stream.attempt_read(&mut stack)
+        {
+            return Poll::Ready(read.map(|read| self.take(read)));
         }
         let mut read = ReadBuf::uninit(&mut stack);
-        // Without budget tokio wakes the task and does not ask the reactor to.
-        let has_budget = coop::has_budget_remaining();
         match Pin::new(stream).poll_read(cx, &mut read) {
             Poll::Ready(Ok(())) => Poll::Ready(Ok(self.take(read.filled()))),
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            // Each time it must be asked to wake the task: it may have taken the waker already, for what was
+            // read since.
             Poll::Pending => {
-                self.wakes = has_budget.then_some(task);
+                self.was_silent = true;
                 Poll::Pending
             }
         }
@@ -291,7 +269,7 @@ impl WriteBuffer {
             let rest = &self.bytes[self.written..];
             let wrote = match stream.attempt_write(rest) {
                 Attempt::Made(wrote) => Poll::Ready(wrote),
-                Attempt::NotReady | Attempt::Unknown => Pin::new(&mut *stream).poll_write(cx, rest),
+                Attempt::NotReady => Pin::new(&mut *stream).poll_write(cx, rest),
             };
             match wrote {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),

@@ -246,6 +246,10 @@ mod tests {
         ] {
             assert_eq!(parsed(typed).unwrap_err().hint.as_deref(), Some(hint), "{typed}");
         }
+        // Compared with each table's name it would take gigabytes.
+        let endless = format!("SHOW {}", "pools".repeat(10_000_000));
+        let hint = parsed(&endless).unwrap_err().hint;
+        assert_eq!(hint.as_deref(), Some("SHOW HELP lists what the console understands."));
         assert_eq!(parsed("SHOW POOLS 3").unwrap_err().message, "unknown command: SHOW POOLS 3");
         let long = parsed(&"é".repeat(100)).unwrap_err().message;
         assert_eq!(long, format!("unknown command: {}…", "é".repeat(80)));

@@ -60,10 +60,10 @@ impl Cumulative {
     ) {
         match event {
             ConnectionEvent::Opened { labels: kind, .. } => {
-                at(&mut self.pools, places.of(*kind, labels).pool).clients_opened += 1;
+                at(&mut self.pools, places.pool_of(*kind, labels)).clients_opened += 1;
             }
             ConnectionEvent::Closed { labels: kind, .. } => {
-                at(&mut self.pools, places.of(*kind, labels).pool).clients_closed += 1;
+                at(&mut self.pools, places.pool_of(*kind, labels)).clients_closed += 1;
             }
             ConnectionEvent::Refused { sqlstate, .. } => count_code(&mut self.refused, *sqlstate),
             ConnectionEvent::ServerFailed { pool, sqlstate } => {

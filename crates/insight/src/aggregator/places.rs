@@ -16,10 +16,11 @@ pub(super) struct Place {
     pub(super) database: usize,
 }
 
-/// The places of all kinds that the registry knows.
+/// The places of all kinds that the registry knows, that of the database from the first statement on: who
+/// only logs in may have made its name up.
 #[derive(Debug)]
 pub(super) struct Places {
-    of_kinds: ById<LabelId, Place>,
+    of_kinds: ById<LabelId, (usize, Option<usize>)>,
     pub(super) pools: Admitted<PoolKey>,
     pub(super) databases: Admitted<Arc<str>>,
 }
@@ -39,17 +40,25 @@ impl Default for Places {
 impl Places {
     /// The place of a kind, which `registry` knows as long as it has events.
     pub(super) fn of(&mut self, kind: LabelId, registry: &LabelRegistry) -> Place {
-        if let Some(place) = self.of_kinds.get(&kind) {
-            return *place;
+        if let Some((pool, Some(database))) = self.of_kinds.get(&kind) {
+            return Place { pool: *pool, database: *database };
+        }
+        let pool = self.pool_of(kind, registry);
+        let database = self.databases.admit(Arc::clone(&registry.get(kind).database));
+        self.of_kinds.insert(kind, (pool, Some(database)));
+        Place { pool, database }
+    }
+
+    /// The place of its pool alone.
+    pub(super) fn pool_of(&mut self, kind: LabelId, registry: &LabelRegistry) -> usize {
+        if let Some((pool, _)) = self.of_kinds.get(&kind) {
+            return *pool;
         }
         let labels = registry.get(kind);
         let (database, user) = (Arc::clone(&labels.database), Arc::clone(&labels.user));
-        let place = Place {
-            pool: self.pools.admit(PoolKey { database: Arc::clone(&database), user }),
-            database: self.databases.admit(database),
-        };
-        self.of_kinds.insert(kind, place);
-        place
+        let pool = self.pools.admit(PoolKey { database, user });
+        self.of_kinds.insert(kind, (pool, None));
+        pool
     }
 
     /// The kinds that have been counted and are not forgotten.
@@ -57,9 +66,12 @@ impl Places {
         self.of_kinds.keys().copied()
     }
 
-    /// What was measured is forgotten: no kind has been counted since. Names keep their places.
+    /// What was measured is forgotten: no kind has been counted since, and no database. Pools keep their
+    /// places, since what a scrape wants goes on.
     pub(super) fn begin_anew(&mut self) {
-        self.of_kinds.clear();
+        let anew = Self::default();
+        self.of_kinds = anew.of_kinds;
+        self.databases = anew.databases;
     }
 
     /// The registry has forgotten a kind, and may give its id to another.

@@ -15,18 +15,20 @@ use document::Document;
 /// # Errors
 /// Settings that are wrong, and a server that does not let pgweir in: the exit status is 1 then.
 pub async fn run(arguments: &CheckArguments) -> anyhow::Result<()> {
+    let file = arguments.run.file_read(std::env::vars_os());
+    let file = file.map(|file| file.display().to_string());
     let resolved = match arguments.run.settings(std::env::vars_os()) {
         Ok(resolved) => resolved,
         Err(error) if arguments.json => {
-            let document = Document::of_problems(&error);
+            let mut document = Document::of_problems(&error);
+            document.file = file;
             print(&mut std::io::stdout().lock(), &document.json()?)?;
             return Err(anyhow!("the settings are wrong: {} problems", error.problems.len()));
         }
         Err(error) => return Err(error.into()),
     };
     let mut document = Document::of(&resolved);
-    let file = arguments.run.file_read(std::env::vars_os());
-    document.file = file.map(|file| file.display().to_string());
+    document.file = file;
     if !arguments.offline {
         document.servers = servers::ask(&resolved.settings).await;
         document.ok = document.failed() == 0;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use model::{FingerprintId, Labels, Mark, ShapeInfo};
+use model::{FingerprintId, Labels, Mark, MarkKind, ShapeInfo};
 use rusqlite::{OptionalExtension, params};
 
 use super::conclusions::mark_kind;
@@ -166,10 +166,15 @@ impl Local {
         }))
     }
 
+    /// Those of kinds that only a later version knows wait for one: they do not stand in the way.
     fn next_mark(&self) -> Result<Option<Parcel>, StoreError> {
+        let known = MarkKind::ALL.map(|kind| format!("'{}'", kind.as_str())).join(", ");
+        let sql = format!(
+            "SELECT at_us, run, kind, text FROM marks WHERE sent = 0 AND kind IN ({known}) LIMIT 1"
+        );
         let found: Option<(i64, RunId, String, String)> = self
             .connection
-            .prepare_cached("SELECT at_us, run, kind, text FROM marks WHERE sent = 0 LIMIT 1")?
+            .prepare_cached(&sql)?
             .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
             .optional()?;
         let Some((at_us, run, kind, text)) = found else { return Ok(None) };

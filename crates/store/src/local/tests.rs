@@ -459,6 +459,26 @@ fn what_waits_is_given_out_oldest_first_and_again_when_it_was_rewritten() {
     assert_eq!(local.waiting().unwrap(), 1);
 }
 
+/// As after a version that goes back to one before.
+#[test]
+fn a_mark_of_a_later_version_waits_and_lets_the_others_pass() {
+    let mut local = Local::in_memory(&run("one")).unwrap();
+    local.expect_fleet();
+    let mark = |minute: i64, text: &str| Mark {
+        at: Timestamp::from_second(minute * 60).unwrap(),
+        kind: MarkKind::Note,
+        text: text.to_owned(),
+    };
+    let later = "UPDATE marks SET kind = 'of_a_later_version'";
+    local.write_mark(&mark(BEGIN + 1, "as it is called by then")).unwrap();
+    assert_eq!(local.connection.execute(later, []).unwrap(), 1);
+    local.write_mark(&mark(BEGIN + 2, "ours")).unwrap();
+    let next = local.next_parcel(BEGIN).unwrap();
+    assert!(matches!(&next, Some(Parcel::Mark { mark, .. }) if mark.text == "ours"), "{next:?}");
+    local.mark_sent(&next.unwrap()).unwrap();
+    assert!(local.next_parcel(BEGIN).unwrap().is_none());
+}
+
 #[test]
 fn what_had_to_go_before_it_was_sent_is_counted() {
     let mut local = Local::in_memory(&run("one")).unwrap();

@@ -300,6 +300,31 @@ fn databases_without_end_are_counted_apart_or_with_others_for_good() {
     assert_eq!((before.len(), before[OTHERS]), (1_001, 20));
 }
 
+#[test]
+fn who_only_logs_in_takes_no_database_its_place_and_a_reset_makes_room() {
+    let mut world = World::new(2_000, AggregatorSettings::default());
+    let run = |world: &mut World, number: usize, only_logs_in: bool| {
+        let database = format!("database {number}");
+        let held = world.registry.share(Labels::new(database, "web", "puma"));
+        let opened = ConnectionEvent::Opened { client: ClientId(1), labels: held.id() };
+        world.on_the_way.push(Event::Connection(opened));
+        if !only_logs_in {
+            world.on_the_way.push(Event::Transaction(transaction(held.id(), world.started)));
+        }
+        world.take(|_| ());
+    };
+    (0..1_100).for_each(|number| run(&mut world, number, true));
+    (1_100..1_500).for_each(|number| run(&mut world, number, false));
+    let shown = world.snapshot().database_totals;
+    assert!(shown.len() == 400 && !shown.contains_key(OTHERS));
+    (1_500..2_200).for_each(|number| run(&mut world, number, false));
+    assert!(world.snapshot().database_totals.contains_key(OTHERS));
+    world.aggregator.reset(world.started_at, world.started);
+    run(&mut world, 3_000, false);
+    let shown = world.snapshot().database_totals;
+    assert_eq!(shown.keys().map(|name| &**name).collect::<Vec<_>>(), ["database 3000"]);
+}
+
 proptest! {
     /// Whoever comes, goes, and is forgotten when: each statement is counted once, and as its own
     /// client's.
