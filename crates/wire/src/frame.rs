@@ -162,11 +162,18 @@ pub fn write_head(out: &mut Vec<u8>, head: Head) {
     out.extend_from_slice(&length.to_be_bytes());
 }
 
+/// What most names fit into: in so much a zero is found sooner byte by byte.
+const NAME_BYTES: usize = 12;
+
 /// Splits a zero-terminated string off the front: the string, then what follows its zero.
 #[must_use]
 pub fn split_cstring(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    // The text of each statement goes through here.
-    let end = memchr::memchr(0, bytes)?;
+    // The text of each statement goes through here, and names, which are short or empty.
+    let front = bytes.len().min(NAME_BYTES);
+    let end = match bytes[..front].iter().position(|byte| *byte == 0) {
+        Some(end) => end,
+        None => front + memchr::memchr(0, &bytes[front..])?,
+    };
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
@@ -194,6 +201,16 @@ mod tests {
         );
         assert_eq!(Head::from_client(b"\x16"), Err(FrameError::UnknownType(0x16)));
         assert_eq!(Head::from_client(b"p"), Err(FrameError::UnknownType(b'p')));
+    }
+
+    #[test]
+    fn a_string_ends_at_its_first_zero_wherever_that_is() {
+        for length in 0..100 {
+            let text = vec![b'x'; length];
+            assert_eq!(split_cstring(&text), None);
+            let bytes = [&text[..], &b"\0rest\0"[..]].concat();
+            assert_eq!(split_cstring(&bytes), Some((&text[..], &b"rest\0"[..])));
+        }
     }
 
     #[test]
