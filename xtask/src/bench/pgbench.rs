@@ -45,10 +45,6 @@ pub(super) struct Outcome {
     pub(super) failed: u64,
 }
 
-/// Clients of one of pgbench's threads.
-const CLIENTS_OF_A_THREAD: usize = 50;
-const MOST_THREADS: usize = 20;
-
 impl Run<'_> {
     /// Runs it, and reads what it left.
     pub(super) fn run(&self, arguments: &[&str], script: Option<&str>) -> Result<Outcome> {
@@ -85,14 +81,11 @@ impl Run<'_> {
         Ok(Outcome { transactions, failed })
     }
 
-    /// pgbench is to be no narrower than what it measures, and takes processors from it. A thread of its
-    /// own looks at all of its clients each time that one of them has an answer: they are to be no more
-    /// where there are many clients than where there are few.
+    /// pgbench is to be no narrower than what it measures, and takes processors from it.
     fn jobs(&self) -> String {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let clients = self.clients as usize;
-        let jobs = clients.div_ceil(CLIENTS_OF_A_THREAD).min(MOST_THREADS);
-        jobs.max((processors / 2).clamp(1, 8)).min(clients).to_string()
+        let jobs = (processors / 2).clamp(1, 8).min(self.clients as usize);
+        jobs.to_string()
     }
 
     fn read_logs(&self) -> Result<Vec<Transaction>> {
