@@ -9,20 +9,6 @@ pub(crate) type Refusal = ErrorFields;
 /// The most of a statement's text that a message repeats, characters.
 const QUOTED_CHARS: usize = 80;
 
-/// The longest name that is compared with others, bytes: comparing takes memory and time by its length.
-const COMPARED_BYTES: usize = 64;
-
-/// What `name` may have been meant to be: the one of `known` that needs the fewest edits, if they are few for
-/// a name of its length.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if name.len() > COMPARED_BYTES {
-        return None;
-    }
-    let edits = |known: &'a str| (strsim::damerau_levenshtein(name, known), known);
-    let (edits, known) = known.into_iter().map(edits).min()?;
-    (edits <= (known.len() / 3).max(1)).then_some(known)
-}
-
 /// Nothing that the console understands.
 pub(crate) fn unknown_command(text: &str) -> Refusal {
     let text = text.trim();

@@ -17,6 +17,7 @@ mod largest;
 mod logarithm;
 mod mark;
 mod minute;
+mod nearest;
 mod plan;
 mod priority;
 mod proof;
@@ -47,6 +48,7 @@ pub use labels::{HeldLabels, LabelId, LabelRegistry, Labels, Tags};
 pub use largest::keep_largest;
 pub use mark::{Mark, MarkKind};
 pub use minute::Minute;
+pub use nearest::nearest;
 pub use plan::{
     MemoryNode, PlanShape, PlanText, PlanVariant, PlanVersion, RankedSample, SampleRank,
 };

@@ -12,21 +12,12 @@ use tokio::io::Interest;
 
 use crate::stream::Stream;
 
-/// What came of an attempt.
-#[derive(Debug)]
-pub(crate) enum Attempt<T> {
-    /// A call was made, and this is what it gave.
-    Made(io::Result<T>),
-    /// Nothing was done: the reactor is to be asked. So it always is with TLS.
-    NotReady,
-}
-
 impl Stream {
-    /// Reads once. Leaves no waker behind.
+    /// Reads once, and leaves no waker behind; none where the reactor is to be asked. So it always is with TLS.
     pub(crate) fn attempt_read<'b>(
         &self,
         room: &'b mut [MaybeUninit<u8>],
-    ) -> Attempt<&'b mut [u8]> {
+    ) -> Option<io::Result<&'b mut [u8]>> {
         let wanted = room.len();
         self.attempt(Interest::READABLE, wanted, |socket| {
             let ((read, _), _) = rustix::net::recv(socket, room, RecvFlags::empty())?;
@@ -35,8 +26,8 @@ impl Stream {
         })
     }
 
-    /// Writes once. Leaves no waker behind.
-    pub(crate) fn attempt_write(&self, bytes: &[u8]) -> Attempt<usize> {
+    /// Writes once, otherwise as [`Self::attempt_read`].
+    pub(crate) fn attempt_write(&self, bytes: &[u8]) -> Option<io::Result<usize>> {
         self.attempt(Interest::WRITABLE, bytes.len(), |socket| {
             let count = rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?;
             Ok((count, count))
@@ -51,7 +42,7 @@ impl Stream {
         interest: Interest,
         wanted: usize,
         call: impl FnOnce(BorrowedFd<'_>) -> io::Result<(T, usize)>,
-    ) -> Attempt<T> {
+    ) -> Option<io::Result<T>> {
         let mut in_part = None;
         let note = |socket: BorrowedFd<'_>| {
             let (done, count) = call(socket)?;
@@ -64,12 +55,12 @@ impl Stream {
         let whole = match self {
             Self::Tcp(stream) => stream.try_io(interest, || note(stream.as_fd())),
             Self::Unix(stream) => stream.try_io(interest, || note(stream.as_fd())),
-            Self::Tls(_) | Self::Gone => return Attempt::NotReady,
+            Self::Tls(_) | Self::Gone => return None,
         };
         match (in_part, whole) {
-            (Some(done), _) => Attempt::Made(Ok(done)),
-            (None, Err(error)) if is_to_be_repeated(error.kind()) => Attempt::NotReady,
-            (None, whole) => Attempt::Made(whole),
+            (Some(done), _) => Some(Ok(done)),
+            (None, Err(error)) if is_to_be_repeated(error.kind()) => None,
+            (None, whole) => Some(whole),
         }
     }
 }

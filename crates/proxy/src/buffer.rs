@@ -11,7 +11,6 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use wire::backend;
 use wire::frame::{HEAD_BYTES, Head};
 
-use crate::attempt::Attempt;
 use crate::error::ProxyError;
 use crate::stream::Stream;
 
@@ -119,7 +118,7 @@ impl ReadBuffer {
         let mut stack = [const { MaybeUninit::<u8>::uninit() }; SMALL_READ_BYTES];
         // Only once: who has always more to say is read from with tokio's budget.
         if std::mem::take(&mut self.was_silent)
-            && let Attempt::Made(read) = stream.attempt_read(&mut stack)
+            && let Some(read) = stream.attempt_read(&mut stack)
         {
             return Poll::Ready(read.map(|read| self.take(read)));
         }
@@ -268,8 +267,8 @@ impl WriteBuffer {
         while self.written < self.bytes.len() {
             let rest = &self.bytes[self.written..];
             let wrote = match stream.attempt_write(rest) {
-                Attempt::Made(wrote) => Poll::Ready(wrote),
-                Attempt::NotReady => Pin::new(&mut *stream).poll_write(cx, rest),
+                Some(wrote) => Poll::Ready(wrote),
+                None => Pin::new(&mut *stream).poll_write(cx, rest),
             };
             match wrote {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),

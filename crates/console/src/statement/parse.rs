@@ -32,10 +32,12 @@ pub(super) fn statement(lexed: &Lexed<'_>, names: &Names<'_>) -> Result<Statemen
         return explain(rest);
     }
     if verb == "SHOW" {
-        let near =
-            || near(rest).map(|near| format!("Did you mean SHOW {near}? SHOW HELP lists all."));
-        let unknown = || near().into_iter().fold(unknown(), Refusal::with_hint);
-        return show(rest, names)?.ok_or_else(unknown);
+        return show(rest, names)?.ok_or_else(|| match near(rest) {
+            Some(near) => {
+                unknown().with_hint(format!("Did you mean SHOW {near}? SHOW HELP lists all."))
+            }
+            None => unknown(),
+        });
     }
     match verb.as_str() {
         "RESET" if words(rest).is_some_and(|words| words == ["STATS"]) => {
@@ -73,8 +75,9 @@ fn show(rest: &[Token<'_>], names: &Names<'_>) -> Result<Option<Statement>, Refu
 /// The table that was meant, where there is none of the name.
 fn near(rest: &[Token<'_>]) -> Option<String> {
     let name = text_of(rest.first()?)?.to_ascii_lowercase();
-    let known = show::ALL.iter().map(|show| show.name).chain(SHOWN_BY_SQL).chain(["help"]);
-    let near = refusal::nearest(&name, known).filter(|near| *near != name);
+    let by_sql = SHOWN_BY_SQL.map(|(name, _)| name);
+    let known = show::ALL.iter().map(|show| show.name).chain(by_sql).chain(["help"]);
+    let near = model::nearest(&name, known).filter(|near| *near != name);
     near.map(str::to_ascii_uppercase)
 }
 

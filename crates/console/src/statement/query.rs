@@ -7,21 +7,21 @@ use crate::parameters;
 use crate::refusal::Refusal;
 use crate::table::{Column, Kind, Value};
 
-/// The names of the tables that SHOW has from SQL.
-pub(super) const SHOWN_BY_SQL: [&str; 5] =
-    ["events", "plans", "settings", "query_minutes", "fleet_minutes"];
+const LAST_MINUTES: &str =
+    "WHERE minute > now() - interval '15 minutes' ORDER BY minute DESC, total_ms DESC";
 
-/// The tables that SHOW has from SQL.
+/// The tables that SHOW has from SQL, with what stands behind their names there.
+pub(super) const SHOWN_BY_SQL: [(&str, &str); 5] = [
+    ("events", "ORDER BY at"),
+    ("plans", "ORDER BY fingerprint, which"),
+    ("settings", "ORDER BY name"),
+    ("query_minutes", LAST_MINUTES),
+    ("fleet_minutes", LAST_MINUTES),
+];
+
+/// The query for one of them.
 pub(super) fn shown_by_sql(name: &str) -> Option<String> {
-    let rest = match name {
-        "events" => "ORDER BY at",
-        "plans" => "ORDER BY fingerprint, which",
-        "settings" => "ORDER BY name",
-        "query_minutes" | "fleet_minutes" => {
-            "WHERE minute > now() - interval '15 minutes' ORDER BY minute DESC, total_ms DESC"
-        }
-        _ => return None,
-    };
+    let (_, rest) = SHOWN_BY_SQL.into_iter().find(|(known, _)| *known == name)?;
     Some(format!("SELECT * FROM {name} {rest}"))
 }
 

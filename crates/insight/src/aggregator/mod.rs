@@ -259,7 +259,6 @@ impl Aggregator {
         self.count_runs();
         self.kinds.learn(self.places.kinds(), labels);
         for minute in std::mem::take(&mut self.closing) {
-            self.kinds.learn(minute.labels(), labels);
             // Before kinds of clients are folded, whose database is then known no more.
             let transactions = &minute.minute.transactions;
             let by_database =
@@ -271,7 +270,6 @@ impl Aggregator {
         self.shrink_old_minutes();
         self.give_up_forgotten_kinds();
         let current = self.current.clone();
-        self.kinds.learn(current.labels(), labels);
         let mut minutes = self.kept.clone();
         minutes.push_back(Arc::new(current.finish(self.kinds.labels(), usize::MAX)));
         let shapes = self.known.describe(self.kinds.labels(), labels);

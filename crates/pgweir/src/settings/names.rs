@@ -40,16 +40,10 @@ pub(crate) fn advice<'a>(
     }
 }
 
-/// The one of `known` that needs the fewest edits, if they are few for a name of its length.
+/// The one of `known` that may be meant, however it is spelled.
 pub(crate) fn nearest<'a>(
     unknown: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let unknown = unknown.to_lowercase().replace('-', "_");
-    known
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&unknown, name), name))
-        .min()
-        .filter(|(edits, name)| *edits <= (name.len() / 3).max(1))
-        .map(|(_, name)| name)
+    model::nearest(&unknown.to_lowercase().replace('-', "_"), known)
 }

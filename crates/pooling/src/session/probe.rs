@@ -115,6 +115,7 @@ impl ClientSession {
             return;
         }
         let mut question = match self.doubt {
+            // As nearly always: emptying what is empty costs too.
             Doubt::None if self.doubtful_settings.is_empty() => return,
             Doubt::None => return self.doubtful_settings.clear(),
             Doubt::Pins => PINS.to_owned(),

@@ -9,6 +9,7 @@ use pgwire::messages::Message;
 use pgwire::messages::startup::{Authentication, Password, SASLInitialResponse, SASLResponse};
 
 use crate::WireError;
+use crate::frame::split_cstring;
 
 /// A message of type `R`: what the server wants next, or that it is content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,9 +114,9 @@ pub fn sasl_initial_response(mechanism: &str, data: &[u8]) -> Vec<u8> {
 /// [`WireError::MessageFormat`] if the parts do not fill the body exactly.
 pub fn parse_sasl_initial_response(body: &[u8]) -> Result<SaslInitialResponse<'_>, WireError> {
     const FORMAT: WireError = WireError::MessageFormat("SASLInitialResponse");
-    let end = body.iter().position(|&byte| byte == 0).ok_or(FORMAT)?;
-    let mechanism = str::from_utf8(&body[..end]).map_err(|_| FORMAT)?;
-    let (length, data) = body[end + 1..].split_first_chunk::<4>().ok_or(FORMAT)?;
+    let (mechanism, rest) = split_cstring(body).ok_or(FORMAT)?;
+    let mechanism = str::from_utf8(mechanism).map_err(|_| FORMAT)?;
+    let (length, data) = rest.split_first_chunk::<4>().ok_or(FORMAT)?;
     match (i32::from_be_bytes(*length), data) {
         (-1, []) => Ok(SaslInitialResponse { mechanism, data: None }),
         (length, data) if usize::try_from(length) == Ok(data.len()) => {
