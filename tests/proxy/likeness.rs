@@ -11,7 +11,7 @@ use testkit::{ErrorFields, Frame, Postgres, ScriptedClient, TestDatabase};
 use crate::scene::{Scene, status};
 
 const SCHEMA: &str = "CREATE TABLE t (a int UNIQUE DEFERRABLE INITIALLY DEFERRED)";
-const STATEMENTS: [&str; 16] = [
+const STATEMENTS: [&str; 20] = [
     "SELECT 1",
     "SELECT $1::int",
     "SELECT $1::text || 'x'",
@@ -28,6 +28,11 @@ const STATEMENTS: [&str; 16] = [
     "ROLLBACK",
     "SET application_name TO 'other'",
     "COPY (SELECT generate_series(1, 3)) TO STDOUT",
+    // These are prepared when they come again. No column as it is: its table's number would be told.
+    "SELECT a + 0, 'x' FROM t WHERE a = 1",
+    "SELECT a + 0, 'x' FROM t WHERE a = 7",
+    "SELECT a + 0 FROM t WHERE a < 7 ORDER BY 1",
+    "SELECT a + 0 FROM t WHERE a = 'x'",
 ];
 const STRINGS: [&str; 6] = [
     "SELECT 1; SELECT 2",

@@ -17,6 +17,7 @@ mod modes;
 mod pinning;
 mod pool;
 mod prepared;
+mod prepared_queries;
 mod programs;
 mod readings;
 mod reload;

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use foldhash::fast::FixedState;
 
@@ -20,6 +20,56 @@ const MAX_TEXT_BYTES: usize = 16 * 1024;
 /// Statements remembered per pool.
 const MAX_STATEMENTS: usize = 1_000;
 
+/// What is served from named statements that the client has not named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serves {
+    /// The unnamed statement.
+    pub unnamed: bool,
+    /// Queries of the simple protocol.
+    pub queries: bool,
+}
+
+/// How often each query came, as far as it matters here. A query takes the place of another one whose
+/// hash leads there, too: then it takes longer until it is prepared.
+#[derive(Debug, Default)]
+struct Sightings(OnceLock<Box<[AtomicU64]>>);
+
+/// A power of two.
+const SIGHTINGS: usize = 512;
+/// A query is prepared when it comes for this time: what comes once or twice is not worth it.
+const ENOUGH_SIGHTINGS: u64 = 3;
+/// The lowest bits of a place count; the others are the hash's. So no lock is needed.
+const COUNT_BITS: u64 = 3;
+/// In place of a count: never.
+const REFUSED: u64 = 0;
+
+impl Sightings {
+    fn place(&self, hash: u64) -> Option<&AtomicU64> {
+        let places = self.0.get_or_init(|| (0..SIGHTINGS).map(|_| AtomicU64::new(0)).collect());
+        places.get((hash >> 2) as usize % SIGHTINGS)
+    }
+
+    /// Whether it has come often enough now.
+    fn add(&self, hash: u64) -> bool {
+        let Some(place) = self.place(hash) else { return false };
+        let found = place.load(Ordering::Relaxed);
+        let count = match ((found ^ hash) & !COUNT_BITS, found & COUNT_BITS) {
+            (0, REFUSED) => REFUSED,
+            (0, before) => (before + 1).min(ENOUGH_SIGHTINGS),
+            _ => 1,
+        };
+        place.store((hash & !COUNT_BITS) | count, Ordering::Relaxed);
+        count == ENOUGH_SIGHTINGS
+    }
+
+    /// It is not to be prepared, until another one takes its place.
+    fn refuse(&self, hash: u64) {
+        if let Some(place) = self.place(hash) {
+            place.store((hash & !COUNT_BITS) | REFUSED, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Statements that a server of the pool has parsed. Written only when one is new. Clients that
 /// prepare the same share what is kept of it.
 #[derive(Debug, Default)]
@@ -27,8 +77,10 @@ pub struct KnownStatements {
     /// By a hash of the content: of two that share one, the later.
     statements: RwLock<HashMap<u64, Arc<Statement>, FixedState>>,
     epoch: AtomicU64,
-    /// The unnamed statement is not served from named ones.
+    /// What of [`Serves`] is not to be.
     leaves_unnamed: AtomicBool,
+    leaves_queries: AtomicBool,
+    sightings: Sightings,
     /// The functions that the pool's statements call.
     pub routines: KnownRoutines,
 }
@@ -51,9 +103,27 @@ impl KnownStatements {
         !self.leaves_unnamed.load(Ordering::Relaxed)
     }
 
-    /// Sets [`Self::serves_unnamed`], which is true from the start.
-    pub fn serve_unnamed(&self, serve: bool) {
-        self.leaves_unnamed.store(!serve, Ordering::Relaxed);
+    /// Whether a query of the simple protocol is.
+    #[must_use]
+    pub fn serves_queries(&self) -> bool {
+        !self.leaves_queries.load(Ordering::Relaxed)
+    }
+
+    /// Sets both, which are true from the start.
+    pub fn serve(&self, serves: Serves) {
+        self.leaves_unnamed.store(!serves.unnamed, Ordering::Relaxed);
+        self.leaves_queries.store(!serves.queries, Ordering::Relaxed);
+    }
+
+    /// A query came that this statement would serve: whether it has come often enough.
+    pub(crate) fn sighted(&self, statement: &Statement) -> bool {
+        self.sightings.add(statement.hash())
+    }
+
+    /// A server will not have the statement that was to serve a query.
+    pub(crate) fn refuse(&self, statement: &Arc<Statement>) {
+        self.sightings.refuse(statement.hash());
+        self.forget(statement);
     }
 
     /// How often a table was seen to have changed under a statement.
@@ -134,6 +204,19 @@ mod tests {
         let long = statement(&format!("select '{}'", "x".repeat(MAX_TEXT_BYTES)));
         known.learn(&long);
         assert!(!has(&known, &long));
+    }
+
+    #[test]
+    fn what_comes_for_the_third_time_has_come_often_enough() {
+        let sightings = Sightings::default();
+        let times = |hash: u64| (0..4).map(|_| sightings.add(hash)).collect::<Vec<_>>();
+        assert_eq!(times(4), [false, false, true, true]);
+        assert_eq!(times(u64::MAX), [false, false, true, true]);
+        assert!(sightings.add(4), "it is known still");
+        let in_its_place = 4 + ((SIGHTINGS as u64) << 2);
+        assert!(!sightings.add(in_its_place) && !sightings.add(4));
+        sightings.refuse(u64::MAX);
+        assert_eq!(times(u64::MAX), [false; 4]);
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub enum Expected {
         deallocated: Option<Box<Deallocated>>,
         /// Why the server got another one, which fails.
         refused: Option<Refusal>,
+        /// The server got Bind, Describe, Execute and Sync in its place.
+        is_bound: bool,
     },
     /// The client's FunctionCall, up to its ReadyForQuery.
     FunctionCall,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use access::Networks;
 use model::{PoolKey, PoolMode, Priority};
 use pooling::hosts::Wish;
+use pooling::known::Serves;
 use pooling::priorities::Priorities;
 use pooling::quota::Scope;
 use pooling::scheduler::Limits;
@@ -156,6 +157,8 @@ pub struct ProxySettings {
     pub max_prepared_statements: usize,
     /// Whether the unnamed statement is served from named ones.
     pub share_unnamed_statements: bool,
+    /// Whether queries of the simple protocol are served from named statements.
+    pub prepare_simple_queries: bool,
     /// How long a client waits for a server connection.
     pub query_wait_timeout: Duration,
     /// How long a server connection may be idle.
@@ -214,7 +217,10 @@ impl ProxySettings {
             priority,
             limits,
             maxima,
-            shares_unnamed: self.share_unnamed_statements,
+            serves: Serves {
+                unnamed: self.share_unnamed_statements,
+                queries: self.prepare_simple_queries,
+            },
             unused_timeout: self.autodb_idle_timeout.filter(|_| target.on_demand),
             cluster: clusters.of(&target.hosts),
             upstream: self.upstream(target),

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use model::ShapeId;
 
+use crate::constants::Constants;
 use crate::hash;
 use crate::lexer::{Literal, Token};
 use crate::scan::{Sink, Until, scan};
@@ -19,6 +20,7 @@ pub(crate) struct Digest {
     pub(crate) from: usize,
     pub(crate) next: usize,
     pub(crate) truncated: bool,
+    pub(crate) constants: Constants,
 }
 
 /// The statement goes on, but was not looked at.
@@ -47,7 +49,8 @@ pub fn shape_id(text: &[u8]) -> ShapeId {
 
 /// Digests the statement of `text` that begins at `from`.
 pub(crate) fn digest(text: &[u8], from: usize, until: Until) -> Digest {
-    let mut hasher = Hasher { shape: hash::EMPTY, values: hash::EMPTY };
+    let mut hasher =
+        Hasher { shape: hash::EMPTY, values: hash::EMPTY, constants: Constants::default() };
     let extent = scan(text, from, until, &mut hasher);
     if extent.truncated {
         hasher.append(CUT);
@@ -59,6 +62,7 @@ pub(crate) fn digest(text: &[u8], from: usize, until: Until) -> Digest {
         from,
         next: extent.next,
         truncated: extent.truncated,
+        constants: hasher.constants,
     }
 }
 
@@ -66,6 +70,7 @@ pub(crate) fn digest(text: &[u8], from: usize, until: Until) -> Digest {
 struct Hasher {
     shape: u64,
     values: u64,
+    constants: Constants,
 }
 
 impl Hasher {
@@ -84,6 +89,7 @@ impl Sink for Hasher {
     #[inline(always)]
     fn constant(&mut self, literal: Literal, token: &Token, start: usize) {
         self.append(typed(literal));
+        self.constants.push(start, token.end);
         if start != token.start {
             self.values = hash::append(self.values, SIGN);
         }

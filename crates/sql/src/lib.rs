@@ -7,12 +7,14 @@
 //! Pure: no sockets, no files, no clocks, and no panic on any bytes.
 
 mod before;
+mod bindable;
 mod bound;
 mod bytes;
 mod calls;
 mod canonical;
 mod class;
 mod classify;
+mod constants;
 mod digest;
 mod effect;
 mod facts;
@@ -39,10 +41,12 @@ mod traced;
 /// The version of strict ids and fingerprints: ids of one version can be compared.
 pub const IDS_VERSION: u64 = canonical::VERSION;
 
+pub use bindable::{Bindable, ValuesApart};
 pub use bound::{BoundValues, ParameterComparison, bound_values, parameter_comparisons};
 pub use calls::{Calls, RoutineBody, custom_setting, custom_settings, routine_body};
 pub use canonical::strict_id;
 pub use class::{Class, SessionEffect};
+pub use constants::Constants;
 pub use digest::shape_id;
 pub use facts::{
     ComputedPredicate, Facts, Join, Operator, OrderKey, Predicate, Stability, TableRef, Unparsed,

@@ -12,7 +12,7 @@ use crate::classify::classify;
 use crate::digest::{Digest, digest};
 use crate::scan::Until;
 use crate::shape::ShapeParts;
-use crate::{Calls, Class, SessionEffect, Shape};
+use crate::{Bindable, Calls, Class, Constants, SessionEffect, Shape};
 
 /// One statement of a text.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Observed {
     /// The same with what is around it: from the end of the statement before to the beginning of the
     /// next.
     pub extent: Range<usize>,
+    /// Where the literals stand.
+    pub constants: Constants,
 }
 
 /// The shapes known so far, at most so many. Shared by all client tasks; nothing here blocks but for
@@ -97,7 +99,13 @@ impl ShapeRegistry {
                 self.introduce(text.get(range.start..end).unwrap_or_default(), digest)
             }
         };
-        Observed { shape, values: digest.values, range, extent: digest.from..digest.next }
+        Observed {
+            shape,
+            values: digest.values,
+            range,
+            extent: digest.from..digest.next,
+            constants: digest.constants,
+        }
     }
 
     /// A shape met for the first time, or one that there is no room for. `seen` is the part of the
@@ -122,6 +130,7 @@ impl ShapeRegistry {
             source: Box::from(seen),
             class,
             effect,
+            bindable: Bindable::of_statement(seen, class, effect, &calls),
             calls,
             truncated: digest.truncated,
         };

@@ -7,7 +7,7 @@ use model::{FingerprintId, ShapeId, StrictId};
 
 use crate::canonical::{self, Ids};
 use crate::normalise::normalise;
-use crate::{Calls, Class, Facts, SessionEffect, Unparsed};
+use crate::{Bindable, Calls, Class, Facts, SessionEffect, Unparsed};
 
 /// A statement with its literals left out, known to the registry from its first execution on.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Shape {
     pub effect: SessionEffect,
     /// The functions that it may call, of which nobody knows what they leave behind.
     pub calls: Calls,
+    /// Which of its constants may be bound as parameters instead.
+    pub bindable: Bindable,
     /// The class's name, for reports.
     pub keyword: &'static str,
     /// The statement has [`Shape::STATEMENT_LIMIT`] bytes or more: what follows them was not looked
@@ -61,6 +63,7 @@ pub(crate) struct ShapeParts {
     pub(crate) class: Class,
     pub(crate) effect: SessionEffect,
     pub(crate) calls: Calls,
+    pub(crate) bindable: Bindable,
     pub(crate) truncated: bool,
 }
 
@@ -80,6 +83,7 @@ impl Shape {
             class: parts.class,
             effect: parts.effect,
             calls: parts.calls,
+            bindable: parts.bindable,
             keyword: parts.class.name(),
             truncated: parts.truncated,
             wants_sample: AtomicBool::new(false),
@@ -129,7 +133,8 @@ impl Shape {
     #[must_use]
     pub fn others(class: Class, effect: SessionEffect, calls: Calls) -> Arc<Self> {
         let (id, source, truncated) = (ShapeId::OTHERS, Box::default(), false);
-        let parts = ShapeParts { id, source, class, effect, calls, truncated };
+        let bindable = Bindable::default();
+        let parts = ShapeParts { id, source, class, effect, calls, bindable, truncated };
         let ids = Ids { strict: StrictId::OTHERS, fingerprint: FingerprintId::OTHERS };
         let text = Arc::from("(others)");
         let shape = Self {

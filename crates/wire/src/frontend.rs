@@ -190,20 +190,6 @@ pub fn write_query(out: &mut Vec<u8>, text: &[u8]) {
     });
 }
 
-/// Writes a Bind of these values, all of them text, to the unnamed statement and portal; the results
-/// are to come as text.
-pub fn write_bind_texts(out: &mut Vec<u8>, values: &[&[u8]]) {
-    write_message(out, BIND, |body| {
-        body.extend_from_slice(&[0, 0, 0, 0]);
-        body.extend_from_slice(&u16::try_from(values.len()).unwrap_or(u16::MAX).to_be_bytes());
-        for value in values.iter().take(usize::from(u16::MAX)) {
-            body.extend_from_slice(&u32::try_from(value.len()).unwrap_or(0).to_be_bytes());
-            body.extend_from_slice(value);
-        }
-        body.extend_from_slice(&[0, 0]);
-    });
-}
-
 /// Writes an Execute of the unnamed portal; 0 rows is all.
 pub fn write_execute(out: &mut Vec<u8>, rows: u32) {
     write_message(out, EXECUTE, |body| {
@@ -227,6 +213,36 @@ pub fn write_parse(out: &mut Vec<u8>, name: &[u8], text: &[u8], types: &[u8]) {
 pub fn write_bind_unnamed(out: &mut Vec<u8>) {
     // Portal, statement; then no formats, no parameters, no result formats.
     write_message(out, BIND, |body| body.extend_from_slice(&[0; 8]));
+}
+
+/// Writes a Bind of `statement` to the unnamed portal. Values and results are text; `write` appends
+/// one of the values (manual 55.7).
+pub fn write_bind_texts<V>(
+    out: &mut Vec<u8>,
+    statement: &[u8],
+    values: &[V],
+    write: impl Fn(&V, &mut Vec<u8>),
+) {
+    write_message(out, BIND, |body| {
+        body.push(0);
+        body.extend_from_slice(statement);
+        // The name's end, and no formats.
+        body.extend_from_slice(&[0; 3]);
+        body.extend_from_slice(&(values.len() as u16).to_be_bytes());
+        for value in values {
+            let at = body.len();
+            body.extend_from_slice(&[0; 4]);
+            write(value, body);
+            let length = (body.len() - at - 4) as u32;
+            body[at..at + 4].copy_from_slice(&length.to_be_bytes());
+        }
+        body.extend_from_slice(&[0; 2]);
+    });
+}
+
+/// Writes a Describe of the unnamed portal.
+pub fn write_describe_unnamed_portal(out: &mut Vec<u8>) {
+    write_message(out, DESCRIBE, |body| body.extend_from_slice(b"P\0"));
 }
 
 /// Writes an Execute of the unnamed portal, for all rows.

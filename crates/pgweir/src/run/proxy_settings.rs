@@ -61,6 +61,7 @@ pub(super) fn of(settings: &Arc<Settings>, tls: &LoadedTls, local_password: &str
         priorities: priorities(settings),
         max_wait_queue: settings.max_wait_queue.map(|limit| limit.get() as usize),
         share_unnamed_statements: settings.share_unnamed_statements,
+        prepare_simple_queries: settings.prepare_simple_queries,
         max_prepared_statements: settings.max_prepared_statements.get() as usize,
         query_wait_timeout: settings.query_wait_timeout.unwrap_or(FOR_EVER),
         server_idle_timeout: settings.server_idle_timeout.unwrap_or(FOR_EVER),

@@ -262,6 +262,15 @@ pub const REFERENCE: &[SettingReference] = &[
          parsed and planned each time again; `plan_cache_mode` rules here too.",
     ),
     setting(
+        "prepare_simple_queries",
+        BOOLEAN,
+        Value("true"),
+        "Whether a SELECT that comes again and again with other values in its text (the simple \
+         protocol) is parsed once on each server connection, and its values are bound. Only outside \
+         of transaction blocks, and only values that a column is compared with; the server's log and \
+         pg_stat_activity show `$1` in their place. Guarded as `share_unnamed_statements` is.",
+    ),
+    setting(
         "query_wait_timeout",
         TIMEOUT,
         Value("120s"),

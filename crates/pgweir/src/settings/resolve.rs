@@ -145,6 +145,8 @@ impl Reader {
         self.set(&mut settings.max_prepared_statements, "max_prepared_statements", values::count);
         let shares = &mut settings.share_unnamed_statements;
         self.set(shares, "share_unnamed_statements", values::boolean);
+        let prepares = &mut settings.prepare_simple_queries;
+        self.set(prepares, "prepare_simple_queries", values::boolean);
         self.set(&mut settings.query_wait_timeout, "query_wait_timeout", values::timeout);
         self.set(&mut settings.query_wait_notify, "query_wait_notify", values::timeout);
         self.set(&mut settings.query_timeout, "query_timeout", values::timeout);

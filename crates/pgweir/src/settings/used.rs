@@ -89,6 +89,8 @@ pub struct Settings {
     pub max_prepared_statements: NonZeroU32,
     /// Whether the unnamed statement is served from named ones.
     pub share_unnamed_statements: bool,
+    /// Whether queries of the simple protocol are served from named statements.
+    pub prepare_simple_queries: bool,
     /// How long a client waits for a server connection; none is for ever.
     pub query_wait_timeout: Option<Duration>,
     /// When a client in the queue is told that it waits; none is never.
@@ -216,6 +218,7 @@ impl Default for Settings {
             low_priority_share: 75,
             max_prepared_statements: non_zero(200),
             share_unnamed_statements: true,
+            prepare_simple_queries: true,
             query_wait_timeout: Some(Duration::from_secs(120)),
             query_wait_notify: Some(Duration::from_secs(5)),
             query_timeout: None,

@@ -252,6 +252,13 @@ impl ClientSession {
             self.guard_sequences(&one.shape, true, server, io);
         }
         let refusal = self.refusal(&observed, text);
+        let prepared = match refusal {
+            None if head.body == front.len() && renamed.is_none() => {
+                self.prepared_query(&observed, text, io.shapes)
+            }
+            _ => None,
+        };
+        let mut trial = Self::trial_of_query(prepared.as_ref(), server);
         let statements = u32::try_from(observed.len()).unwrap_or(u32::MAX);
         for one in observed.drain(..) {
             let trace = self.traces.of_text(text, &one);
@@ -271,6 +278,7 @@ impl ClientSession {
                 sample: samples::of_text(&one.shape, text, &self.parameters),
                 tags,
                 trace,
+                trial: trial.take(),
                 ..Running::new(one.shape, effect, io.now)
             });
         }
@@ -279,14 +287,24 @@ impl ClientSession {
         server.statements.set_unnamed(None);
         self.statements.remove(b"");
         self.unpin_large();
+        if let Some(prepared) = prepared {
+            self.send_prepared_query(prepared, front, server, io);
+            return Taken::Replaced;
+        }
         if let Some(refusal) = refusal {
             frontend::write_query(io.to_server, IN_ITS_PLACE);
             let refused = Some(refusal);
-            self.replies.push(Expected::Query { statements, deallocated: None, refused });
+            self.replies.push(Expected::Query {
+                statements,
+                deallocated: None,
+                refused,
+                is_bound: false,
+            });
             self.quiet = false;
             return Taken::Replaced;
         }
-        let expected = Expected::Query { statements, deallocated: None, refused: None };
+        let expected =
+            Expected::Query { statements, deallocated: None, refused: None, is_bound: false };
         match renamed {
             Some(deallocated) => {
                 let text = format!("DEALLOCATE \"{}\"", deallocated.server);
@@ -296,6 +314,7 @@ impl ClientSession {
                     statements,
                     deallocated: Some(deallocated),
                     refused: None,
+                    is_bound: false,
                 });
                 self.quiet = false;
                 return Taken::Replaced;

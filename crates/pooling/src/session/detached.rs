@@ -285,6 +285,7 @@ impl ClientSession {
         self.journal.discard();
         self.failed = false;
         self.parameters_told = false;
+        self.as_sent = None;
         self.interrupted = None;
         self.reading_changes = Mention::None;
         self.doubt = Doubt::None;

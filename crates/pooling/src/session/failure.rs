@@ -46,6 +46,11 @@ impl ClientSession {
                 return fate;
             }
         }
+        if self.as_sent.is_some()
+            && let Some(fate) = self.prepared_query_failed(sqlstate, server, io)
+        {
+            return fate;
+        }
         let (parsed, refused) = match self.replies.front() {
             Some(Expected::Parse { name, refused, .. }) => (Some(name.clone()), *refused),
             Some(Expected::Query { refused, .. }) => (None, *refused),
@@ -157,17 +162,9 @@ impl ClientSession {
                 Expected::LocalCloseComplete { closed: Some((name, statement)) } => {
                     self.statements.insert(&name, statement);
                 }
-                Expected::OwnParse(Some(name)) => {
-                    if let Some(statement) = server.statements.find(name.spelled().as_bytes()) {
-                        self.known.forget(statement);
-                    }
-                    server.statements.forget(name);
-                }
-                Expected::OwnParse(None) => server.statements.set_unnamed(None),
-                Expected::OwnClose(Some(name)) => server.statements.not_closed(name),
                 Expected::Execute => executes += 1,
                 Expected::Query { statements, .. } => queried += statements as usize,
-                _ => {}
+                other => self.undo_own(&other, server),
             }
         }
         self.copy_reads = false;
@@ -194,6 +191,21 @@ impl ClientSession {
         if executes > 0 {
             self.statement_failed(sqlstate, io);
             self.meter.abandon(executes - 1 + queried);
+        }
+    }
+
+    /// Something of pgweir's own was skipped.
+    pub(super) fn undo_own(&self, skipped: &Expected, server: &mut ServerSession) {
+        match *skipped {
+            Expected::OwnParse(Some(name)) => {
+                if let Some(statement) = server.statements.find(name.spelled().as_bytes()) {
+                    self.known.forget(statement);
+                }
+                server.statements.forget(name);
+            }
+            Expected::OwnParse(None) => server.statements.set_unnamed(None),
+            Expected::OwnClose(Some(name)) => server.statements.not_closed(name),
+            _ => {}
         }
     }
 

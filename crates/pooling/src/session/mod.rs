@@ -19,6 +19,7 @@ mod own_server;
 mod parsing;
 mod pins;
 mod portals;
+mod prepared_query;
 mod probe;
 mod reading;
 mod refusal;
@@ -53,6 +54,7 @@ use comments::Comments;
 use detached::Detached;
 use measure::Meter;
 use portals::Portals;
+use prepared_query::AsSent;
 use probe::{Answer, Doubt};
 use traces::Traces;
 
@@ -198,6 +200,8 @@ pub struct ClientSession {
     may_repeat: bool,
     /// What to send again should such a statement not be valid any more.
     repeatable: Option<Box<[u8]>>,
+    /// What to send should the statement that serves the Query under way be refused.
+    as_sent: Option<AsSent>,
     /// Of a Describe that is sent again, the client has been told the parameters.
     parameters_told: bool,
     parameters: ClientParameters,
@@ -273,6 +277,7 @@ impl ClientSession {
             unnamed_by_name: false,
             may_repeat: false,
             repeatable: None,
+            as_sent: None,
             parameters_told: false,
             parameters,
             portals: Portals::default(),

@@ -85,7 +85,7 @@ impl ClientSession {
                     *unsent = *consumed;
                 }
                 // Counted before it is dealt with: a statement's last message is part of it.
-                if !self.own_is_due() {
+                if !self.own_is_due() && !self.is_bind_of_query(head.kind) {
                     self.meter.sent(head.total(), io.now);
                 }
                 let fate = self.message(head, bytes, server, io)?;
@@ -133,6 +133,12 @@ impl ClientSession {
                     | Expected::OwnClose(_)
             )
         )
+    }
+
+    /// Whether it is what a Query is not answered with, but what the server got in its place.
+    fn is_bind_of_query(&self, kind: u8) -> bool {
+        kind == backend::BIND_COMPLETE
+            && matches!(self.replies.front(), Some(Expected::Query { is_bound: true, .. }))
     }
 
     /// Gives the answers of our own whose turn it is.
@@ -206,8 +212,18 @@ impl ClientSession {
                 self.replies.pop();
                 Fate::Forward
             }
-            (Expected::OwnParse(_), backend::PARSE_COMPLETE)
-            | (Expected::OwnClose(_), backend::CLOSE_COMPLETE) => {
+            (Expected::OwnParse(_), backend::PARSE_COMPLETE) => {
+                self.query_is_prepared();
+                self.replies.pop();
+                Fate::Swallow
+            }
+            (Expected::Query { is_bound: true, .. }, backend::BIND_COMPLETE) => Fate::Swallow,
+            (Expected::Query { is_bound: true, .. }, backend::ROW_DESCRIPTION) => {
+                // From here on it runs.
+                self.as_sent = None;
+                Fate::Forward
+            }
+            (Expected::OwnClose(_), backend::CLOSE_COMPLETE) => {
                 self.replies.pop();
                 Fate::Swallow
             }

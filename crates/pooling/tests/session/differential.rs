@@ -1,11 +1,14 @@
 //! Two clients that share one server connection, each of which must hear exactly what it would hear
 //! from a server of its own.
 
+use std::sync::Arc;
+
+use pgweir_pooling::known::{KnownStatements, Serves};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::conversation::{Conversation, Server, server};
-use crate::model_server::{BAD_DATA, ModelServer, TEXTS};
+use crate::model_server::{BAD_DATA, BINDABLE, ModelServer, TEXTS};
 
 /// A message, shown as text.
 #[derive(Clone)]
@@ -26,8 +29,10 @@ fn message(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
 fn any_message() -> impl Strategy<Value = Said> {
     let name = || select(vec!["", "a", "b"]).prop_map(|name| [name.as_bytes(), b"\0"].concat());
     let text = || select(TEXTS.to_vec()).prop_map(|text| [text.as_bytes(), b"\0"].concat());
+    let bindable = select(BINDABLE.to_vec()).prop_map(|text| [text.as_bytes(), b"\0"].concat());
     prop_oneof![
         4 => text().prop_map(|text| message(b'Q', &[&text])),
+        6 => bindable.prop_map(|text| message(b'Q', &[&text])),
         6 => (name(), text()).prop_map(|(name, text)| message(b'P', &[&name, &text, b"\0\0"])),
         6 => (name(), name()).prop_map(|(portal, name)| {
             message(b'B', &[&portal, &name, b"\0\0\0\0\0\0"])
@@ -102,9 +107,10 @@ struct Client {
 }
 
 impl Client {
-    fn new(said: &[Said], fails: bool) -> Self {
+    fn new(said: &[Said], fails: bool, known: &Arc<KnownStatements>) -> Self {
         let (kept, expected) = alone(said, fails);
-        let talk = Conversation::new(&[]);
+        let mut talk = Conversation::new(&[]);
+        talk.session = talk.session.with_known(Arc::clone(known));
         Self { talk, to_say: kept.into_iter(), fails, expected, heard: Vec::new() }
     }
 
@@ -153,9 +159,17 @@ fn shown(mut bytes: &[u8]) -> Vec<String> {
     all
 }
 
-fn check(said: &[Vec<Said>; 2], fails: bool, turns: &[(bool, usize, usize)], keep: usize) {
+fn check(
+    said: &[Vec<Said>; 2],
+    fails: bool,
+    prepares: bool,
+    turns: &[(bool, usize, usize)],
+    keep: usize,
+) {
     let (mut one, mut model) = (server(keep), ModelServer::default());
-    let mut clients = [Client::new(&said[0], fails), Client::new(&said[1], fails)];
+    let known = Arc::new(KnownStatements::default());
+    known.serve(Serves { unnamed: false, queries: prepares });
+    let mut clients = [0, 1].map(|client| Client::new(&said[client], fails, &known));
     let rest = std::iter::repeat_n([(false, 3, 1_000), (true, 3, 1_000)], 200).flatten();
     for (second, count, cut) in turns.iter().copied().chain(rest) {
         let (this, other) = (usize::from(second), usize::from(!second));
@@ -179,8 +193,9 @@ proptest! {
         second in prop::collection::vec(any_message(), 1..25),
         turns in prop::collection::vec((any::<bool>(), 1..6_usize, 1..60_usize), 0..30),
         fails in any::<bool>(),
+        prepares in any::<bool>(),
         keep in 1..4_usize,
     ) {
-        check(&[first, second], fails, &turns, keep);
+        check(&[first, second], fails, prepares, &turns, keep);
     }
 }

@@ -14,6 +14,7 @@ mod memento;
 mod model_server;
 mod oversized;
 mod prepared;
+mod prepared_query;
 mod splits;
 mod tenants;
 mod traces;

@@ -70,6 +70,20 @@ pub(crate) const TEXTS: [&str; 15] = [
     "savepoint a",
 ];
 
+/// Queries whose values may be bound.
+pub(crate) const BINDABLE: [&str; 5] = [
+    "select a where b = 7",
+    "select a where b = 8",
+    "select a where b = 13",
+    "select a where b = 'nine'",
+    "select a where c = 7",
+];
+
+/// The value that is none of its type.
+const BAD_VALUE: &str = "13";
+/// No statement with a parameter in its place is valid.
+const NO_PARAMETER: &str = "c = $1";
+
 /// A table that is another one in each tenant's schema, and has other columns.
 pub(crate) const OF_A_TENANT: &str = "select * from tenants_own";
 
@@ -194,6 +208,12 @@ impl ModelServer {
         if text == "selekt" || text.contains("; ") {
             return self.fail_and_skip("42601", "syntax error");
         }
+        if text.contains(NO_PARAMETER) {
+            return self.fail_and_skip("42883", "operator does not exist");
+        }
+        if text.ends_with(BAD_VALUE) {
+            return self.fail_and_skip("22P02", "invalid input syntax");
+        }
         if self.refused(&text) {
             return;
         }
@@ -230,9 +250,18 @@ impl ModelServer {
 
     fn bind(&mut self, body: &[u8]) {
         let (portal, rest) = name(body);
-        let Some(text) = self.statement(name(rest).0) else { return };
+        let (statement, rest) = name(rest);
+        let Some(mut text) = self.statement(statement) else { return };
         if self.refused(&text) {
             return;
+        }
+        // No formats, one value.
+        if let [0, 0, 0, 1, _, _, _, length, rest @ ..] = rest {
+            let value = String::from_utf8_lossy(&rest[..usize::from(*length)]);
+            if value == BAD_VALUE {
+                return self.fail_and_skip("22P02", "invalid input syntax");
+            }
+            text = text.replace("$1", &value);
         }
         if !portal.is_empty() && self.portals.contains_key(portal) {
             return self.fail_and_skip("42P03", "cursor already exists");
@@ -320,6 +349,10 @@ impl ModelServer {
                 break;
             }
             let mut rows = if one.contains("three") { 3 } else { 1 };
+            if one.ends_with(BAD_VALUE) {
+                self.fail("22P02", "invalid input syntax");
+                break;
+            }
             if one.starts_with("select") {
                 message(&mut self.output, b'T', &[0, 0]);
             }
@@ -366,8 +399,12 @@ impl ModelServer {
             }
             select if select.starts_with("select") => {
                 let count = (*rows).min(limit);
+                let value = select.split_once(" = ").map_or("1", |(_, value)| value);
+                let value = value.trim_matches('\'').as_bytes();
+                let length = u8::try_from(value.len()).unwrap();
                 for _ in 0..count {
-                    message(&mut self.output, b'D', &[0, 1, 0, 0, 0, 1, b'1']);
+                    let row = [&[0, 1, 0, 0, 0, length], value].concat();
+                    message(&mut self.output, b'D', &row);
                 }
                 *rows -= count;
                 if count == limit {

@@ -49,7 +49,9 @@ pub(super) async fn ask(
 ) -> Result<Outcome, ProxyError> {
     let mut request = Vec::new();
     frontend::write_parse(&mut request, b"", query.as_bytes(), &[0, 0]);
-    frontend::write_bind_texts(&mut request, &[user.as_bytes()]);
+    frontend::write_bind_texts(&mut request, b"", &[user], |user, out| {
+        out.extend_from_slice(user.as_bytes());
+    });
     frontend::write_execute(&mut request, 1);
     frontend::write_empty(&mut request, frontend::SYNC);
     server.stream.send(&request).await?;

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use model::{ById, ClientId, PoolKey, PoolMode, Priority, Rejections, Replication, ServerId};
 use parking_lot::{Mutex, RwLock};
 use pooling::hosts::HostId;
-use pooling::known::KnownStatements;
+use pooling::known::{KnownStatements, Serves};
 use pooling::quota::{Maximum, MemberId};
 use pooling::scheduler::{Limits, Scheduler, WaiterId};
 use pooling::timeouts::Timeouts;
@@ -96,7 +96,7 @@ pub(crate) struct PoolSetup {
     /// What it shares with other pools.
     pub(crate) maxima: Vec<Maximum>,
     /// Whether the unnamed statement is served from named ones.
-    pub(crate) shares_unnamed: bool,
+    pub(crate) serves: Serves,
     /// How long it may be without clients; none is for ever.
     pub(crate) unused_timeout: Option<Duration>,
     /// The hosts of `upstream`.
@@ -193,7 +193,7 @@ impl Pool {
             has_queue: AtomicBool::new(false),
             inner: Mutex::new(inner),
         });
-        pool.known.serve_unnamed(setup.shares_unnamed);
+        pool.known.serve(setup.serves);
         pool.shares.join(&pool, setup.priority, setup.maxima);
         pool
     }
@@ -261,7 +261,7 @@ impl Pool {
     /// New settings. Connections that lead to where clients do not belong any more are closed, or
     /// will be when they come free.
     pub(crate) fn reconfigure(self: &Arc<Self>, setup: PoolSetup) {
-        self.known.serve_unnamed(setup.shares_unnamed);
+        self.known.serve(setup.serves);
         self.shares.join(self, setup.priority, setup.maxima);
         let mut inner = self.inner.lock();
         let mut upstream = setup.upstream;

@@ -195,6 +195,7 @@ pub(super) fn settings(port: u16) -> ProxySettings {
         priorities: Priorities::default(),
         max_prepared_statements: 10,
         share_unnamed_statements: false,
+        prepare_simple_queries: false,
         query_wait_timeout: long,
         server_idle_timeout: long,
         reserve_pool_timeout: None,
