@@ -177,10 +177,15 @@ impl Pair {
 #[tokio::test]
 async fn what_pgweir_answers_is_what_the_server_answers() {
     const CONVERSATIONS: u64 = 100;
-    let scene = Scene::open(["--default-pool-size", "3", "--set", "max_prepared_statements=3"])
-        .await
-        .with_schema(SCHEMA)
-        .await;
+    let arguments = [
+        "--default-pool-size",
+        "3",
+        "--set",
+        "max_prepared_statements=3",
+        "--set",
+        "prepare_simple_queries=true",
+    ];
+    let scene = Scene::open(arguments).await.with_schema(SCHEMA).await;
     let plain = Postgres::shared().await.database().await;
     plain.connect().await.batch_execute(SCHEMA).await.unwrap();
     for seed in 0..CONVERSATIONS {

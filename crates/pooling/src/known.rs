@@ -77,9 +77,9 @@ pub struct KnownStatements {
     /// By a hash of the content: of two that share one, the later.
     statements: RwLock<HashMap<u64, Arc<Statement>, FixedState>>,
     epoch: AtomicU64,
-    /// What of [`Serves`] is not to be.
+    /// See [`Serves`].
     leaves_unnamed: AtomicBool,
-    leaves_queries: AtomicBool,
+    serves_queries: AtomicBool,
     sightings: Sightings,
     /// The functions that the pool's statements call.
     pub routines: KnownRoutines,
@@ -106,18 +106,18 @@ impl KnownStatements {
     /// Whether a query of the simple protocol is.
     #[must_use]
     pub fn serves_queries(&self) -> bool {
-        !self.leaves_queries.load(Ordering::Relaxed)
+        self.serves_queries.load(Ordering::Relaxed)
     }
 
-    /// Sets both, which are true from the start.
+    /// Sets both. From the start the unnamed statement is, and queries are not.
     pub fn serve(&self, serves: Serves) {
         self.leaves_unnamed.store(!serves.unnamed, Ordering::Relaxed);
-        self.leaves_queries.store(!serves.queries, Ordering::Relaxed);
+        self.serves_queries.store(serves.queries, Ordering::Relaxed);
     }
 
-    /// A query came that this statement would serve: whether it has come often enough.
-    pub(crate) fn sighted(&self, statement: &Statement) -> bool {
-        self.sightings.add(statement.hash())
+    /// A query came that a statement of this hash would serve: whether it has come often enough.
+    pub(crate) fn sighted(&self, hash: u64) -> bool {
+        self.sightings.add(hash)
     }
 
     /// A server will not have the statement that was to serve a query.
@@ -126,15 +126,16 @@ impl KnownStatements {
         self.forget(statement);
     }
 
-    /// How often a table was seen to have changed under a statement.
+    /// How often a table was seen to have changed under a statement, or something was made, changed or
+    /// dropped by a client of the pool.
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// A table has changed under a statement. Returns the epoch that begins.
-    pub fn next_epoch(&self) -> u64 {
-        self.epoch.fetch_add(1, Ordering::AcqRel) + 1
+    /// A table may have changed under a statement: what is prepared from now on is parsed anew.
+    pub fn next_epoch(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
     /// A server has parsed it.
@@ -223,10 +224,10 @@ mod tests {
     fn what_was_prepared_before_a_table_changed_is_not_known_after() {
         let known = KnownStatements::default();
         known.learn(&statement("select 1"));
-        let epoch = known.next_epoch();
+        known.next_epoch();
         assert!(!has(&known, &statement("select 1")));
         let shape = statement("select 1").shape.clone();
-        let anew = Statement::new(b"select 1", &[0, 0], shape, 0).in_epoch(epoch);
+        let anew = Statement::new(b"select 1", &[0, 0], shape, 0).in_epoch(known.epoch());
         known.learn(&Arc::new(anew));
         assert!(has(&known, &statement("select 1")));
     }

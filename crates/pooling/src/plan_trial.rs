@@ -14,7 +14,8 @@ use crate::prepared::Statement;
 
 /// Executions that are planned for their values, on each server connection.
 const CUSTOM_PLANS: u32 = 5;
-/// Executions on either side of that before the two are compared.
+/// Executions before that, and after, before the two are compared. A connection has few of the first.
+const ENOUGH_CUSTOM: u64 = 4;
 const ENOUGH: u64 = 20;
 /// How much longer, on average, is clearly longer; and by how much more than planning could ever have
 /// saved.
@@ -43,9 +44,9 @@ impl Times {
         self.count.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    fn mean_us(&self) -> Option<u64> {
+    fn mean_us(&self, enough: u64) -> Option<u64> {
         let count = self.count.load(Ordering::Relaxed);
-        (count >= ENOUGH).then(|| self.sum_us.load(Ordering::Relaxed) / count)
+        (count >= enough).then(|| self.sum_us.load(Ordering::Relaxed) / count)
     }
 }
 
@@ -56,7 +57,7 @@ impl PlanTimes {
     }
 
     fn compare(&self) {
-        let means = self.custom.mean_us().zip(self.perhaps_generic.mean_us());
+        let means = self.custom.mean_us(ENOUGH_CUSTOM).zip(self.perhaps_generic.mean_us(ENOUGH));
         let margin = LONGER.as_micros() as u64;
         if let Some((custom, generic)) = means
             && generic > custom * TIMES_LONGER + margin

@@ -63,9 +63,10 @@ impl Holdings {
     }
 
     async fn of(shop: &Shop) -> Result<Self, String> {
+        // First: what a scrape needs is given back later.
+        let mut found = Self::of_process(shop);
         let served = scrape(shop).await?;
         let number = |name: &str| served.get(name).copied().unwrap_or((0, 0)).1;
-        let mut found = Self::of_process(shop);
         found.exact = Exact {
             tasks: number("pgweir_tasks"),
             clients: number("pgweir_clients"),

@@ -264,11 +264,12 @@ pub const REFERENCE: &[SettingReference] = &[
     setting(
         "prepare_simple_queries",
         BOOLEAN,
-        Value("true"),
+        Value("false"),
         "Whether a SELECT that comes again and again with other values in its text (the simple \
-         protocol) is parsed once on each server connection, and its values are bound. Only outside \
-         of transaction blocks, and only values that a column is compared with; the server's log and \
-         pg_stat_activity show `$1` in their place. Guarded as `share_unnamed_statements` is.",
+         protocol) is parsed once on each server connection, and its values are bound: for \
+         applications that never prepare it saves the server much of its work. Only outside of \
+         transaction blocks, and only values that a column is compared with. Guarded as \
+         `share_unnamed_statements` is; docs/ARCHITECTURE.md says what is not as it would be without.",
     ),
     setting(
         "query_wait_timeout",

@@ -218,7 +218,7 @@ impl Default for Settings {
             low_priority_share: 75,
             max_prepared_statements: non_zero(200),
             share_unnamed_statements: true,
-            prepare_simple_queries: true,
+            prepare_simple_queries: false,
             query_wait_timeout: Some(Duration::from_secs(120)),
             query_wait_notify: Some(Duration::from_secs(5)),
             query_timeout: None,

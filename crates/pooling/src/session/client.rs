@@ -258,7 +258,8 @@ impl ClientSession {
             }
             _ => None,
         };
-        let mut trial = Self::trial_of_query(prepared.as_ref(), server);
+        let (prepared, mut trial) =
+            prepared.map(|query| self.ready_query(query, server, io)).unzip();
         let statements = u32::try_from(observed.len()).unwrap_or(u32::MAX);
         for one in observed.drain(..) {
             let trace = self.traces.of_text(text, &one);
@@ -278,7 +279,7 @@ impl ClientSession {
                 sample: samples::of_text(&one.shape, text, &self.parameters),
                 tags,
                 trace,
-                trial: trial.take(),
+                trial: trial.take().flatten(),
                 ..Running::new(one.shape, effect, io.now)
             });
         }

@@ -41,7 +41,7 @@ impl ClientSession {
         server.refused_write |= sqlstate == SqlState::from_bytes(b"25006");
         // "cached plan must not change result type": only a new Parse helps.
         if sqlstate == SqlState::from_bytes(b"0A000") && contains(body, b"RevalidateCachedQuery") {
-            server.statements.doubt(self.known.next_epoch());
+            self.known.next_epoch();
             if let Some(fate) = self.repeat(server, io) {
                 return fate;
             }

@@ -211,6 +211,15 @@ impl Meter {
         }
     }
 
+    /// What the server has said so far is not the answer, which will come.
+    pub(crate) fn answered_otherwise(&mut self) {
+        self.sent = 0;
+        self.first_byte = None;
+        if let Some(running) = self.running.front_mut() {
+            running.trial = None;
+        }
+    }
+
     /// The server had to wait for so long until the client took what it was sent.
     pub(crate) fn stalled(&mut self, time: Duration) {
         self.stalled += time;

@@ -234,6 +234,8 @@ pub struct ClientSession {
     reading_changes: Mention,
     /// Settings that the transaction under way has changed.
     journal: Journal,
+    /// The transaction under way has made, changed or dropped something.
+    schema_changed: bool,
     /// A statement has failed since the last ReadyForQuery.
     failed: bool,
     doubt: Doubt,
@@ -296,6 +298,7 @@ impl ClientSession {
             began: None,
             reading_changes: Mention::None,
             journal: Journal::default(),
+            schema_changed: false,
             failed: false,
             doubt: Doubt::None,
             answer: None,

@@ -1,6 +1,7 @@
 //! The client's names for prepared statements, and the server's.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use model::Outcome;
 use sql::Observed;
@@ -15,6 +16,9 @@ use super::{ClientSession, Io, ServerSession};
 use crate::error::PoolingError;
 use crate::prepared::{SERVER_NAME_PREFIX, ServerName, SpelledName, Statement};
 use crate::replies::{Deallocated, Expected};
+
+/// How long what the client has not named may have been parsed ago.
+const PARSED_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 impl ClientSession {
     /// Whether the server refuses a Parse of this for certain, since the transaction block failed. It
@@ -48,7 +52,7 @@ impl ClientSession {
         }
         let Some(name) = deallocated_name(text) else { return false };
         let Some(statement) = self.statements.get(name.as_bytes()) else { return false };
-        if server.statements.lookup(statement).is_some() {
+        if server.statements.lookup(statement, None).is_some() {
             return false;
         }
         self.statements.remove(name.as_bytes());
@@ -119,7 +123,7 @@ impl ClientSession {
                 self.answer_local(io.to_client);
             }
             Some(statement) if !name.is_empty() => {
-                let server_name = server.statements.prepare(&statement).name;
+                let server_name = server.statements.prepare(&statement, io.now, None).name;
                 server.statements.forget(server_name);
                 self.replies.push(Expected::Close);
                 self.quiet = false;
@@ -179,11 +183,33 @@ impl ClientSession {
         server: &mut ServerSession,
         io: &mut Io<'_>,
     ) -> ServerName {
-        if let Some(name) = server.statements.lookup(statement) {
+        self.prepare_on_since(statement, None, server, io)
+    }
+
+    /// The same for a statement that the client has not named, and so takes for parsed just now. Another
+    /// table may have come in front of its table since, or its column may have another type: nothing
+    /// tells the server to look for that in what it has parsed.
+    pub(super) fn prepare_lately_on(
+        &mut self,
+        statement: &Arc<Statement>,
+        server: &mut ServerSession,
+        io: &mut Io<'_>,
+    ) -> ServerName {
+        self.prepare_on_since(statement, io.now.checked_sub(PARSED_AGAIN_AFTER), server, io)
+    }
+
+    fn prepare_on_since(
+        &mut self,
+        statement: &Arc<Statement>,
+        oldest: Option<Instant>,
+        server: &mut ServerSession,
+        io: &mut Io<'_>,
+    ) -> ServerName {
+        if let Some(name) = server.statements.lookup(statement, oldest) {
             return name;
         }
         let statement = self.read_now(statement);
-        let preparation = server.statements.prepare(&statement);
+        let preparation = server.statements.prepare(&statement, io.now, oldest);
         self.write_closes(&preparation.close, io);
         if preparation.parse {
             let name = preparation.name.spelled();
@@ -220,7 +246,11 @@ impl ClientSession {
     ) -> Option<NameOnServer> {
         if !name.is_empty() || self.unnamed_by_name {
             let due = self.replies.len();
-            let ours = self.prepare_on(statement, server, io);
+            let ours = if name.is_empty() {
+                self.prepare_lately_on(statement, server, io)
+            } else {
+                self.prepare_on(statement, server, io)
+            };
             // Parsed just now, it is valid.
             self.may_repeat &= self.replies.len() == due;
             return Some(NameOnServer::Ours(ours.spelled()));

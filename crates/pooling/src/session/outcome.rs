@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use model::{Outcome, PoolMode};
-use sql::{Calls, Class, SettingChange};
+use sql::{Calls, Class, SessionEffect, SettingChange};
 use wire::backend::{self, TransactionStatus};
 use wire::frame::Head;
 
@@ -37,7 +37,12 @@ impl ClientSession {
         match done.shape.class {
             Class::Commit | Class::PrepareTransaction => self.block_ended(body, server),
             Class::Rollback => self.rolled_back(server),
-            Class::Create | Class::Alter | Class::Drop => self.known.routines.forget(),
+            Class::Create | Class::Alter | Class::Drop => {
+                self.known.routines.forget();
+                // What is temporary is nobody else's.
+                self.schema_changed |= done.shape.effect != SessionEffect::CreateTemporary
+                    && !self.pins.has(PinReason::TemporaryTable);
+            }
             _ => {}
         }
         self.took_effect(done.effect, server);
@@ -204,6 +209,9 @@ impl ClientSession {
         let failed = std::mem::take(&mut self.failed);
         if status != TransactionStatus::Idle {
             return;
+        }
+        if std::mem::take(&mut self.schema_changed) {
+            self.known.next_epoch();
         }
         self.parameters.transaction_ended();
         if failed {

@@ -117,7 +117,7 @@ impl ClientSession {
         io: &mut Io<'_>,
     ) {
         let client_name = front.split(|byte| *byte == 0).next().unwrap_or_default();
-        let preparation = server.statements.prepare(&statement);
+        let preparation = server.statements.prepare(&statement, io.now, None);
         self.write_closes(&preparation.close, io);
         self.statements.insert(client_name, Arc::clone(&statement));
         let name = client_name.into();

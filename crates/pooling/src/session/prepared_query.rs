@@ -9,7 +9,8 @@
 //! The client hears what it would have heard. What the server has against the statement or a value it
 //! says before it has described the rows, when nothing has run yet: then the client's own Query is
 //! sent after all, and answered. Only outside of transaction blocks, since an error would end the
-//! block; and not for clients that are pinned, whose temporary tables may hide others.
+//! block; and not for clients that are pinned, whose temporary tables may hide others. docs/ARCHITECTURE.md
+//! says what is not as it would be, and why it is not done unasked.
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use super::probe::Doubt;
 use super::server::Fate;
 use super::{Barrier, ClientSession, Io, ServerSession};
 use crate::plan_trial::Trial;
-use crate::prepared::Statement;
+use crate::prepared::{ServerName, Statement, content_hash};
 use crate::reading::Reading;
 use crate::replies::Expected;
 
@@ -33,12 +34,24 @@ pub(super) struct PreparedQuery<'a> {
     apart: ValuesApart<'a>,
 }
 
+/// The same; the server has its statement, or is to get it first.
+pub(super) struct ReadyQuery<'a> {
+    query: PreparedQuery<'a>,
+    name: ServerName,
+}
+
 /// What the server is sent should it refuse such a statement.
-#[derive(Debug)]
 pub(super) struct AsSent {
     statement: Arc<Statement>,
     /// The body of the client's Query.
     query: Box<[u8]>,
+}
+
+/// Without the query, which has values in it.
+impl std::fmt::Debug for AsSent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AsSent").field("bytes", &self.query.len()).finish_non_exhaustive()
+    }
 }
 
 impl ClientSession {
@@ -85,37 +98,44 @@ impl ClientSession {
         shapes: &ShapeRegistry,
     ) -> Option<Arc<Statement>> {
         let reading = reading.of(&apart.text);
-        if reading == Reading::Alone {
+        let hash = content_hash(&apart.text, types) ^ reading.bits();
+        if reading == Reading::Alone || !self.known.sighted(hash) {
             return None;
         }
         let observed = shapes.observe_one(&apart.text);
         let statement = Statement::new(&apart.text, types, observed.shape, observed.values)
             .read_as(reading)
             .in_epoch(self.known.epoch());
-        self.known.sighted(&statement).then(|| Arc::new(statement))
+        Some(Arc::new(statement))
     }
 
-    /// Whether the execution is to be watched; see [`Trial`].
-    pub(super) fn trial_of_query(
-        query: Option<&PreparedQuery<'_>>,
+    /// Sees to it that the server has the statement. With it comes the watch over the execution, if it
+    /// is to be watched; see [`Trial`].
+    pub(super) fn ready_query<'a>(
+        &mut self,
+        query: PreparedQuery<'a>,
         server: &mut ServerSession,
-    ) -> Option<Trial> {
-        let statement = &query?.statement;
-        let before = server.statements.count_bind(statement)?;
-        (before > 0).then(|| Trial::new(statement, before))
+        io: &mut Io<'_>,
+    ) -> (ReadyQuery<'a>, Option<Trial>) {
+        let name = self.prepare_lately_on(&query.statement, server, io);
+        let before = server.statements.count_bind(&query.statement);
+        // The first may stand behind the Parse.
+        let trial = before.filter(|before| *before > 0);
+        let trial = trial.map(|before| Trial::new(&query.statement, before));
+        (ReadyQuery { query, name }, trial)
     }
 
     /// Sends it, in place of the Query with this body. What the client sends behind it waits, since the
     /// Query may have to follow.
     pub(super) fn send_prepared_query(
         &mut self,
-        query: PreparedQuery<'_>,
+        ready: ReadyQuery<'_>,
         body: &[u8],
         server: &mut ServerSession,
         io: &mut Io<'_>,
     ) {
-        let PreparedQuery { statement, apart } = query;
-        let name = self.prepare_on(&statement, server, io).spelled();
+        let ReadyQuery { query: PreparedQuery { statement, apart }, name } = ready;
+        let name = name.spelled();
         frontend::write_bind_texts(io.to_server, name.as_bytes(), apart.values(), |value, out| {
             ValuesApart::write_value(value, out);
         });
@@ -149,23 +169,36 @@ impl ClientSession {
         server: &mut ServerSession,
         io: &mut Io<'_>,
     ) -> Option<Fate> {
-        if matches!(self.replies.front(), Some(Expected::OwnSettings(_))) {
+        let is_preparation =
+            |due: &Expected| matches!(due, Expected::OwnParse(_) | Expected::OwnClose(_));
+        let is_of_query = |due: &Expected| {
+            is_preparation(due) || matches!(due, Expected::Query { is_bound: true, .. })
+        };
+        if !self.replies.front().is_some_and(is_of_query) {
             return None;
         }
         let AsSent { statement, query } = self.as_sent.take()?;
-        while let Some(Expected::OwnParse(_) | Expected::OwnClose(_)) = self.replies.front()
+        let mut is_parsed = true;
+        while self.replies.front().is_some_and(is_preparation)
             && let Some(skipped) = self.replies.pop()
         {
             self.undo_own(&skipped, server);
+            is_parsed = false;
         }
         match sqlstate.as_str() {
             // A cancellation, a timeout, a server that goes: the query would have met it, too.
             code if code.starts_with("57") || code.starts_with("55") => return None,
-            // It was valid once, and will be when it is parsed anew.
-            "0A000" => {}
             "26000" => server.worn = true,
-            _ => self.known.refuse(&statement),
+            // It was valid once: it will be when it is parsed anew.
+            code if is_parsed && code.starts_with("42") => server.statements.distrust(&statement),
+            // A syntax error, a type that does not fit or is not known, no such operator: it will never
+            // be valid with parameters.
+            "42601" | "42804" | "42P18" | "42883" => self.known.refuse(&statement),
+            // A value is none of its type, a table has changed or is not there, or whatever else may
+            // come and go.
+            _ => {}
         }
+        self.meter.answered_otherwise();
         // The first ReadyForQuery is not the one that the client waits for.
         if let Some(due @ Expected::Query { .. }) = self.replies.front_mut() {
             *due = Expected::OwnSync;

@@ -129,6 +129,7 @@ impl ClientSession {
             Some(
                 Expected::OwnSettings(_)
                     | Expected::OwnQuestion
+                    | Expected::OwnSync
                     | Expected::OwnParse(_)
                     | Expected::OwnClose(_)
             )
@@ -317,7 +318,9 @@ impl ClientSession {
         self.copy_reads = false;
         self.lost_sync = false;
         self.quiet = self.replies.is_local();
-        self.interrupted = None;
+        if fate == Fate::Forward {
+            self.interrupted = None;
+        }
         if self.quiet {
             self.barrier = Barrier::Open;
         }

@@ -14,6 +14,7 @@ const ANSWERS: [&str; 4] = ["2", "T", "C SELECT 0", "Z I"];
 /// A client of a pool to which such a query has come twice.
 fn acquainted() -> (Conversation, Server, Arc<KnownStatements>) {
     let known = Arc::new(KnownStatements::default());
+    known.serve(Serves { unnamed: true, queries: true });
     let (mut talk, mut one) = (Conversation::new(&[]), server(10));
     talk.session = talk.session.with_known(Arc::clone(&known));
     for value in 1..3 {
@@ -107,6 +108,7 @@ fn where_it_could_mean_something_else_it_is_sent_as_it_is() {
     known.serve(Serves { unnamed: true, queries: false });
     talk.client(&mut one, &[query]);
     assert_eq!(talk.server_got(), query, "it can be turned off");
+    known.serve(Serves { unnamed: true, queries: true });
 
     let (_, _, known) = prepared();
     let (mut talk, mut one) = (Conversation::in_mode(PoolMode::Session, &[]), server(10));
@@ -129,15 +131,14 @@ fn what_the_client_sends_behind_it_waits() {
 #[test]
 fn what_the_server_has_against_it_is_not_the_clients_business() {
     let query = "Q select a from t where b = 4";
-    // Of the value, of a table that has changed, of a statement that somebody has deallocated.
+    let anew = "Cs __pgweir_0\nP __pgweir_1 select a from t where b = $1\nB __pgweir_1\nDp -\nE\nS";
+    // Of the value, of a table that has changed in either way, of a statement that somebody has
+    // deallocated.
     for (error, goes_on) in [
-        ("E 22P02 invalid input", query.to_owned()),
-        (
-            "E 0A000 RevalidateCachedQuery",
-            "Cs __pgweir_0\nP __pgweir_1 select a from t where b = $1\nB __pgweir_1\nDp -\nE\nS"
-                .to_owned(),
-        ),
-        ("E 26000 no such statement", BOUND.to_owned()),
+        ("E 22P02 invalid input", BOUND),
+        ("E 0A000 RevalidateCachedQuery", anew),
+        ("E 42883 operator does not exist", anew),
+        ("E 26000 no such statement", BOUND),
     ] {
         let (mut talk, mut one, _known) = prepared();
         talk.client(&mut one, &[query, "Q select 1"]);
@@ -227,4 +228,33 @@ fn a_server_that_is_lost_takes_it_with_it() {
     talk.server(&mut other, &["E 42601 syntax error", "Z I"]);
     assert_eq!(talk.client_got(), "E 42601 syntax error\nZ I");
     assert_eq!(talk.server_got(), "Q select 1", "and nothing of before");
+}
+
+#[test]
+fn what_was_parsed_a_minute_ago_or_before_a_change_is_parsed_anew() {
+    let anew = "Cs __pgweir_0\nP __pgweir_1 select a from t where b = $1\nB __pgweir_1\nDp -\nE\nS";
+    let (mut talk, mut one, _known) = prepared();
+    talk.pass(59_000);
+    talk.client(&mut one, &["Q select a from t where b = 4"]);
+    assert_eq!(talk.server_got(), BOUND);
+    talk.server(&mut one, &ANSWERS);
+    talk.pass(2_000);
+    talk.client(&mut one, &["Q select a from t where b = 4"]);
+    assert_eq!(talk.server_got(), anew, "another table may have come in front of it");
+
+    let (mut talk, mut one, known) = prepared();
+    let mut other = Conversation::new(&[]);
+    other.session = other.session.with_known(known);
+    let mut second = server(10);
+    other.client(&mut second, &["Q begin"]);
+    other.server(&mut second, &["C BEGIN", "Z T"]);
+    other.client(&mut second, &["Q alter table t alter b type text"]);
+    other.server(&mut second, &["C ALTER TABLE", "Z T"]);
+    talk.client(&mut one, &["Q select a from t where b = 4"]);
+    assert_eq!(talk.server_got(), BOUND, "nobody else can see it yet");
+    talk.server(&mut one, &ANSWERS);
+    other.client(&mut second, &["Q commit"]);
+    other.server(&mut second, &["C COMMIT", "Z I"]);
+    talk.client(&mut one, &["Q select a from t where b = 4"]);
+    assert_eq!(talk.server_got(), anew);
 }

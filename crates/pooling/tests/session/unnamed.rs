@@ -87,7 +87,7 @@ fn what_has_no_plan_or_changes_the_session_is_sent_as_it_is() {
 #[test]
 fn it_can_be_turned_off() {
     let (mut talk, known) = acquainted();
-    known.serve(Serves { unnamed: false, queries: true });
+    known.serve(Serves { unnamed: false, queries: false });
     let mut one = server(10);
     talk.client(&mut one, &ONCE);
     assert_eq!(talk.server_got(), "P - select $1\nB -\nDp -\nE\nS");

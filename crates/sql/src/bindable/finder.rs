@@ -9,7 +9,7 @@ fn parameter_type(literal: Literal) -> Option<u32> {
     match literal {
         Literal::Integer => Some(23),
         Literal::BigInteger => Some(20),
-        Literal::Numeric => Some(1700),
+        Literal::Numeric => Some(super::NUMERIC),
         Literal::Text => Some(super::UNKNOWN),
         Literal::Bits | Literal::Boolean | Literal::Null => None,
     }
@@ -32,6 +32,9 @@ const AFTER_WHERE: [&str; 11] = [
     "window",
 ];
 const COMPARISONS: [&[u8]; 7] = [b"=", b"<>", b"!=", b"<", b">", b"<=", b">="];
+
+/// Longer names are cut off (NAMEDATALEN - 1).
+const MAX_NAME_BYTES: usize = 63;
 
 /// What stands before a token, as far as a comparison goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,7 +110,9 @@ impl<'a> Finder<'a> {
 
     fn name(&mut self, word: &str) {
         match word {
-            _ if tells_the_text(word) => self.is_unfit = true,
+            _ if tells_the_text(word) || is_read_off_the_catalogue(word) => self.is_unfit = true,
+            // Each time that it is parsed, the client is told that it was cut off.
+            _ if word.len() > MAX_NAME_BYTES => self.is_unfit = true,
             "into" => self.is_unfit = true,
             "where" if self.depth == 0 => self.in_where = true,
             "select" | "with" | "values" | "table" if self.in_where && self.depth > 0 => {
@@ -117,6 +122,11 @@ impl<'a> Finder<'a> {
             _ => {}
         }
     }
+}
+
+/// Whether constants of this type are looked up in the catalogue when they are read.
+fn is_read_off_the_catalogue(type_name: &str) -> bool {
+    type_name.starts_with("reg")
 }
 
 /// Whether what has this name may show the text of the statements that run, of which this is one.
@@ -147,7 +157,10 @@ impl Sink for Finder<'_> {
             Kind::QuotedName => {
                 let name = self.text.get(token.start..token.end).unwrap_or_default();
                 let inner = String::from_utf8_lossy(name.strip_prefix(b"\"").unwrap_or(name));
-                self.is_unfit |= tells_the_text(inner.trim_end_matches('"'));
+                self.is_unfit |= tells_the_text(inner.trim_end_matches('"'))
+                    || inner.len() > MAX_NAME_BYTES
+                    // U&"…"
+                    || !name.starts_with(b"\"");
                 self.before = Before::Column;
             }
             Kind::Operator if was == Before::Column => {

@@ -7,9 +7,12 @@
 //! text: in what is selected, grouped or ordered by (where equal expressions must be equal to the
 //! letter), under LIKE and LIMIT (where a plan needs the value), among constants alone (`1 = 1` is
 //! worked out when a statement is planned), and in whatever is not a plain comparison with a column in
-//! the WHERE of the outermost query.
+//! the WHERE of the outermost query. Nor is a number bound that could be too large for the type that
+//! PostgreSQL makes of it: that would be noticed later than it is in a constant, or not at all.
 
 mod finder;
+
+use std::ops::Range;
 
 use crate::constants::Constants;
 use crate::scan::{Until, scan};
@@ -20,6 +23,10 @@ use finder::Finder;
 const MAX_TEXT_BYTES: usize = 8 * 1024;
 /// The OID that leaves a parameter's type to the server, as a constant in quotes does.
 const UNKNOWN: u32 = 0;
+/// `numeric`.
+const NUMERIC: u32 = 1700;
+/// Longer numbers may not fit a `float8`.
+const MAX_NUMBER_BYTES: usize = 40;
 
 /// Which of a shape's constants may be bound.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,9 +105,16 @@ impl Bindable {
     }
 
     /// Takes the values out of a statement of the shape, which was observed in `text`. None if one of
-    /// them is spelled in a way that only the server can read.
+    /// them is spelled in a way that only the server can read, or if more than values would be lost.
     #[must_use]
     pub fn take_values<'a>(&self, text: &'a [u8], observed: &Observed) -> Option<ValuesApart<'a>> {
+        let Range { start, end } = observed.range;
+        // What a backslash does to the quotes around it is for a setting to say; and a comment before
+        // the statement may be about how to plan it.
+        let hints = text.get(observed.extent.start..start)?;
+        if text.get(start..end)?.contains(&b'\\') || hints.windows(3).any(|at| at == b"/*+") {
+            return None;
+        }
         let mut apart = ValuesApart {
             text: Vec::with_capacity(observed.range.len() + 8),
             values: [b""; Constants::LIMIT],
@@ -112,9 +126,11 @@ impl Bindable {
             let spelled = text.get(span.clone())?;
             let is_plain = match oid {
                 UNKNOWN => is_plain_string(spelled),
-                _ => is_plain_number(spelled),
+                _ => is_plain_number(spelled, oid),
             };
-            if !is_plain {
+            // What follows could be read as a part of the parameter.
+            let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | 0x80..);
+            if !is_plain || text.get(span.end).is_some_and(goes_on) {
                 return None;
             }
             *apart.values.get_mut(apart.count)? = spelled;
@@ -129,13 +145,23 @@ impl Bindable {
     }
 }
 
-/// Digits, with a sign that is written to them. Such a number is spelled alike in SQL and as a value.
-fn is_plain_number(spelled: &[u8]) -> bool {
-    let digits = spelled.strip_prefix(b"-").unwrap_or(spelled);
-    !digits.is_empty() && digits.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+/// Digits, with a sign that is written to them. Such a number is spelled alike in SQL and as a value,
+/// and of the type that its spelling without the sign has: the smallest numbers of a type are not.
+fn is_plain_number(spelled: &[u8], oid: u32) -> bool {
+    let (digits, is_negative) = match spelled.strip_prefix(b"-") {
+        Some(digits) => (digits, true),
+        None => (spelled, false),
+    };
+    let is_smallest = is_negative && matches!(digits, b"2147483648" | b"9223372036854775808");
+    let has_point = digits.contains(&b'.');
+    !digits.is_empty()
+        && digits.len() <= MAX_NUMBER_BYTES
+        && digits.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+        && !is_smallest
+        && has_point == (oid == NUMERIC)
 }
 
-/// In single quotes, of which those within are doubled. A backslash means what a setting says.
+/// In single quotes, of which those within are doubled.
 fn is_plain_string(spelled: &[u8]) -> bool {
     let inner = spelled.strip_prefix(b"'").and_then(|rest| rest.strip_suffix(b"'"));
     inner.is_some_and(|inner| {
@@ -143,7 +169,6 @@ fn is_plain_string(spelled: &[u8]) -> bool {
         while let Some(byte) = bytes.next() {
             match byte {
                 b'\'' if bytes.next() != Some(&b'\'') => return false,
-                b'\\' => return false,
                 _ => {}
             }
         }

@@ -144,6 +144,7 @@ impl Keeper {
             let upkept = self.upkeep(&published);
             self.note_outcome(upkept.map(|()| true));
             self.count_waiting();
+            self.local.release_memory();
             self.shared.written.notify_one();
         }
     }

@@ -87,6 +87,13 @@ impl Local {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
+    /// Lets go of the pages that SQLite keeps: the next write, a minute later, finds them in the
+    /// system's cache.
+    pub(crate) fn release_memory(&self) {
+        // That it could not is said when it next cannot write.
+        let _released = self.connection.release_memory();
+    }
+
     /// Bytes of the file that hold something.
     pub(crate) fn used_bytes(&self) -> Result<u64, StoreError> {
         let number = |name: &str| -> Result<u64, StoreError> {
