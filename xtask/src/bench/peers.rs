@@ -29,11 +29,19 @@ pub(super) enum Peer {
     PgweirOff,
     /// pgweir as it comes.
     Pgweir,
+    /// pgweir that prepares what clients of the simple protocol send.
+    PgweirPrepares,
 }
 
 impl Peer {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Direct, Self::Haproxy, Self::PgBouncer, Self::PgweirOff, Self::Pgweir];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Direct,
+        Self::Haproxy,
+        Self::PgBouncer,
+        Self::PgweirOff,
+        Self::Pgweir,
+        Self::PgweirPrepares,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -42,6 +50,7 @@ impl Peer {
             Self::PgBouncer => "pgbouncer",
             Self::PgweirOff => "pgweir-off",
             Self::Pgweir => "pgweir",
+            Self::PgweirPrepares => "pgweir-prepares",
         }
     }
 
@@ -53,7 +62,7 @@ impl Peer {
 
     /// Whether its clients share server connections.
     pub(super) fn pools(self) -> bool {
-        matches!(self, Self::PgBouncer | Self::PgweirOff | Self::Pgweir)
+        !matches!(self, Self::Direct | Self::Haproxy)
     }
 }
 
@@ -72,7 +81,7 @@ impl Programs {
             Peer::Direct => return "no proxy".to_owned(),
             Peer::Haproxy => (&self.haproxy, "-v"),
             Peer::PgBouncer => (&self.pgbouncer, "--version"),
-            Peer::PgweirOff | Peer::Pgweir => (&self.pgweir, "--version"),
+            Peer::PgweirOff | Peer::Pgweir | Peer::PgweirPrepares => (&self.pgweir, "--version"),
         };
         let said = output_of(program, &[flag]).unwrap_or_default();
         said.lines().next().unwrap_or_default().to_owned()
@@ -109,6 +118,7 @@ impl Place<'_> {
             Peer::PgBouncer => self.pgbouncer(&directory, port)?,
             Peer::PgweirOff => self.pgweir(&directory, port, ANALYSIS_OFF)?,
             Peer::Pgweir => self.pgweir(&directory, port, "")?,
+            Peer::PgweirPrepares => self.pgweir(&directory, port, PREPARES)?,
         };
         let identity = (peer == Peer::PgBouncer).then_some(self.identity).flatten();
         let mut program = Program::start(&command, identity, "KILL", directory.join("output"))?;
@@ -188,6 +198,7 @@ fn pgbouncer_config(port: u16, server_port: u16, users: &Path) -> String {
 /// What of the analysis can be off. Statements are read all the same: what they do decides whether
 /// their client keeps its server connection.
 const ANALYSIS_OFF: &str = "analyse = false\nstatistics = false\n";
+const PREPARES: &str = "prepare_simple_queries = true\n";
 
 fn pgweir_config(port: u16, server_port: u16, directory: &Path, further: &str) -> String {
     format!(

@@ -128,9 +128,11 @@ impl Workload {
         asked.iter().copied().filter(|clients| *clients <= most).collect()
     }
 
-    /// Whether it says anything of a peer: some are about sharing connections, which not all do.
+    /// Whether it says anything of a peer: some are about sharing connections, which not all do; and a
+    /// setting may be about one of them.
     pub(super) fn concerns(self, peer: Peer) -> bool {
         match self {
+            _ if peer == Peer::PgweirPrepares => self == Self::SelectSimple,
             Self::Fairness | Self::Crowd | Self::Idle => peer.pools(),
             _ => true,
         }
@@ -186,5 +188,7 @@ mod tests {
         assert!(!Workload::Idle.concerns(Peer::Haproxy));
         assert!(!Workload::Crowd.concerns(Peer::Direct));
         assert!(Workload::Idle.concerns(Peer::PgBouncer));
+        assert!(Workload::SelectSimple.concerns(Peer::PgweirPrepares));
+        assert!(!Workload::SelectPrepared.concerns(Peer::PgweirPrepares));
     }
 }
