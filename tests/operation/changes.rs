@@ -187,6 +187,7 @@ const OTHER_VALUES: Others = &[
     ("low_priority_share", "low_priority_share = 50"),
     ("max_prepared_statements", "max_prepared_statements = 1"),
     ("share_unnamed_statements", "share_unnamed_statements = false"),
+    ("prepare_simple_queries", "prepare_simple_queries = true"),
     ("query_wait_timeout", "query_wait_timeout = \"60s\""),
     ("query_wait_notify", "query_wait_notify = \"50ms\""),
     ("query_timeout", "query_timeout = \"60s\""),
