@@ -174,11 +174,7 @@ impl KnownStatements {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn statement(text: &str) -> Arc<Statement> {
-        let observed = sql::ShapeRegistry::new(10).observe_one(text.as_bytes());
-        Arc::new(Statement::new(text.as_bytes(), &[0, 0], observed.shape, observed.values))
-    }
+    use crate::prepared::tests::statement;
 
     fn has(known: &KnownStatements, statement: &Arc<Statement>) -> bool {
         known.find(statement.text(), statement.types(), statement.reading()).is_some()

@@ -17,9 +17,8 @@ use sql::Shape;
 
 use crate::plan_trial::PlanTimes;
 use crate::reading::Reading;
-pub use server::{Preparation, ServerStatements};
-
 pub use crate::server_name::{SERVER_NAME_PREFIX, ServerName, SpelledName};
+pub use server::{Preparation, ServerStatements};
 
 /// A statement as a client prepared it.
 #[derive(Debug)]
@@ -268,10 +267,10 @@ impl ClientStatements {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn statement(text: &str) -> Arc<Statement> {
+    pub(crate) fn statement(text: &str) -> Arc<Statement> {
         let registry = sql::ShapeRegistry::new(100);
         let observed = registry.observe_one(text.as_bytes());
         Arc::new(Statement::new(text.as_bytes(), &[0, 0], observed.shape, observed.values))

@@ -203,12 +203,7 @@ impl ServerStatements {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn statement(text: &str) -> Arc<Statement> {
-        let registry = sql::ShapeRegistry::new(100);
-        let observed = registry.observe_one(text.as_bytes());
-        Arc::new(Statement::new(text.as_bytes(), &[0, 0], observed.shape, observed.values))
-    }
+    use crate::prepared::tests::statement;
 
     fn prepare(server: &mut ServerStatements, statement: &Arc<Statement>) -> Preparation {
         server.prepare(statement, Instant::now(), None)

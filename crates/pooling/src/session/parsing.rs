@@ -173,6 +173,11 @@ impl ClientSession {
         if !bind.statement.is_empty() || !self.unnamed_by_name {
             return None;
         }
+        Self::watched(statement, server)
+    }
+
+    /// One more execution of a statement that the client has not named, on a server that has it.
+    pub(super) fn watched(statement: &Arc<Statement>, server: &mut ServerSession) -> Option<Trial> {
         let before = server.statements.count_bind(statement)?;
         (before > 0).then(|| Trial::new(statement, before))
     }

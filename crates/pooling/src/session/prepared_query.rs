@@ -118,10 +118,7 @@ impl ClientSession {
         io: &mut Io<'_>,
     ) -> (ReadyQuery<'a>, Option<Trial>) {
         let name = self.prepare_lately_on(&query.statement, server, io);
-        let before = server.statements.count_bind(&query.statement);
-        // The first may stand behind the Parse.
-        let trial = before.filter(|before| *before > 0);
-        let trial = trial.map(|before| Trial::new(&query.statement, before));
+        let trial = Self::watched(&query.statement, server);
         (ReadyQuery { query, name }, trial)
     }
 
